@@ -1,0 +1,149 @@
+"""Data types under PyTorch's names, the default one, and PyTorch's rules for mixing them.
+
+A dtype here is a NumPy dtype, so `minigrad.float32 == np.float32` holds. The rules differ from NumPy's in three
+places, and follow PyTorch: a Python number or a 0-d tensor never widens a dtype of its own kind or below (int64
+times 2.5 is float32, not float64); an integer tensor met by a float one takes the float one's dtype, whatever
+the widths; true division and the transcendental functions turn integers into the default dtype.
+
+Source: PyTorch, "Tensor Attributes: type promotion".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "bool",
+    "double",
+    "float",
+    "float16",
+    "float32",
+    "float64",
+    "get_default_dtype",
+    "half",
+    "int",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "long",
+    "set_default_dtype",
+    "short",
+    "uint8",
+]
+
+_python_bool, _python_int, _python_float = bool, int, float
+
+bool = np.dtype(np.bool_)
+uint8 = np.dtype(np.uint8)
+int8 = np.dtype(np.int8)
+int16 = short = np.dtype(np.int16)
+int32 = int = np.dtype(np.int32)
+int64 = long = np.dtype(np.int64)
+float16 = half = np.dtype(np.float16)
+float32 = float = np.dtype(np.float32)
+float64 = double = np.dtype(np.float64)
+
+SUPPORTED = (bool, uint8, int8, int16, int32, int64, float16, float32, float64)
+_default = float32
+
+
+def get_default_dtype() -> np.dtype:
+    """The floating dtype that Python floats become.
+
+    >>> import minigrad
+    >>> minigrad.get_default_dtype()
+    dtype('float32')
+    """
+    return _default
+
+
+def set_default_dtype(dtype: Any) -> None:
+    """Set the floating dtype that Python floats become (float32 at first).
+
+    Raises TypeError for a dtype that is not a floating one.
+    """
+    global _default
+    wanted = as_dtype(dtype)
+    if wanted.kind != "f":
+        raise TypeError(f"set_default_dtype: needs a floating dtype such as minigrad.float32, got {wanted.name}")
+    _default = wanted
+
+
+def as_dtype(dtype: Any) -> np.dtype:
+    """A supported dtype from a dtype, a NumPy scalar type, a Python type or a name; TypeError otherwise."""
+    if dtype is _python_float:
+        return _default
+    if dtype is _python_int:
+        return int64
+    try:
+        found = np.dtype(dtype).newbyteorder("=")
+    except TypeError:
+        raise TypeError(f"{dtype!r} is not a dtype; use one such as minigrad.float32 or minigrad.int64") from None
+    if found not in SUPPORTED:
+        names = ", ".join(d.name for d in SUPPORTED)
+        raise TypeError(f"dtype {found.name} is not supported; the dtypes are {names}")
+    return found
+
+
+def result_type(*operands: Any) -> np.dtype:
+    """The dtype that an operation on these Tensors, arrays and Python numbers computes in.
+
+    >>> import minigrad
+    >>> minigrad.result_type(minigrad.ones(2, dtype=minigrad.int64), 2.5)
+    dtype('float32')
+    """
+    # Tensors with dimensions decide before 0-d ones, and those before Python numbers: one with less say counts
+    # only where its kind (bool, integer, float) is a higher one.
+    by_say: list[np.dtype | None] = [None, None, None]
+    for x in operands:
+        say, dtype = _describe(x)
+        held = by_say[say]
+        by_say[say] = dtype if held is None else _promote(held, dtype)
+    result = None
+    for dtype in by_say:
+        if dtype is not None and (result is None or _rank(dtype) > _rank(result)):
+            result = dtype
+    assert result is not None
+    return result
+
+
+def promote_types(a: Any, b: Any) -> np.dtype:
+    """The smallest dtype that both convert to, by PyTorch's table.
+
+    >>> import minigrad
+    >>> minigrad.promote_types(minigrad.int64, minigrad.float16)
+    dtype('float16')
+    """
+    return _promote(as_dtype(a), as_dtype(b))
+
+
+def _describe(x: Any) -> tuple[_python_int, np.dtype]:
+    """(0 for an array with dimensions, 1 for a 0-d one, 2 for a Python number) and its dtype."""
+    if isinstance(x, _python_bool):
+        return 2, bool
+    if isinstance(x, _python_int):
+        return 2, int64
+    if isinstance(x, _python_float) and not isinstance(x, np.floating):
+        return 2, _default
+    return (0 if x.ndim else 1), x.dtype
+
+
+def _rank(dtype: np.dtype) -> _python_int:
+    """bool 0, integers 1, floats 2."""
+    return "bif".index(dtype.kind if dtype.kind != "u" else "i")
+
+
+def _promote(a: np.dtype, b: np.dtype) -> np.dtype:
+    if a == b:
+        return a
+    if _rank(a) != _rank(b):
+        return a if _rank(a) > _rank(b) else b
+    return np.promote_types(a, b)
+
+
+def can_hold(kept: np.dtype, made: np.dtype) -> _python_bool:
+    """Can a result of dtype `made` be written into a tensor of dtype `kept`: is it of no higher kind?"""
+    return _rank(made) <= _rank(kept)

@@ -1,0 +1,153 @@
+"""Numerical checks of derivatives: does `backward` agree with finite differences?
+
+The outputs are projected on a random cotangent v, and the gradient of <v, f(x)> is compared with central
+differences, element by element. A sum instead of v would hide mistakes: the true gradient of sum(softmax(x)) is
+zero, so a wrong rule passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import autograd
+from .random import Generator
+from .tensor import Tensor
+
+__all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
+
+
+class GradcheckError(RuntimeError):
+    """Analytic and numeric derivatives disagree; the text says where."""
+
+
+def gradcheck(
+    func: Callable[..., Any],
+    inputs: Any,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    generator: Generator | None = None,
+) -> bool:
+    """Check the first derivatives of `func(*inputs)` against central differences.
+
+    func      : gives a Tensor or a tuple of them; called many times, so it must give the same each time
+    inputs    : a Tensor or a tuple; those that require grad are checked, and must be float64
+    eps       : the step of the differences
+    generator : draws the cotangent; a fixed one by default
+
+    True if they agree within atol + rtol |numeric|. Otherwise GradcheckError, or False without `raise_exception`.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([0.5, 2.0], dtype=minigrad.float64, requires_grad=True)
+    >>> minigrad.gradcheck(minigrad.tanh, x)
+    True
+    """
+    args = inputs if isinstance(inputs, (tuple, list)) else (inputs,)
+    checked = [(i, x) for i, x in enumerate(args) if isinstance(x, Tensor) and x.requires_grad]
+    if not checked:
+        raise ValueError("gradcheck: none of the inputs requires grad, so there is nothing to check")
+    for i, x in checked:
+        if x.dtype != np.float64:
+            raise ValueError(
+                f"gradcheck: inputs[{i}] is {x.dtype.name}; finite differences need float64, use x.double()"
+            )
+    rng = (generator or Generator()).numpy
+
+    outputs = [y for y in _as_list(func(*args)) if y.requires_grad]
+    cotangents = [rng.standard_normal(y.shape) for y in outputs]
+    analytic: Sequence[Any] = [None] * len(checked)
+    if outputs:
+        wanted, seeds = [x for _, x in checked], [autograd.wrap(v) for v in cotangents]
+        analytic = autograd.grad(outputs, wanted, seeds, allow_unused=True)
+
+    def projection() -> float:
+        with autograd.no_grad():
+            ys = [y for y in _as_list(func(*args)) if y.dtype.kind == "f"]
+        return sum(float((v * y.array).sum()) for v, y in zip(cotangents, ys, strict=True))
+
+    for (i, x), g in zip(checked, analytic, strict=True):
+        claimed = np.zeros(x.shape) if g is None else g.array
+        if claimed.shape != x.shape:
+            return _fail(f"inputs[{i}] has shape {x.shape}, but its gradient {claimed.shape}", raise_exception)
+        numeric = _central_differences(projection, x.array, eps) if cotangents else np.zeros(x.shape)
+        wrong = ~np.isclose(claimed, numeric, rtol=rtol, atol=atol)
+        if wrong.any():
+            worst = np.unravel_index(np.argmax(np.where(wrong, np.abs(claimed - numeric), -1.0)), x.shape)
+            place = tuple(int(n) for n in worst)
+            return _fail(
+                f"{getattr(func, '__name__', func)}: the gradient of inputs[{i}], of shape {x.shape}, disagrees with "
+                f"central differences in {int(wrong.sum())} of {wrong.size} elements; the worst is {place}: backward "
+                f"gives {claimed[worst]:.9g}, differences give {numeric[worst]:.9g}, at the value {x.array[worst]:.9g}",
+                raise_exception,
+            )
+    return True
+
+
+def gradgradcheck(
+    func: Callable[..., Any],
+    inputs: Any,
+    grad_outputs: Any = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    generator: Generator | None = None,
+) -> bool:
+    """Check the second derivatives of `func(*inputs)`: the gradient, as a function of inputs and cotangent.
+
+    The arguments are those of `gradcheck`; grad_outputs are the cotangents, random by default.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([0.5, 2.0], dtype=minigrad.float64, requires_grad=True)
+    >>> minigrad.gradgradcheck(minigrad.tanh, x)
+    True
+    """
+    args = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
+    rng = (generator or Generator()).numpy
+    outputs = [y for y in _as_list(func(*args)) if y.requires_grad]
+    if grad_outputs is None:
+        seeds = tuple(autograd.wrap(rng.standard_normal(y.shape)).requires_grad_() for y in outputs)
+    else:
+        seeds = tuple(_as_list(grad_outputs))
+    wanted = [i for i, x in enumerate(args) if isinstance(x, Tensor) and x.requires_grad]
+
+    def gradient(*both: Any) -> tuple:
+        xs, vs = both[: len(args)], both[len(args) :]
+        with autograd.enable_grad():
+            ys = [y for y in _as_list(func(*xs)) if y.requires_grad]
+            found = autograd.grad(ys, [xs[i] for i in wanted], vs, create_graph=True, materialize_grads=True)
+        return tuple(g for g in found)
+
+    gradient.__name__ = f"the gradient of {getattr(func, '__name__', func)}"
+    options = {"eps": eps, "atol": atol, "rtol": rtol, "raise_exception": raise_exception, "generator": generator}
+    return gradcheck(gradient, (*args, *seeds), **options)
+
+
+def _central_differences(f: Callable[[], float], x: np.ndarray, eps: float) -> np.ndarray:
+    """The gradient of `f` with respect to `x`, which is changed in place and put back."""
+    gradient = np.empty(x.shape)
+    for place in np.ndindex(*x.shape):
+        held = x[place]
+        x[place] = held + eps
+        above = f()
+        x[place] = held - eps
+        below = f()
+        x[place] = held
+        gradient[place] = (above - below) / (2 * eps)
+    return gradient
+
+
+def _as_list(outputs: Any) -> list:
+    return list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
+
+
+def _fail(text: str, raise_exception: bool) -> bool:
+    if raise_exception:
+        raise GradcheckError(text)
+    return False

@@ -1,0 +1,156 @@
+"""Activations: elementwise, but with a name of their own in the field.
+
+Those that are one line of arithmetic are composed of other ops (SiLU is x sigmoid(x)). Those where that would
+overflow or waste a pass have their own rule.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..autograd import Op
+from .common import Operand, floating, quiet, zeros_like
+from .elementwise import abs, erf, exp, sigmoid, tanh, where
+
+
+class ReLU(Op):
+    """y = max(x, 0), NaN where x is NaN; dy/dx = 1 where x > 0, else 0 (also at 0)"""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.y = np.maximum(x, 0)
+        return self.y
+
+    def backward(self, g: Operand) -> Operand:
+        return g * (self.y > 0)
+
+
+class LeakyReLU(Op):
+    """y = x where x > 0, else slope x"""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, slope: float) -> np.ndarray:
+        self.slope, self.positive = slope, x > 0
+        return np.where(self.positive, x, x * slope)
+
+    def backward(self, g: Operand) -> Operand:
+        return where(self.positive, g, g * self.slope)
+
+
+class ELU(Op):
+    """y = x where x > 0, else alpha (exp(x) - 1); dy/dx = 1 or alpha exp(x)"""
+
+    @quiet
+    def forward(self, x: np.ndarray, alpha: float) -> np.ndarray:
+        self.alpha, self.positive = alpha, x > 0
+        return np.where(self.positive, x, np.expm1(x) * alpha)
+
+    def backward(self, g: Operand) -> Operand:
+        (x,) = self.operands()
+        # exp is not asked for large x: its infinity, unused, would still turn a second derivative into NaN
+        return where(self.positive, g, g * exp(where(self.positive, 0.0, x)) * self.alpha)
+
+
+class Softplus(Op):
+    """y = log(1 + exp(beta x)) / beta, and x itself where beta x > threshold; dy/dx = sigmoid(beta x)"""
+
+    def forward(self, x: np.ndarray, beta: float, threshold: float) -> np.ndarray:
+        self.beta, self.linear = beta, x * beta > threshold
+        z = x * beta
+        return np.where(self.linear, x, (np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))) / beta)
+
+    def backward(self, g: Operand) -> Operand:
+        (x,) = self.operands()
+        return where(self.linear, g, g * sigmoid(x * self.beta))
+
+
+class HardTanh(Op):
+    """y = x limited to [low, high]; dy/dx = 1 strictly inside, 0 on and beyond the limits"""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, low: float, high: float) -> np.ndarray:
+        self.inside = np.asarray((x > low) & (x < high))
+        return np.clip(x, low, high)
+
+    def backward(self, g: Operand) -> Operand:
+        return where(self.inside, g, zeros_like(g))
+
+
+def relu(input: Operand) -> Operand:
+    """max(input, 0); the gradient at 0 is 0.
+
+    >>> import minigrad
+    >>> minigrad.relu(minigrad.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
+    return ReLU.apply(input)
+
+
+def leaky_relu(input: Operand, negative_slope: float = 0.01) -> Operand:
+    """input where positive, else negative_slope * input (Maas et al., 2013)."""
+    return LeakyReLU.apply(floating(input), slope=negative_slope)
+
+
+def elu(input: Operand, alpha: float = 1.0) -> Operand:
+    """input where positive, else alpha * (exp(input) - 1) (Clevert et al., 2015)."""
+    return ELU.apply(floating(input), alpha=alpha)
+
+
+def gelu(input: Operand, approximate: str = "none") -> Operand:
+    """input * Phi(input), Phi the normal distribution function (Hendrycks and Gimpel, 2016).
+
+    `approximate="tanh"` uses 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) instead of the error function.
+    """
+    x = floating(input)
+    if approximate == "none":
+        return x * (erf(x * math.sqrt(0.5)) + 1) * 0.5
+    if approximate == "tanh":
+        return x * (tanh((x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)) + 1) * 0.5
+    raise ValueError(f'gelu: approximate must be "none" or "tanh", got {approximate!r}')
+
+
+def silu(input: Operand) -> Operand:
+    """input * sigmoid(input), also called swish."""
+    x = floating(input)
+    return x * sigmoid(x)
+
+
+def softplus(input: Operand, beta: float = 1, threshold: float = 20) -> Operand:
+    """log(1 + exp(beta * input)) / beta, and input itself where beta * input exceeds `threshold`."""
+    if beta <= 0:
+        raise ValueError(f"softplus: beta must be positive, got {beta}")
+    return Softplus.apply(floating(input), beta=beta, threshold=threshold)
+
+
+def hardtanh(input: Operand, min_val: float = -1.0, max_val: float = 1.0) -> Operand:
+    """input limited to [min_val, max_val]; the gradient on the limits is 0 (that of `clamp` is 1)."""
+    if min_val > max_val:
+        raise ValueError(f"hardtanh: min_val must not exceed max_val, got {min_val} and {max_val}")
+    return HardTanh.apply(floating(input), low=min_val, high=max_val)
+
+
+def relu6(input: Operand) -> Operand:
+    """input limited to [0, 6]."""
+    return hardtanh(input, 0.0, 6.0)
+
+
+def hardsigmoid(input: Operand) -> Operand:
+    """input / 6 + 1 / 2, limited to [0, 1]."""
+    return hardtanh(floating(input) / 6 + 0.5, 0.0, 1.0)
+
+
+def mish(input: Operand) -> Operand:
+    """input * tanh(softplus(input)) (Misra, 2019)."""
+    x = floating(input)
+    return x * tanh(softplus(x))
+
+
+def softsign(input: Operand) -> Operand:
+    """input / (1 + |input|)"""
+    x = floating(input)
+    return x / (abs(x) + 1)

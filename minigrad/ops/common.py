@@ -1,0 +1,189 @@
+"""What every family of ops shares: dtype promotion, undoing a broadcast, and reading `dim` arguments."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..autograd import Op, is_tensor, wrap
+
+Operand = Any  # a Tensor, an ndarray or a Python number
+Dim = int | Sequence[int] | None
+
+# PyTorch computes 1/0 and log(0) without a word; so do the ops in which an infinity is an everyday result.
+quiet = np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore")
+
+
+class Cast(Op):
+    """y = x in another dtype. Source: the gradient returns in x's own dtype."""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        self.dtype = x.dtype
+        return x.astype(dtype)
+
+    def backward(self, g: Operand) -> Operand:
+        return cast(g, self.dtype)
+
+
+class SumTo(Op):
+    """Sum over the axes that broadcasting `shape` to x's shape would repeat: the adjoint of BroadcastTo."""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        self.shape = x.shape
+        lead = x.ndim - len(shape)
+        axes = tuple(i for i in range(x.ndim) if i < lead or (shape[i - lead] == 1 and x.shape[i] != 1))
+        return x.sum(axis=axes, keepdims=True).reshape(shape)
+
+    def backward(self, g: Operand) -> Operand:
+        return BroadcastTo.apply(g, shape=self.shape)
+
+
+class BroadcastTo(Op):
+    """Repeat x along new axes and axes of size one, without copying: the adjoint of SumTo."""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        self.shape = x.shape
+        return np.broadcast_to(x, shape)
+
+    def backward(self, g: Operand) -> Operand:
+        return sum_to(g, self.shape)
+
+
+class Clone(Op):
+    """y = a copy of x"""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return np.array(x, order="C")
+
+    def backward(self, g: Operand) -> Operand:
+        return g
+
+
+def clone(input: Operand) -> Operand:
+    """A copy of the elements; the gradient goes back to the original."""
+    return Clone.apply(input)
+
+
+def sum_to(g: Operand, shape: tuple[int, ...]) -> Operand:
+    """Bring a gradient back to `shape`, that of an input which was broadcast."""
+    return g if g.shape == shape else SumTo.apply(g, shape=shape)
+
+
+def cast(x: Operand, dtype: np.dtype) -> Operand:
+    """`x` in `dtype`; `x` itself if it has that dtype already."""
+    return x if x.dtype == dtype else Cast.apply(x, dtype=dtype)
+
+
+def shape_of(x: Operand) -> tuple[int, ...]:
+    """The shape of a Tensor or array; () for a Python number."""
+    return getattr(x, "shape", ())
+
+
+def promote(op: str, a: Operand, b: Operand) -> tuple[Operand, Operand]:
+    """Both operands in the dtype that PyTorch computes in."""
+    da, db = getattr(a, "dtype", None), getattr(b, "dtype", None)
+    if da is db is not None:
+        return a, b
+    if da is not None and da.kind == "f" and type(b) in (float, int):
+        return a, b  # a Python number takes a float array's dtype
+    if db is not None and db.kind == "f" and type(a) in (float, int):
+        return a, b
+    for x in (a, b):
+        if not is_number_or_array(x):
+            got = f"{type(a).__name__} and {type(b).__name__}"
+            raise TypeError(f"{op}: operands must be Tensors, arrays or numbers, got {got}")
+    dtype = dtypes.result_type(a, b)
+    return _convert(a, dtype), _convert(b, dtype)
+
+
+def _convert(x: Operand, dtype: np.dtype) -> Operand:
+    """`x` in `dtype`; a Python number that NumPy would convert by itself stays one."""
+    if hasattr(x, "dtype"):
+        return cast(x, dtype)
+    return x if dtype.kind == "f" else np.asarray(x, dtype)
+
+
+def must_share_dtype(op: str, *operands: Operand | None) -> None:
+    """RuntimeError unless all operands (None aside) have one dtype: products do not promote, as in PyTorch."""
+    names = [x.dtype.name for x in operands if x is not None]
+    if len(set(names)) > 1:
+        raise RuntimeError(f"{op}: operands must have one dtype, got {' and '.join(names)}; convert with .to(dtype)")
+
+
+def zeros_like(x: Operand) -> Operand:
+    """Zeros of the shape and dtype of `x`: the gradient of what is constant almost everywhere."""
+    zeros = np.zeros(x.shape, x.dtype)
+    return wrap(zeros) if is_tensor(x) else zeros
+
+
+def is_number_or_array(x: Any) -> bool:
+    """Is `x` something an op can compute with?"""
+    return is_tensor(x) or isinstance(x, (np.ndarray, np.generic, int, float))
+
+
+def is_bool(x: Any) -> bool:
+    """Is `x` a bool, or a Tensor or array of bools?"""
+    return isinstance(x, bool) or getattr(x, "dtype", None) == np.bool_
+
+
+def floating(x: Operand) -> Operand:
+    """`x` with integers and bools cast to the default float dtype, as the transcendental functions want them."""
+    dtype = getattr(x, "dtype", None)
+    if dtype is None:
+        return np.asarray(x, dtypes.get_default_dtype()) if isinstance(x, (int, float)) else x
+    return x if dtype.kind == "f" else cast(x, dtypes.get_default_dtype())
+
+
+def normalize_dim(op: str, dim: int, ndim: int) -> int:
+    """`dim` counted from the front; IndexError out of range. A 0-d tensor has the dims 0 and -1, as in PyTorch."""
+    span = max(ndim, 1)
+    if not isinstance(dim, (int, np.integer)) or isinstance(dim, bool):
+        raise TypeError(f"{op}: dim must be an int, got {dim!r}")
+    if not -span <= dim < span:
+        raise IndexError(f"{op}: dim must be in [{-span}, {span - 1}] for {ndim} dimensions, got {dim}")
+    return int(dim) % span
+
+
+def normalize_dims(op: str, dim: Dim, ndim: int) -> tuple[int, ...]:
+    """A tuple of distinct dims counted from the front; None or () means all of them."""
+    if dim is None or (isinstance(dim, (tuple, list)) and not dim):
+        return tuple(range(ndim))
+    dims = tuple(normalize_dim(op, d, ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,)))
+    if len(set(dims)) != len(dims):
+        raise RuntimeError(f"{op}: dim {tuple(dim)} names a dimension twice; name each once")
+    return dims if ndim else ()
+
+
+def numpy_spelling(fn: Callable) -> Callable:
+    """Let a function with `dim` and `keepdim` be called with NumPy's `axis` and `keepdims` too."""
+
+    @functools.wraps(fn)
+    def either(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")):
+                if theirs in kwargs:
+                    if ours in kwargs:
+                        raise TypeError(f"{fn.__name__}: got both {ours} and {theirs}; they mean the same")
+                    kwargs[ours] = kwargs.pop(theirs)
+        return fn(*args, **kwargs)
+
+    return either
+
+
+def flatten_sizes(sizes: tuple) -> tuple[int, ...]:
+    """The ints of `f(2, 3)` and of `f((2, 3))` alike."""
+    if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
+        sizes = tuple(sizes[0])
+    return tuple(int(n) for n in sizes)

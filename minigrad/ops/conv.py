@@ -1,0 +1,286 @@
+"""Convolution: three ops that are each other's derivatives.
+
+Convolution is one trilinear form in an image x, weights w and an image y,
+
+    sum over n, o, c, i, j, h, k of   y[n, o, i, j] w[o, c, h, k] x[n, c, s i + d h - p, s j + d k - p],
+
+and its three partial derivatives are the three ops here: by y, the convolution of x and w; by x, the input
+gradient (also called transposed convolution); by w, the weight gradient. So the backward of each one is the other
+two, and derivatives of every order come without another line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .. import kernels
+from ..autograd import Op
+from .common import Operand, must_share_dtype
+from .reduce import sum
+from .shape import pad, reshape, squeeze, unsqueeze
+
+Size = int | Sequence[int]
+Pair = tuple[int, int]
+
+
+class Conv2d(Op):
+    """y = the cross-correlation of x (N, C, H, W) and w (O, C / groups, KH, KW), plus b (O,)"""
+
+    def forward(
+        self,
+        x: np.ndarray,
+        w: np.ndarray,
+        b: np.ndarray | None,
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+        groups: int,
+    ) -> np.ndarray:
+        self.options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        return kernels.current().conv2d(x, w, b, stride, padding, dilation, groups)
+
+    def backward(self, g: Operand) -> tuple:
+        (x, w, _), (need_x, need_w, need_b) = self.operands(), self.needs
+        return (
+            Conv2dInput.apply(g, w, input_shape=x.shape, **self.options) if need_x else None,
+            Conv2dWeight.apply(x, g, weight_shape=w.shape, **self.options) if need_w else None,
+            sum(g, (0, 2, 3)) if need_b else None,
+        )
+
+
+class Conv2dInput(Op):
+    """The gradient of a convolution's input, from that of its output and w; by itself, a transposed convolution"""
+
+    def forward(
+        self,
+        g: np.ndarray,
+        w: np.ndarray,
+        input_shape: tuple[int, ...],
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+        groups: int,
+    ) -> np.ndarray:
+        self.options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        return kernels.current().conv2d_input(g, w, input_shape, stride, padding, dilation, groups)
+
+    def backward(self, gx: Operand) -> tuple:
+        (g, w), (need_g, need_w) = self.operands(), self.needs
+        return (
+            Conv2d.apply(gx, w, None, **self.options) if need_g else None,
+            Conv2dWeight.apply(gx, g, weight_shape=w.shape, **self.options) if need_w else None,
+        )
+
+
+class Conv2dWeight(Op):
+    """The gradient of a convolution's weights, from its input x and the gradient of its output"""
+
+    def forward(
+        self,
+        x: np.ndarray,
+        g: np.ndarray,
+        weight_shape: tuple[int, ...],
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+        groups: int,
+    ) -> np.ndarray:
+        self.options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        return kernels.current().conv2d_weight(x, g, weight_shape, stride, padding, dilation, groups)
+
+    def backward(self, gw: Operand) -> tuple:
+        (x, g), (need_x, need_g) = self.operands(), self.needs
+        return (
+            Conv2dInput.apply(g, gw, input_shape=x.shape, **self.options) if need_x else None,
+            Conv2d.apply(x, gw, None, **self.options) if need_g else None,
+        )
+
+
+# --------------------------------------------------------------------------------------- public functions
+
+
+def conv2d(
+    input: Operand,
+    weight: Operand,
+    bias: Operand | None = None,
+    stride: Size = 1,
+    padding: Size | str = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Operand:
+    """The cross-correlation of images with filters, which deep learning calls convolution.
+
+    input (N, C, H, W) or (C, H, W); weight (O, C / groups, KH, KW); bias (O,). The output has O channels of height
+    floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1, and a width by the same formula. padding is a
+    number of zeros on each side, "valid" (none), or "same" (as many as keep the size; stride 1 only).
+
+    >>> import minigrad
+    >>> x = minigrad.arange(9.0).reshape(1, 1, 3, 3)
+    >>> minigrad.nn.functional.conv2d(x, minigrad.ones(1, 1, 2, 2))
+    tensor([[[[ 8., 12.],
+              [20., 24.]]]])
+    """
+    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv1d(
+    input: Operand,
+    weight: Operand,
+    bias: Operand | None = None,
+    stride: Size = 1,
+    padding: Size | str = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+) -> Operand:
+    """`conv2d` of sequences: input (N, C, L) or (C, L), weight (O, C / groups, K)."""
+    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv_transpose2d(
+    input: Operand,
+    weight: Operand,
+    bias: Operand | None = None,
+    stride: Size = 1,
+    padding: Size = 0,
+    output_padding: Size = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+) -> Operand:
+    """The transposed convolution: `conv2d` with the roles of input and output exchanged (its input gradient).
+
+    input (N, C, H, W) or (C, H, W); weight (C, O / groups, KH, KW); bias (O,). The output has the height
+    (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1.
+    """
+    op = "conv_transpose2d"
+    x, unbatched = _batched(op, 2, input)
+    s, p, d, extra = (
+        sizes(op, name, value, 2, least)
+        for name, value, least in (
+            ("stride", stride, 1),
+            ("padding", padding, 0),
+            ("dilation", dilation, 1),
+            ("output_padding", output_padding, 0),
+        )
+    )
+    _check_weight(op, 2, weight, "(C, O / groups, KH, KW)")
+    must_share_dtype(op, x, weight, bias)
+    n, c, *image = x.shape
+    _check_groups(op, groups, c)
+    if weight.shape[0] != c:
+        raise RuntimeError(
+            f"{op}: weight {tuple(weight.shape)} needs {weight.shape[0]} channels, but input {tuple(input.shape)} has {c}"
+        )
+    if any(e >= max(stride, dilation) for e, stride, dilation in zip(extra, s, d, strict=True)):
+        raise RuntimeError(f"{op}: output_padding {extra} must be smaller than stride {s} or dilation {d}")
+    out = [(h - 1) * s[i] - 2 * p[i] + d[i] * (weight.shape[2 + i] - 1) + extra[i] + 1 for i, h in enumerate(image)]
+    if any(h <= 0 for h in out):
+        raise RuntimeError(f"{op}: the output would have size {tuple(out)}; less padding or a larger input is needed")
+    channels = weight.shape[1] * groups
+    _check_bias(op, bias, channels)
+    shape = (n, channels, *out)
+    y = Conv2dInput.apply(x, weight, input_shape=shape, stride=s, padding=p, dilation=d, groups=groups)
+    if bias is not None:
+        y = y + reshape(bias, 1, -1, 1, 1)
+    return squeeze(y, 0) if unbatched else y
+
+
+def _conv(
+    op: str,
+    dims: int,
+    input: Operand,
+    weight: Operand,
+    bias: Operand | None,
+    stride: Size,
+    padding: Size | str,
+    dilation: Size,
+    groups: int,
+) -> Operand:
+    x, unbatched = _batched(op, dims, input)
+    _check_weight(op, dims, weight, "(O, C / groups, " + ", ".join(("KH", "KW")[-dims:] if dims == 2 else ("K",)) + ")")
+    s, d = sizes(op, "stride", stride, dims, 1), sizes(op, "dilation", dilation, dims, 1)
+    kernel = tuple(weight.shape[2:])
+    channels = x.shape[1]
+    _check_groups(op, groups, channels)
+    if weight.shape[1] * groups != channels:
+        raise RuntimeError(
+            f"{op}: weight {tuple(weight.shape)} with groups={groups} needs {weight.shape[1] * groups} input channels, "
+            f"but input {tuple(input.shape)} has {channels}"
+        )
+    if weight.shape[0] % groups:
+        raise RuntimeError(f"{op}: the {weight.shape[0]} output channels must be divisible by groups={groups}")
+    must_share_dtype(op, x, weight, bias)
+    _check_bias(op, bias, weight.shape[0])
+    x, p = _resolve_padding(op, x, padding, kernel, s, d)
+    for i, k in enumerate(kernel):
+        span, have = d[i] * (k - 1) + 1, x.shape[2 + i] + 2 * p[i]
+        if have < span:
+            raise RuntimeError(
+                f"{op}: the kernel {kernel} with dilation {d} spans {span}, more than the input {tuple(input.shape)} "
+                f"with padding {p} has in dim {i - dims} ({have})"
+            )
+    if dims == 1:  # a sequence is an image of height one
+        x, weight, s, p, d = unsqueeze(x, 2), unsqueeze(weight, 2), (1, *s), (0, *p), (1, *d)
+    y = Conv2d.apply(x, weight, bias, stride=s, padding=p, dilation=d, groups=groups)
+    if dims == 1:
+        y = squeeze(y, 2)
+    return squeeze(y, 0) if unbatched else y
+
+
+def sizes(op: str, name: str, value: Size, dims: int, least: int) -> tuple[int, ...]:
+    """`value` as one int for each dimension, none below `least`."""
+    many = tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
+    if len(many) == 1:
+        many *= dims
+    if len(many) != dims or not all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in many):
+        raise TypeError(f"{op}: {name} must be an int or {dims} ints, got {value!r}")
+    if any(n < least for n in many):
+        raise RuntimeError(f"{op}: {name} must be at least {least}, got {value!r}")
+    return tuple(int(n) for n in many)
+
+
+def _resolve_padding(
+    op: str, x: Operand, padding: Size | str, kernel: tuple, stride: tuple, dilation: tuple
+) -> tuple[Operand, tuple[int, ...]]:
+    """The input, padded where the two sides differ, and the padding that is left for the kernel to do."""
+    if padding == "valid":
+        return x, (0,) * len(kernel)
+    if padding != "same":
+        if isinstance(padding, str):
+            raise ValueError(f'{op}: padding must be a number, "same" or "valid", got {padding!r}')
+        return x, sizes(op, "padding", padding, len(kernel), 0)
+    if any(s != 1 for s in stride):
+        raise RuntimeError(f'{op}: padding "same" needs stride 1, got {stride}')
+    total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+    if any(n % 2 for n in total):  # one more on the far side, as in PyTorch
+        widths = [w for n in reversed(total) for w in (0, n % 2)]
+        x = pad(x, widths)
+    return x, tuple(n // 2 for n in total)
+
+
+def _batched(op: str, dims: int, x: Operand) -> tuple[Operand, bool]:
+    """`x` with a batch dimension, and whether it came without."""
+    names = "H, W" if dims == 2 else "L"
+    if x.ndim not in (dims + 1, dims + 2):
+        raise RuntimeError(f"{op}: input must be (N, C, {names}) or (C, {names}), got shape {tuple(x.shape)}")
+    if x.ndim == dims + 2:
+        return x, False
+    return unsqueeze(x, 0), True
+
+
+def _check_weight(op: str, dims: int, weight: Operand, form: str) -> None:
+    if weight.ndim != dims + 2:
+        raise RuntimeError(f"{op}: weight must be {form}, got shape {tuple(weight.shape)}")
+
+
+def _check_groups(op: str, groups: int, channels: int) -> None:
+    if not isinstance(groups, int) or groups < 1 or channels % groups:
+        raise RuntimeError(f"{op}: groups must divide the {channels} input channels, got {groups!r}")
+
+
+def _check_bias(op: str, bias: Operand | None, channels: int) -> None:
+    if bias is not None and tuple(bias.shape) != (channels,):
+        raise RuntimeError(
+            f"{op}: bias must have shape ({channels},), one for each output channel, got {tuple(bias.shape)}"
+        )

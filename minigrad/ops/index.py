@@ -1,0 +1,154 @@
+"""Indexing and gathering, each with its adjoint: reading at places, and adding at places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..autograd import Op, is_tensor, unwrap
+from .common import Operand, normalize_dim
+
+Key = Any  # what stands in the brackets: ints, slices, None, Ellipsis, integer and bool arrays, or a tuple of them
+
+
+class Index(Op):
+    """y = x[key]; the gradient is added at the same places of zeros"""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, key: Key) -> np.ndarray:
+        self.shape, self.key = x.shape, key
+        return x[key]
+
+    def backward(self, g: Operand) -> Operand:
+        return IndexAdd.apply(g, key=self.key, shape=self.shape)
+
+
+class IndexAdd(Op):
+    """y = zeros of `shape` with x added at key: a place named twice receives both. The adjoint of Index."""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, key: Key, shape: tuple[int, ...]) -> np.ndarray:
+        self.key = key
+        y = np.zeros(shape, x.dtype)
+        if _names_each_place_once(key):
+            y[key] = x
+        else:
+            np.add.at(y, key, x)
+        return y
+
+    def backward(self, g: Operand) -> Operand:
+        return Index.apply(g, key=self.key)
+
+
+class Gather(Op):
+    """y[i, j] = x[index[i, j], j], along any one axis; the gradient is added back at the index"""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, index: np.ndarray, dim: int) -> np.ndarray:
+        self.shape, self.index, self.dim = x.shape, index, dim
+        return x[_open_index(index, dim)]
+
+    def backward(self, g: Operand) -> tuple:
+        return ScatterAdd.apply(g, self.index, dim=self.dim, shape=self.shape), None
+
+
+class ScatterAdd(Op):
+    """y = zeros of `shape` with x[i, j] added at y[index[i, j], j]: the adjoint of Gather"""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, index: np.ndarray, dim: int, shape: tuple[int, ...]) -> np.ndarray:
+        self.index, self.dim = index, dim
+        y = np.zeros(shape, x.dtype)
+        np.add.at(y, _open_index(index, dim), x)
+        return y
+
+    def backward(self, g: Operand) -> tuple:
+        return Gather.apply(g, self.index, dim=self.dim), None
+
+
+def _open_index(index: np.ndarray, dim: int) -> tuple:
+    """The key that pairs `index` along `dim` with every position along the other axes."""
+    key = list(np.ogrid[tuple(slice(n) for n in index.shape)])
+    key[dim] = index
+    return tuple(key)
+
+
+def _names_each_place_once(key: Key) -> bool:
+    """Slices, ints and one bool mask cannot name a place twice; integer arrays can."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return all(not isinstance(part, np.ndarray) or part.dtype == bool for part in parts)
+
+
+def getitem(x: Operand, key: Key) -> Operand:
+    """x[key] with NumPy's rules: ints, slices, None, Ellipsis, and integer or bool tensors, arrays and lists.
+
+    Basic indexing (no arrays) gives a view, as in NumPy.
+    """
+    return Index.apply(x, key=as_key(x, key))
+
+
+def as_key(x: Operand, key: Key) -> Key:
+    """`key` with Tensors and lists as arrays, checked against the shape of `x` (IndexError names both)."""
+    parts = tuple(_as_index(part) for part in (key if isinstance(key, tuple) else (key,)))
+    taken = sum(
+        part.ndim if isinstance(part, np.ndarray) and part.dtype == bool else part is not None and part is not Ellipsis
+        for part in parts
+        if not isinstance(part, (bool, np.bool_))
+    )
+    if taken > len(x.shape):
+        raise IndexError(f"index: {taken} indices for a tensor of {len(x.shape)} dimensions, shape {tuple(x.shape)}")
+    return parts if isinstance(key, tuple) else parts[0]
+
+
+def _as_index(part: Any) -> Any:
+    if is_tensor(part):
+        part = part.array
+    elif isinstance(part, (list, range)):
+        part = np.asarray(part) if len(part) else np.asarray(part, np.int64)
+    if isinstance(part, np.ndarray):
+        if part.dtype.kind not in "iub":
+            raise IndexError(
+                f"index: a tensor used as index must be of integers or bools, got {part.dtype.name}; use x.long()"
+            )
+        return part.item() if part.ndim == 0 and part.dtype.kind in "iu" else part
+    if isinstance(part, (float, str)):
+        raise IndexError(f"index: must be ints, slices, None, ... or integer and bool tensors, got {part!r}")
+    return part
+
+
+def gather(input: Operand, dim: int, index: Operand) -> Operand:
+    """The elements of input at `index` along `dim`: for dim 0 of a matrix, out[i, j] = input[index[i, j], j].
+
+    index has as many dimensions as input, and is no larger than it outside of `dim`.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([[1, 2], [3, 4]])
+    >>> minigrad.gather(x, 1, minigrad.tensor([[0, 0], [1, 0]]))
+    tensor([[1, 1],
+            [4, 3]])
+    """
+    d, places = normalize_dim("gather", dim, input.ndim), check_index("gather", input, dim, index)
+    return Gather.apply(input, places, dim=d) if input.ndim else input[None][places.reshape(-1)].reshape(())
+
+
+def check_index(op: str, x: Operand, dim: int, index: Operand) -> np.ndarray:
+    """`index` as an array of valid, non-negative places along `dim` of `x`."""
+    places, d = np.asarray(unwrap(index)), normalize_dim(op, dim, x.ndim)
+    if places.dtype.kind not in "iu":
+        raise RuntimeError(f"{op}: the index must be of integers, got {places.dtype.name}")
+    if places.ndim != x.ndim or any(
+        n > m for i, (n, m) in enumerate(zip(places.shape, x.shape, strict=True)) if i != d
+    ):
+        raise RuntimeError(
+            f"{op}: index of shape {places.shape} does not fit input of shape {tuple(x.shape)} along dim {dim}"
+        )
+    size = x.shape[d] if x.ndim else 1
+    if places.size and (places.min() < 0 or places.max() >= size):
+        bad = places[(places < 0) | (places >= size)][0]
+        raise IndexError(f"{op}: index {bad} is out of range for dim {dim} of size {size}")
+    return places

@@ -1,0 +1,121 @@
+"""Matrix products."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..autograd import Op
+from .common import Operand, must_share_dtype, sum_to
+from .reduce import sum
+from .shape import reshape, transpose, unsqueeze
+
+
+class MatMul(Op):
+    """y = a b, batched over leading axes that broadcast; ga = g b^T, gb = a^T g"""
+
+    def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return a @ b
+
+    def backward(self, g: Operand) -> tuple:
+        (a, b), (need_a, need_b) = self.operands(), self.needs
+        return (
+            sum_to(MatMul.apply(g, transpose(b, -1, -2)), a.shape) if need_a else None,
+            sum_to(MatMul.apply(transpose(a, -1, -2), g), b.shape) if need_b else None,
+        )
+
+
+class Linear(Op):
+    """y = x w^T + b, over the last axis of x; gx = g w, gw = g^T x, gb = the sum of g over all rows"""
+
+    def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
+        y = x @ w.T
+        if b is not None:
+            y += b
+        return y
+
+    def backward(self, g: Operand) -> tuple:
+        (x, w, _), (need_x, need_w, need_b) = self.operands(), self.needs
+        n = int(np.prod(x.shape[:-1]))
+        g, rows = reshape(g, n, w.shape[0]), reshape(x, n, w.shape[1])
+        return (
+            reshape(MatMul.apply(g, w), x.shape) if need_x else None,
+            MatMul.apply(transpose(g, 0, 1), rows) if need_w else None,
+            sum(g, 0) if need_b else None,
+        )
+
+
+def matmul(input: Operand, other: Operand) -> Operand:
+    """The product of matrices, batched over leading dimensions that broadcast; a 1-d operand is a row or column.
+
+    >>> import minigrad
+    >>> a = minigrad.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> minigrad.matmul(a, minigrad.tensor([1.0, 1.0]))
+    tensor([3., 7.])
+    """
+    a, b = input, other
+    if not getattr(a, "ndim", 0) or not getattr(b, "ndim", 0):
+        raise RuntimeError("matmul: both operands need at least one dimension; multiply by a number with *")
+    must_share_dtype("matmul", a, b)
+    inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
+    if a.shape[-1] != inner:
+        raise RuntimeError(
+            f"matmul: the last size of the first must equal the {'last but one' if b.ndim > 1 else 'only'} size of "
+            f"the second, got shapes {tuple(a.shape)} and {tuple(b.shape)}"
+        )
+    try:
+        np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    except ValueError:
+        raise RuntimeError(
+            f"matmul: the batch sizes of {tuple(a.shape)} and {tuple(b.shape)} do not broadcast"
+        ) from None
+    row, column = a.ndim == 1, b.ndim == 1
+    y = MatMul.apply(unsqueeze(a, 0) if row else a, unsqueeze(b, 1) if column else b)
+    if row and column:
+        return reshape(y, ())
+    return reshape(y, *y.shape[:-2], y.shape[-1]) if row else reshape(y, *y.shape[:-1]) if column else y
+
+
+def mm(input: Operand, mat2: Operand) -> Operand:
+    """The product of two matrices, without broadcasting."""
+    if input.ndim != 2 or mat2.ndim != 2:
+        raise RuntimeError(
+            f"mm: needs two matrices, got shapes {tuple(input.shape)} and {tuple(mat2.shape)}; use matmul"
+        )
+    return matmul(input, mat2)
+
+
+def bmm(input: Operand, mat2: Operand) -> Operand:
+    """The products of two equally long batches of matrices, without broadcasting."""
+    if input.ndim != 3 or mat2.ndim != 3 or input.shape[0] != mat2.shape[0]:
+        raise RuntimeError(
+            f"bmm: needs shapes (B, n, m) and (B, m, p), got {tuple(input.shape)} and {tuple(mat2.shape)}"
+        )
+    return matmul(input, mat2)
+
+
+def dot(input: Operand, tensor: Operand) -> Operand:
+    """The inner product of two vectors."""
+    if input.ndim != 1 or tensor.ndim != 1:
+        raise RuntimeError(
+            f"dot: needs two vectors, got shapes {tuple(input.shape)} and {tuple(tensor.shape)}; use matmul"
+        )
+    return matmul(input, tensor)
+
+
+def linear(input: Operand, weight: Operand, bias: Operand | None = None) -> Operand:
+    """input weight^T + bias: input (..., in_features), weight (out_features, in_features), bias (out_features,).
+
+    >>> import minigrad
+    >>> x, w = minigrad.ones(1, 2), minigrad.tensor([[1.0, 2.0]])
+    >>> minigrad.nn.functional.linear(x, w)
+    tensor([[3.]])
+    """
+    if input.ndim == 0 or weight.ndim != 2 or input.shape[-1] != weight.shape[1]:
+        raise RuntimeError(
+            f"linear: the last size of input, of shape {tuple(input.shape)}, must be in_features of weight "
+            f"(out_features, in_features), of shape {tuple(weight.shape)}; flatten or transpose the input first?"
+        )
+    if bias is not None and tuple(bias.shape) != (weight.shape[0],):
+        raise RuntimeError(f"linear: bias must have shape ({weight.shape[0]},), got {tuple(bias.shape)}")
+    must_share_dtype("linear", input, weight, bias)
+    return Linear.apply(input, weight, bias)

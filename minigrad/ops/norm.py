@@ -1,0 +1,51 @@
+"""Batch normalization: the fused op, and the definition it is fused from.
+
+Source: Ioffe and Szegedy, "Batch Normalization", 2015, algorithm 1; its backward is the formula of section 3.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import kernels
+from ..autograd import Fused
+from .common import Operand
+from .elementwise import rsqrt
+from .reduce import mean
+from .shape import reshape
+
+
+class BatchNorm(Fused):
+    """y = (x - mean) / sqrt(var + eps) * w + b, with the mean and biased variance of each channel of x (N, C, L).
+
+    Gives also the mean and the variance, as constants. With u = (x - mean) / sqrt(var + eps) and M = N L,
+    gb = sum g, gw = sum g u, gx = w / sqrt(var + eps) (g - gb / M - u gw / M), the sums over N and L.
+    """
+
+    def forward(
+        self, x: np.ndarray, w: np.ndarray | None, b: np.ndarray | None, eps: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        self.eps = eps
+        y, self.mean, self.var = kernels.current().batch_norm(x, w, b, eps)
+        return y, self.mean, self.var
+
+    def kernel_backward(self, g: np.ndarray) -> tuple:
+        x, w, _ = self.operands()
+        return kernels.current().batch_norm_backward(g, x, w, self.mean, self.var, self.eps)
+
+    def definition(self, x: Operand, w: Operand | None, b: Operand | None) -> Operand:
+        return batch_norm_definition(x, w, b, self.eps)
+
+
+def batch_norm_definition(x: Operand, w: Operand | None, b: Operand | None, eps: float) -> Operand:
+    """Batch normalization of x (N, C, L) over N and L, written out: the two passes of the variance are visible."""
+    centred = x - mean(x, (0, 2), keepdim=True)
+    var = mean(centred * centred, (0, 2), keepdim=True)
+    return scale_and_shift(centred * rsqrt(var + eps), w, b)
+
+
+def scale_and_shift(x: Operand, w: Operand | None, b: Operand | None) -> Operand:
+    """x (N, C, L) times w plus b, one of each for a channel; either may be None."""
+    if w is not None:
+        x = x * reshape(w, 1, -1, 1)
+    return x if b is None else x + reshape(b, 1, -1, 1)

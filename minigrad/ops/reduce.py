@@ -1,0 +1,372 @@
+"""Reductions: sums and what is made of them, extrema, softmax.
+
+`dim` is an int, a tuple of ints, or None for all dimensions; `keepdim` keeps reduced ones with size one. NumPy's
+`axis` and `keepdims` are understood as well.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections import namedtuple
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..autograd import Op, is_tensor, unwrap, wrap
+from .common import (
+    BroadcastTo,
+    Dim,
+    Operand,
+    cast,
+    floating,
+    normalize_dim,
+    normalize_dims,
+    numpy_spelling,
+    quiet,
+)
+from .elementwise import abs, div, exp, log, maximum, minimum, ne, pow, sqrt, where
+from .index import gather
+from .shape import reshape
+
+# --------------------------------------------------------------------------------------------------- sums
+
+
+class Sum(Op):
+    """y = sum of x over some axes; every element summed gets the gradient of its sum"""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, dims: tuple[int, ...], keepdim: bool) -> np.ndarray:
+        self.shape, self.kept = x.shape, _kept(x.shape, dims)
+        return x.sum(axis=dims, keepdims=keepdim)
+
+    def backward(self, g: Operand) -> Operand:
+        return BroadcastTo.apply(reshape(g, self.kept), shape=self.shape)
+
+
+class CumSum(Op):
+    """y_i = x_0 + ... + x_i along one axis, or from the other end (`reverse`): each is the other's adjoint"""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, dim: int, reverse: bool) -> np.ndarray:
+        self.dim, self.reverse = dim, reverse
+        if x.ndim == 0:
+            return x.copy()
+        return np.flip(np.cumsum(np.flip(x, dim), dim), dim) if reverse else np.cumsum(x, dim, dtype=x.dtype)
+
+    def backward(self, g: Operand) -> Operand:
+        return CumSum.apply(g, dim=self.dim, reverse=not self.reverse)
+
+
+def _kept(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, ...]:
+    """`shape` with size one at `dims`."""
+    return tuple(1 if i in dims else n for i, n in enumerate(shape))
+
+
+@numpy_spelling
+def sum(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Operand:
+    """The sum over `dim`. Integers and bools are summed as int64.
+
+    >>> import minigrad
+    >>> minigrad.sum(minigrad.ones(2, 3), dim=1)
+    tensor([3., 3.])
+    """
+    return Sum.apply(_summable(input, dtype), dims=normalize_dims("sum", dim, input.ndim), keepdim=keepdim)
+
+
+@numpy_spelling
+def mean(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Operand:
+    """The mean over `dim`; NaN over no elements."""
+    x = input if dtype is None else cast(input, dtypes.as_dtype(dtype))
+    _must_be_floating("mean", x)
+    dims = normalize_dims("mean", dim, x.ndim)
+    return div(Sum.apply(x, dims=dims, keepdim=keepdim), _count(x, dims))
+
+
+@numpy_spelling
+def var(
+    input: Operand,
+    dim: Dim = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float = 1,
+) -> Operand:
+    """The variance over `dim`: the sum of squared deviations from the mean, divided by (n - correction).
+
+    correction=1, the default, is Bessel's (unbiased); 0 is the variance of the elements themselves. Computed in
+    two passes: the mean first, then the deviations, which does not cancel.
+
+    >>> import minigrad
+    >>> minigrad.var(minigrad.tensor([1.0, 2.0, 3.0]), correction=0)
+    tensor(0.6667)
+    """
+    _must_be_floating("var", input)
+    if isinstance(dim, bool):  # PyTorch's var(x, unbiased)
+        dim, unbiased = None, dim
+    if unbiased is not None:
+        correction = int(unbiased)
+    dims = normalize_dims("var", dim, input.ndim)
+    centred = input - div(Sum.apply(input, dims=dims, keepdim=True), _count(input, dims))
+    degrees = max_number(_count(input, dims) - correction, 0)
+    return div(Sum.apply(centred * centred, dims=dims, keepdim=keepdim), degrees)
+
+
+@numpy_spelling
+def std(
+    input: Operand,
+    dim: Dim = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float = 1,
+) -> Operand:
+    """The square root of `var`, of the same arguments."""
+    return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+@numpy_spelling
+def cumsum(input: Operand, dim: int, *, dtype: Any = None) -> Operand:
+    """The running sum along `dim`."""
+    return CumSum.apply(_summable(input, dtype), dim=normalize_dim("cumsum", dim, input.ndim), reverse=False)
+
+
+@numpy_spelling
+def norm(input: Operand, p: float | str = "fro", dim: Dim = None, keepdim: bool = False) -> Operand:
+    """The p-norm of the elements over `dim`: (sum |x|^p)^(1/p); the largest |x| for p = inf, their count for 0.
+
+    "fro" is p = 2. At x = 0 the gradient is 0.
+    """
+    if p == "fro" or p == 2:
+        squares = sum(input * input, dim, keepdim)
+        zero = unwrap(squares) == 0
+        return where(zero, 0.0, sqrt(where(zero, 1.0, squares)))
+    if isinstance(p, str):
+        raise ValueError(f'norm: p must be a number or "fro", got {p!r}')
+    if p == float("inf"):
+        return amax(abs(input), dim, keepdim)
+    if p == float("-inf"):
+        return amin(abs(input), dim, keepdim)
+    if p == 0:
+        return sum(cast(ne(input, 0), input.dtype), dim, keepdim)
+    if p == 1:
+        return sum(abs(input), dim, keepdim)
+    zero = unwrap(input) == 0
+    total = sum(where(zero, 0.0, pow(where(zero, 1.0, abs(input)), p)), dim, keepdim)
+    empty = unwrap(total) == 0
+    return where(empty, 0.0, pow(where(empty, 1.0, total), 1 / p))
+
+
+def max_number(a: float, b: float) -> float:
+    """The larger of two Python numbers (`max` is a reduction in this file)."""
+    return a if a > b else b
+
+
+def _count(x: Operand, dims: tuple[int, ...]) -> int:
+    """How many elements a reduction over `dims` takes together."""
+    n = 1
+    for d in dims:
+        n *= x.shape[d]
+    return n
+
+
+def _summable(x: Operand, dtype: Any) -> Operand:
+    """`x` in `dtype`; by default integers and bools in int64, as NumPy and PyTorch sum them."""
+    if dtype is not None:
+        return cast(x, dtypes.as_dtype(dtype))
+    return x if x.dtype.kind == "f" else cast(x, dtypes.int64)
+
+
+def _must_be_floating(op: str, x: Operand) -> None:
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"{op}: needs a floating dtype, got {x.dtype.name}; use x.float() or pass dtype=")
+
+
+# ------------------------------------------------------------------------------------------------ extrema
+
+
+class Extremum(Op):
+    """y = the largest (or smallest) element over some axes; ties share the gradient equally"""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, dims: tuple[int, ...], keepdim: bool, largest: bool) -> np.ndarray:
+        self.shape, self.kept = x.shape, _kept(x.shape, dims)
+        y = np.asarray((np.max if largest else np.min)(x, axis=dims, keepdims=True))
+        hit = (x == y) | (np.isnan(x) & np.isnan(y))
+        self.share = (hit / hit.sum(axis=dims, keepdims=True)).astype(x.dtype)
+        return y if keepdim else y.reshape(tuple(n for i, n in enumerate(x.shape) if i not in dims))
+
+    def backward(self, g: Operand) -> Operand:
+        return reshape(g, self.kept) * self.share
+
+
+@numpy_spelling
+def amax(input: Operand, dim: Dim = (), keepdim: bool = False) -> Operand:
+    """The largest element over `dim`, NaN if one is; ties share the gradient equally."""
+    return _extremum("amax", input, dim, keepdim, largest=True)
+
+
+@numpy_spelling
+def amin(input: Operand, dim: Dim = (), keepdim: bool = False) -> Operand:
+    """The smallest element over `dim`, NaN if one is; ties share the gradient equally."""
+    return _extremum("amin", input, dim, keepdim, largest=False)
+
+
+def _extremum(op: str, x: Operand, dim: Dim, keepdim: bool, largest: bool) -> Operand:
+    dims = normalize_dims(op, dim, x.ndim)
+    if _count(x, dims) == 0:
+        raise IndexError(f"{op}: no extremum of zero elements: shape {tuple(x.shape)} over dim {dims}")
+    return Extremum.apply(x, dims=dims, keepdim=keepdim, largest=largest)
+
+
+ValuesIndices = namedtuple("ValuesIndices", ["values", "indices"])
+
+
+@numpy_spelling
+def max(input: Operand, dim: Operand | None = None, keepdim: bool = False) -> Any:
+    """The largest element; with `dim`, the pair (values, indices); with a second tensor, `maximum`.
+
+    With `dim` the gradient goes to the first of equal elements, without it to all of them equally.
+
+    >>> import minigrad
+    >>> minigrad.max(minigrad.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
+    ValuesIndices(values=tensor([5., 7.]), indices=tensor([1, 0]))
+    """
+    return _max_or_min(input, dim, keepdim, "max")
+
+
+@numpy_spelling
+def min(input: Operand, dim: Operand | None = None, keepdim: bool = False) -> Any:
+    """The smallest element; with `dim`, the pair (values, indices); with a second tensor, `minimum`."""
+    return _max_or_min(input, dim, keepdim, "min")
+
+
+def _max_or_min(x: Operand, dim: Operand | None, keepdim: bool, op: str) -> Any:
+    if is_tensor(dim):
+        return (maximum if op == "max" else minimum)(x, dim)
+    if dim is None:
+        return _extremum(op, x, None, False, largest=op == "max")
+    indices = _arg_extremum(x, dim, True, op)
+    values = gather(x, normalize_dim(op, dim, x.ndim), indices) if x.ndim else reshape(x, ())
+    if not keepdim and x.ndim:
+        shape = tuple(n for i, n in enumerate(values.shape) if i != normalize_dim(op, dim, x.ndim))
+        values, indices = reshape(values, shape), reshape(indices, shape)
+    return ValuesIndices(values, indices)
+
+
+@numpy_spelling
+def argmax(input: Operand, dim: int | None = None, keepdim: bool = False) -> Operand:
+    """The index of the largest element, the first of equals; in the flattened tensor without `dim`."""
+    return _arg_extremum(input, dim, keepdim, "max")
+
+
+@numpy_spelling
+def argmin(input: Operand, dim: int | None = None, keepdim: bool = False) -> Operand:
+    """The index of the smallest element, the first of equals; in the flattened tensor without `dim`."""
+    return _arg_extremum(input, dim, keepdim, "min")
+
+
+def _arg_extremum(x: Operand, dim: int | None, keepdim: bool, op: str) -> Operand:
+    array = unwrap(x)
+    axis = None if dim is None else normalize_dim(f"arg{op}", dim, array.ndim)
+    if (array.size if axis is None or array.ndim == 0 else array.shape[axis]) == 0:
+        raise IndexError(f"arg{op}: no extremum of zero elements: shape {array.shape}, dim {dim}")
+    if array.ndim == 0:
+        axis = None
+    index = np.asarray((np.argmax if op == "max" else np.argmin)(array, axis=axis, keepdims=keepdim), np.int64)
+    return wrap(index) if is_tensor(x) else index
+
+
+@numpy_spelling
+def all(input: Operand, dim: Dim = None, keepdim: bool = False) -> Operand:
+    """Are all elements non-zero?"""
+    return _logical(np.all, "all", input, dim, keepdim)
+
+
+@numpy_spelling
+def any(input: Operand, dim: Dim = None, keepdim: bool = False) -> Operand:
+    """Is any element non-zero?"""
+    return _logical(np.any, "any", input, dim, keepdim)
+
+
+def _logical(reduce: Any, op: str, x: Operand, dim: Dim, keepdim: bool) -> Operand:
+    result = np.asarray(reduce(unwrap(x), axis=normalize_dims(op, dim, x.ndim), keepdims=keepdim))
+    return wrap(result) if is_tensor(x) else result
+
+
+# ------------------------------------------------------------------------------------ softmax and its log
+
+
+class Softmax(Op):
+    """y_i = exp(x_i) / sum_j exp(x_j); dx = y (g - sum_j g_j y_j)"""
+
+    saves_inputs = False
+
+    @quiet
+    def forward(self, x: np.ndarray, dim: int) -> np.ndarray:
+        e = np.exp(x - _peak(x, dim))  # the largest exponent is 0: nothing overflows
+        self.dim, self.y = dim, e / e.sum(axis=dim, keepdims=True)
+        return self.y
+
+    def backward(self, g: Operand) -> Operand:
+        y = self.output(self.y)
+        return y * (g - sum(g * y, self.dim, keepdim=True))
+
+
+class LogSoftmax(Op):
+    """y_i = x_i - log sum_j exp(x_j); dx = g - softmax(x) sum_j g_j"""
+
+    saves_inputs = False
+
+    @quiet
+    def forward(self, x: np.ndarray, dim: int) -> np.ndarray:
+        z = x - _peak(x, dim)
+        self.dim, self.y = dim, z - np.log(np.exp(z).sum(axis=dim, keepdims=True))
+        return self.y
+
+    def backward(self, g: Operand) -> Operand:
+        return g - exp(self.output(self.y)) * sum(g, self.dim, keepdim=True)
+
+
+def _peak(x: np.ndarray, dim: int) -> np.ndarray:
+    """The maximum along `dim`; 0 for no elements."""
+    return x.max(axis=dim, keepdims=True, initial=-np.inf) if x.size else np.zeros((), x.dtype)
+
+
+def softmax(input: Operand, dim: int, dtype: Any = None) -> Operand:
+    """exp(input) scaled to sum to one along `dim`.
+
+    >>> import minigrad
+    >>> minigrad.softmax(minigrad.tensor([0.0, 0.0]), dim=0)
+    tensor([0.5000, 0.5000])
+    """
+    x = floating(input) if dtype is None else cast(input, dtypes.as_dtype(dtype))
+    return _along(Softmax, "softmax", x, dim)
+
+
+def log_softmax(input: Operand, dim: int, dtype: Any = None) -> Operand:
+    """The logarithm of softmax, computed without forming the quotient."""
+    x = floating(input) if dtype is None else cast(input, dtypes.as_dtype(dtype))
+    return _along(LogSoftmax, "log_softmax", x, dim)
+
+
+def _along(op: type[Op], name: str, x: Operand, dim: int) -> Operand:
+    """Apply along one dimension; a 0-d tensor counts as one element."""
+    d = normalize_dim(name, dim, x.ndim)
+    return op.apply(x, dim=d) if x.ndim else reshape(op.apply(reshape(x, (1,)), dim=0), ())
+
+
+@numpy_spelling
+def logsumexp(input: Operand, dim: Dim, keepdim: bool = False) -> Operand:
+    """log(sum(exp(input))) over `dim`, without overflow."""
+    x = floating(input)
+    dims = normalize_dims("logsumexp", dim, x.ndim)
+    if builtins.any(x.shape[d] == 0 for d in dims):
+        return log(sum(exp(x), dim, keepdim))
+    peak = np.asarray(unwrap(x).max(axis=dims, keepdims=True))
+    peak = np.where(np.isinf(peak), 0, peak).astype(x.dtype)  # inf - inf would be NaN
+    y = log(Sum.apply(exp(x - peak), dims=dims, keepdim=True)) + peak
+    return y if keepdim else reshape(y, tuple(n for i, n in enumerate(y.shape) if i not in dims))

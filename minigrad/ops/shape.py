@@ -1,0 +1,336 @@
+"""Ops that move elements without changing them: reshape, permute, expand, cat, pad, flip.
+
+All but cat, pad and flip give views of the same memory wherever NumPy does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .. import dtypes
+from ..autograd import Op
+from .common import BroadcastTo, Operand, cast, flatten_sizes, normalize_dim, normalize_dims
+from .index import Index
+
+# ----------------------------------------------------------------------------------- reshape and permute
+
+
+class Reshape(Op):
+    """y = the elements of x in another shape; the gradient goes back to x's shape"""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, shape: tuple[int, ...], copy: bool | None = None) -> np.ndarray:
+        self.shape = x.shape
+        return np.reshape(x, shape, copy=copy)
+
+    def backward(self, g: Operand) -> Operand:
+        return Reshape.apply(g, shape=self.shape)
+
+
+class Permute(Op):
+    """y = x with its axes in another order; the gradient is permuted back"""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
+        self.dims = dims
+        return x.transpose(dims)
+
+    def backward(self, g: Operand) -> Operand:
+        inverse = [0] * len(self.dims)
+        for i, d in enumerate(self.dims):
+            inverse[d] = i
+        return Permute.apply(g, dims=tuple(inverse))
+
+
+def reshape(input: Operand, *shape: int) -> Operand:
+    """The elements of input in `shape`, a view if possible; one size may be -1, to be worked out.
+
+    >>> import minigrad
+    >>> minigrad.arange(6).reshape(2, -1).shape
+    (2, 3)
+    """
+    return _reshape("reshape", input, flatten_sizes(shape), copy=None)
+
+
+def view(input: Operand, *shape: int) -> Operand:
+    """`reshape` that never copies: it raises where the memory layout does not allow a view."""
+    return _reshape("view", input, flatten_sizes(shape), copy=False)
+
+
+def _reshape(op: str, x: Operand, shape: tuple[int, ...], copy: bool | None) -> Operand:
+    total, known, unknown = int(np.prod(x.shape, dtype=np.int64)), 1, 0
+    for n in shape:
+        known, unknown = (known, unknown + 1) if n == -1 else (known * n, unknown)
+        if n < -1:
+            raise RuntimeError(f"{op}: sizes must be -1 or more, got {shape}")
+    if unknown > 1:
+        raise RuntimeError(f"{op}: only one size can be -1, got {shape}")
+    if unknown and known == 0:
+        raise RuntimeError(f"{op}: with a size 0 in {shape}, -1 could be anything; write it out")
+    if total % known if unknown else total != known:
+        raise RuntimeError(f"{op}: shape {shape} cannot hold the {total} elements of shape {tuple(x.shape)}")
+    try:
+        return Reshape.apply(x, shape=shape, copy=copy)
+    except ValueError:
+        raise RuntimeError(
+            f"view: shape {tuple(x.shape)} with this memory layout is no view of shape {shape}; "
+            "use reshape(), which copies if it must"
+        ) from None
+
+
+def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Operand:
+    """The dimensions from start_dim to end_dim, both included, as one."""
+    first = normalize_dim("flatten", start_dim, input.ndim)
+    last = normalize_dim("flatten", end_dim, input.ndim)
+    if first > last:
+        raise RuntimeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
+    if input.ndim == 0:
+        return reshape(input, 1)
+    middle = 1
+    for n in input.shape[first : last + 1]:
+        middle *= n
+    return reshape(input, *input.shape[:first], middle, *input.shape[last + 1 :])
+
+
+def unflatten(input: Operand, dim: int, sizes: Sequence[int]) -> Operand:
+    """One dimension split into several, of the given sizes."""
+    d = normalize_dim("unflatten", dim, input.ndim)
+    inner = tuple(sizes)
+    known = int(np.prod([n for n in inner if n != -1], dtype=np.int64))
+    if inner.count(-1) == 1 and known and input.shape[d] % known == 0:
+        inner = tuple(input.shape[d] // known if n == -1 else n for n in inner)
+    elif -1 in inner or known != input.shape[d]:
+        raise RuntimeError(f"unflatten: sizes {inner} do not multiply to size {input.shape[d]} of dim {dim}")
+    return reshape(input, *input.shape[:d], *inner, *input.shape[d + 1 :])
+
+
+def squeeze(input: Operand, dim: int | Sequence[int] | None = None) -> Operand:
+    """Without the dimensions of size one: all of them, or those of `dim` that have size one."""
+    dims = normalize_dims("squeeze", dim, input.ndim) if dim != () else ()
+    return reshape(input, *(n for i, n in enumerate(input.shape) if i not in dims or n != 1))
+
+
+def unsqueeze(input: Operand, dim: int) -> Operand:
+    """With a new dimension of size one at `dim`."""
+    d = normalize_dim("unsqueeze", dim, input.ndim + 1)
+    return reshape(input, *input.shape[:d], 1, *input.shape[d:])
+
+
+def permute(input: Operand, *dims: int) -> Operand:
+    """The dimensions in another order.
+
+    >>> import minigrad
+    >>> minigrad.ones(2, 3, 5).permute(2, 0, 1).shape
+    (5, 2, 3)
+    """
+    order = flatten_sizes(dims)
+    if len(order) != input.ndim:
+        raise RuntimeError(
+            f"permute: needs the {input.ndim} dimensions of shape {tuple(input.shape)}, got dims {order}"
+        )
+    return Permute.apply(input, dims=normalize_dims("permute", order, input.ndim))
+
+
+def transpose(input: Operand, dim0: int, dim1: int) -> Operand:
+    """Two dimensions exchanged."""
+    a, b = normalize_dim("transpose", dim0, input.ndim), normalize_dim("transpose", dim1, input.ndim)
+    order = list(range(input.ndim))
+    if order:
+        order[a], order[b] = b, a
+    return Permute.apply(input, dims=tuple(order))
+
+
+def t(input: Operand) -> Operand:
+    """The transpose of a matrix; a vector or number as it is."""
+    if input.ndim > 2:
+        raise RuntimeError(f"t: needs at most 2 dimensions, got shape {tuple(input.shape)}; use transpose(dim0, dim1)")
+    return Permute.apply(input, dims=tuple(range(input.ndim))[::-1])
+
+
+def movedim(input: Operand, source: int | Sequence[int], destination: int | Sequence[int]) -> Operand:
+    """The dimensions `source` moved to the places `destination`, the others in their order."""
+    src, dst = (
+        normalize_dims("movedim", source, input.ndim),
+        normalize_dims("movedim", destination, input.ndim),
+    )
+    if len(src) != len(dst):
+        raise RuntimeError(f"movedim: source {source} and destination {destination} must be equally many")
+    order = [d for d in range(input.ndim) if d not in src]
+    for d, s in sorted(zip(dst, src, strict=True)):
+        order.insert(d, s)
+    return Permute.apply(input, dims=tuple(order))
+
+
+# --------------------------------------------------------------------------------------- expand and flip
+
+
+class Flip(Op):
+    """y = x with some axes reversed; the gradient is reversed again"""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
+        self.dims = dims
+        return np.flip(x, dims).copy()
+
+    def backward(self, g: Operand) -> Operand:
+        return Flip.apply(g, dims=self.dims)
+
+
+def expand(input: Operand, *sizes: int) -> Operand:
+    """Repeat dimensions of size one to `sizes` without copying; -1 keeps a size, new dimensions come in front.
+
+    >>> import minigrad
+    >>> minigrad.tensor([[1], [2]]).expand(-1, 3)
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
+    wanted, have = flatten_sizes(sizes), tuple(input.shape)
+    lead = len(wanted) - len(have)
+    if lead < 0:
+        raise RuntimeError(f"expand: sizes {wanted} are fewer than the dimensions of shape {have}")
+    shape = tuple(have[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(wanted))
+    if any(n < 0 for n in shape) or any(h not in (1, n) for h, n in zip(have, shape[lead:], strict=True)):
+        raise RuntimeError(f"expand: shape {have} does not expand to sizes {wanted}; only dimensions of size 1 grow")
+    return BroadcastTo.apply(input, shape=shape)
+
+
+def expand_as(input: Operand, other: Operand) -> Operand:
+    """input expanded to the shape of other."""
+    return expand(input, *other.shape)
+
+
+def broadcast_to(input: Operand, size: Sequence[int]) -> Operand:
+    """input expanded to `size`."""
+    return expand(input, *size)
+
+
+def flip(input: Operand, *dims: int) -> Operand:
+    """input reversed along `dims`, in a copy."""
+    return Flip.apply(input, dims=normalize_dims("flip", flatten_sizes(dims) or None, input.ndim))
+
+
+# ----------------------------------------------------------------------------------------- joining, padding
+
+
+class Cat(Op):
+    """y = the inputs one after another along an axis; each gets its part of the gradient"""
+
+    saves_inputs = False
+
+    def forward(self, *xs: np.ndarray, dim: int) -> np.ndarray:
+        self.dim, self.sizes = dim, [x.shape[dim] for x in xs]
+        return np.concatenate(xs, axis=dim)
+
+    def backward(self, g: Operand) -> tuple:
+        parts, start, before = [], 0, (slice(None),) * self.dim
+        for size, need in zip(self.sizes, self.needs, strict=True):
+            parts.append(Index.apply(g, key=(*before, slice(start, start + size))) if need else None)
+            start += size
+        return tuple(parts)
+
+
+class Pad(Op):
+    """y = x with a constant around it; the gradient is cut out of g"""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, widths: tuple[tuple[int, int], ...], value: float) -> np.ndarray:
+        self.inner = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True))
+        return np.pad(x, widths, constant_values=value)
+
+    def backward(self, g: Operand) -> Operand:
+        return Index.apply(g, key=self.inner)
+
+
+def cat(tensors: Sequence[Operand], dim: int = 0) -> Operand:
+    """The tensors one after another along `dim`; the other sizes must agree. A 1-d empty tensor is passed over.
+
+    >>> import minigrad
+    >>> minigrad.cat([minigrad.zeros(1, 2), minigrad.ones(2, 2)]).shape
+    (3, 2)
+    """
+    parts = _same_dtype("cat", tensors)
+    kept = [x for x in parts if tuple(x.shape) != (0,)] or parts[:1]
+    shapes = [tuple(x.shape) for x in kept]
+    if any(not shape for shape in shapes):
+        raise RuntimeError("cat: a 0-d tensor cannot be joined; use stack, or reshape it to (1,)")
+    d = normalize_dim("cat", dim, len(shapes[0]))
+    for i, shape in enumerate(shapes):
+        if len(shape) != len(shapes[0]) or any(
+            n != m for k, (n, m) in enumerate(zip(shape, shapes[0], strict=True)) if k != d
+        ):
+            raise RuntimeError(
+                f"cat: sizes must agree except in dim {d}, but tensor {i} has shape {shape} and the first {shapes[0]}"
+            )
+    return Cat.apply(*kept, dim=d)
+
+
+def stack(tensors: Sequence[Operand], dim: int = 0) -> Operand:
+    """The tensors, all of one shape, along a new dimension."""
+    parts = _same_dtype("stack", tensors)
+    for i, x in enumerate(parts):
+        if x.shape != parts[0].shape:
+            raise RuntimeError(
+                f"stack: shapes must be equal; the first is {tuple(parts[0].shape)}, tensor {i} {tuple(x.shape)}"
+            )
+    d = normalize_dim("stack", dim, parts[0].ndim + 1)
+    return Cat.apply(*[unsqueeze(x, d) for x in parts], dim=d)
+
+
+def _same_dtype(op: str, tensors: Sequence[Operand]) -> list[Operand]:
+    parts = list(tensors) if isinstance(tensors, (list, tuple)) else None
+    if not parts or not all(hasattr(x, "dtype") for x in parts):
+        raise TypeError(f"{op}: needs a list or tuple of one or more Tensors, got {tensors!r}")
+    dtype = dtypes.result_type(*parts)
+    return [cast(x, dtype) for x in parts]
+
+
+def pad(input: Operand, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Operand:
+    """`pad` = (before, after) of the last dimension, then of the one before it, and so on; negative widths cut.
+
+    mode is "constant" (filled with `value`, 0 by default), "reflect", "replicate" or "circular".
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.pad(minigrad.ones(1, 2), (1, 0), value=7.0)
+    tensor([[7., 1., 1.]])
+    """
+    widths, ndim = tuple(int(n) for n in pad), input.ndim
+    if len(widths) % 2 or len(widths) > 2 * ndim:
+        raise RuntimeError(
+            f"pad: needs (before, after) pairs for at most the {ndim} dimensions of {tuple(input.shape)}, got {widths}"
+        )
+    pairs = [(0, 0)] * (ndim - len(widths) // 2) + [(widths[i], widths[i + 1]) for i in range(len(widths) - 2, -1, -2)]
+    if any(before + n + after < 0 for (before, after), n in zip(pairs, input.shape, strict=True)):
+        raise RuntimeError(f"pad: {widths} cuts more than there is in shape {tuple(input.shape)}")
+    if mode != "constant":
+        if value not in (None, 0):
+            raise ValueError(f"pad: value={value} has no meaning for mode {mode!r}")
+        return _pad_by_copying(input, pairs, mode)
+    if any(n < 0 for pair in pairs for n in pair):
+        key = tuple(slice(max(0, -b), n - max(0, -a)) for (b, a), n in zip(pairs, input.shape, strict=True))
+        input, pairs = Index.apply(input, key=key), [(max(0, b), max(0, a)) for b, a in pairs]
+    return Pad.apply(input, widths=tuple(pairs), value=0 if value is None else value)
+
+
+def _pad_by_copying(x: Operand, pairs: list[tuple[int, int]], mode: str) -> Operand:
+    """Padding with x's own elements: an index along each axis."""
+    modes = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+    if mode not in modes:
+        raise NotImplementedError(f'pad: mode must be "constant", "reflect", "replicate" or "circular", got {mode!r}')
+    for d, (before, after) in enumerate(pairs):
+        if before == after == 0:
+            continue
+        n = x.shape[d]
+        limit = {"reflect": n - 1, "circular": n, "replicate": before + after + n}[mode]
+        if max(before, after) > limit or n == 0:
+            raise RuntimeError(f"pad: {mode} padding {(before, after)} of dim {d} is too wide for its size {n}")
+        index = np.pad(
+            np.arange(max(0, -before), n - max(0, -after)), (max(0, before), max(0, after)), mode=modes[mode]
+        )  # type: ignore[call-overload]
+        x = Index.apply(x, key=(slice(None),) * d + (index,))
+    return x

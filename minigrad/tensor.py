@@ -1,0 +1,669 @@
+"""Tensor: an array that remembers the op that made it. Every method and operator is on this page.
+
+A line such as `sum = ops.sum` makes the function of `minigrad.ops` a method, its first argument being the tensor;
+what it does is said there, beside its rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from . import autograd, dtypes, ops
+from .random import Generator, source
+
+__all__ = ["Tensor", "as_tensor", "from_numpy", "tensor"]
+
+
+class Tensor:
+    """An n-dimensional array with gradients.
+
+    data          : an ndarray (shared, not copied, where NumPy would not copy), a Tensor, or nested lists of numbers
+    dtype         : by default that of the data; Python floats are float32
+    requires_grad : collect the gradient of this tensor in `.grad` when `backward` is called
+
+    `array` is the ndarray inside; `grad_fn` is the op that made this tensor, or None if it is a leaf.
+
+    >>> import minigrad
+    >>> x = minigrad.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> y = (x * x).sum()
+    >>> y.backward()
+    >>> x.grad
+    tensor([2., 4., 6.])
+    """
+
+    __slots__ = ("__weakref__", "_grad", "_requires_grad", "array", "grad_fn", "hooks")
+    __array_ufunc__ = None  # `array * tensor` asks the Tensor, not NumPy
+    __hash__ = object.__hash__  # by identity: == compares elements
+
+    array: np.ndarray
+    grad_fn: autograd.Op | None
+    hooks: dict[int, Callable] | None
+
+    def __init__(self, data: Any = (), dtype: Any = None, requires_grad: bool = False) -> None:
+        self.array = _to_array(data, dtype, copy=None)
+        self.grad_fn = self.hooks = self._grad = None
+        self._requires_grad = False
+        if requires_grad:
+            self.requires_grad_()
+
+    # ------------------------------------------------------------------------------------ what it is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size of each dimension."""
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the elements."""
+        return self.array.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self.array.ndim
+
+    @property
+    def device(self) -> str:
+        """Where the tensor lives: always "cpu"."""
+        return "cpu"
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the elements in bytes."""
+        return self.array.nbytes
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one dimension."""
+        return self.shape if dim is None else self.shape[ops.normalize_dim("size", dim, self.ndim)]
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self.array.size
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self.array.ndim
+
+    def element_size(self) -> int:
+        """The size of one element in bytes."""
+        return self.array.itemsize
+
+    def is_floating_point(self) -> bool:
+        """Is the dtype a floating one?"""
+        return self.array.dtype.kind == "f"
+
+    def is_contiguous(self) -> bool:
+        """Are the elements in memory in row-major order, without gaps?"""
+        return self.array.flags.c_contiguous
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return _repr(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item() if spec and self.ndim == 0 else repr(self), spec)
+
+    # ------------------------------------------------------------------------------------- gradients
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient collected by `backward`: None until there is one."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"grad must be a Tensor or None, got {type(value).__name__}")
+            if value.shape != self.shape or value.dtype != self.dtype:
+                raise RuntimeError(
+                    f"grad must have the tensor's shape {self.shape} and dtype {self.dtype.name}, got {value.shape} "
+                    f"and {value.dtype.name}"
+                )
+        self._grad = value
+
+    @property
+    def requires_grad(self) -> bool:
+        """Will ops on this tensor be recorded?"""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for the gradient of this leaf, or stop asking; gives back the tensor."""
+        if requires_grad and self.dtype.kind != "f":
+            raise RuntimeError(
+                f"requires_grad: only floating tensors have gradients, got {self.dtype.name}; use x.float()"
+            )
+        if not requires_grad and self.grad_fn is not None:
+            raise RuntimeError(
+                f"requires_grad: this tensor was made by {self.grad_fn}, so it cannot stop requiring grad; "
+                "use x.detach() for one that does not"
+            )
+        self._requires_grad = bool(requires_grad)
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Was this tensor made by the user rather than by a recorded op?"""
+        return self.grad_fn is None
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Add the gradient of this tensor into `.grad` of every leaf it was computed from.
+
+        gradient     : what arrives at this tensor; may be left out when it has one element (then 1)
+        retain_graph : keep what the ops saved, so that backward can run again
+        create_graph : record this pass too, for higher derivatives
+        inputs       : accumulate into these tensors only
+        """
+        autograd.backward((self,), (gradient,), retain_graph, create_graph, inputs)
+
+    def detach(self) -> Tensor:
+        """The same memory, outside of any graph."""
+        return autograd.wrap(self.array)
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory, outside of any graph; assigning replaces it."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"data must be a Tensor, got {type(value).__name__}")
+        self.array = value.array
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this tensor in `.grad` even though an op made it. Does nothing to a leaf."""
+        if not self._requires_grad:
+            raise RuntimeError("retain_grad: this tensor does not require grad")
+        if self.grad_fn is not None:
+            autograd.retain_grad(self)
+
+    def register_hook(self, hook: Callable) -> autograd.RemovableHandle:
+        """Call `hook(grad)` when the gradient of this tensor is complete; a Tensor it returns replaces the gradient."""
+        if not self._requires_grad:
+            raise RuntimeError("register_hook: this tensor does not require grad")
+        return autograd.register_hook(self, hook)
+
+    # ------------------------------------------------------------------------ to Python and NumPy, copies
+
+    def item(self) -> Any:
+        """The one element, as a Python number."""
+        if self.array.size != 1:
+            raise RuntimeError(f"item: needs exactly one element, got shape {self.shape}; use tolist()")
+        return self.array.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        return self.array.tolist()
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The ndarray, sharing memory. A tensor that requires grad must be detached first (`force` does it)."""
+        if self._requires_grad and not force:
+            raise RuntimeError("numpy: an array would cut this tensor out of its graph; use x.detach().numpy()")
+        return self.array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self._requires_grad:
+            raise RuntimeError("np.asarray: an array would cut this tensor out of its graph; use x.detach()")
+        return np.array(self.array, dtype=dtype, copy=copy)
+
+    def clone(self) -> Tensor:
+        """A copy of the elements; the gradient goes back to the original."""
+        return ops.clone(self)
+
+    def contiguous(self) -> Tensor:
+        """The tensor itself if its elements lie in row-major order, else a copy in which they do."""
+        return self if self.is_contiguous() else self.clone()
+
+    def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False) -> Tensor:
+        """`to(dtype)`, `to(other)` for the dtype of another tensor, `to("cpu")`: itself if nothing changes."""
+        for arg in args:
+            if isinstance(arg, Tensor):
+                dtype = arg.dtype
+            elif isinstance(arg, str) and arg.split(":")[0] in ("cpu", "cuda", "mps"):
+                device = arg
+            elif not isinstance(arg, bool):  # PyTorch's non_blocking
+                dtype = arg
+        check_device("to", device)
+        x = self if dtype is None else ops.cast(self, dtypes.as_dtype(dtype))
+        return x.clone() if copy and x is self else x
+
+    def type(self, dtype: Any) -> Tensor:
+        """The tensor in another dtype."""
+        return self.to(dtype)
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """The tensor in the dtype of another."""
+        return self.to(other.dtype)
+
+    def float(self) -> Tensor:
+        """The tensor as float32."""
+        return self.to(dtypes.float32)
+
+    def double(self) -> Tensor:
+        """The tensor as float64."""
+        return self.to(dtypes.float64)
+
+    def half(self) -> Tensor:
+        """The tensor as float16."""
+        return self.to(dtypes.float16)
+
+    def long(self) -> Tensor:
+        """The tensor as int64."""
+        return self.to(dtypes.int64)
+
+    def int(self) -> Tensor:
+        """The tensor as int32."""
+        return self.to(dtypes.int32)
+
+    def bool(self) -> Tensor:
+        """Which elements are not zero."""
+        return self.to(dtypes.bool)
+
+    def cpu(self) -> Tensor:
+        """The tensor itself."""
+        return self
+
+    def __bool__(self) -> bool:
+        if self.array.size != 1:
+            raise RuntimeError(f"the truth of a tensor of shape {self.shape} is ambiguous; use .any() or .all()")
+        return bool(self.array.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iub":
+            raise TypeError(f"only an integer tensor of one element can be an index, got {self.dtype.name}")
+        return int(self.item())
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __contains__(self, element: Any) -> bool:
+        return bool((self.array == autograd.unwrap(element)).any())
+
+    def __deepcopy__(self, memo: dict) -> Tensor:
+        if self.grad_fn is not None:
+            raise RuntimeError("deepcopy: only leaf tensors can be copied with their place in a graph; detach() first")
+        copied = type(self).__new__(type(self))
+        memo[id(self)] = copied
+        copied.array, copied.grad_fn, copied.hooks = self.array.copy(), None, None
+        copied._requires_grad = self._requires_grad
+        copied._grad = None if self._grad is None else autograd.wrap(self._grad.array.copy())
+        return copied
+
+    # ------------------------------------------------- arithmetic: ops/elementwise.py, ops/linalg.py
+
+    __add__ = ops.add
+    __sub__ = ops.sub
+    __mul__ = ops.mul
+    __truediv__ = ops.div
+    __pow__ = ops.pow
+    __matmul__ = ops.matmul
+    __neg__ = ops.neg
+    __abs__ = ops.abs
+
+    def __radd__(self, other: Any) -> Tensor:
+        return ops.add(other, self)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return ops.sub(other, self)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return ops.mul(other, self)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return ops.div(other, self)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return ops.pow(other, self)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return ops.matmul(other, self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    add = ops.add
+    sub = subtract = ops.sub
+    mul = multiply = ops.mul
+    div = divide = ops.div
+    neg = ops.neg
+    pow = ops.pow
+    square = ops.square
+    reciprocal = ops.reciprocal
+    matmul = ops.matmul
+    mm = ops.mm
+    bmm = ops.bmm
+    dot = ops.dot
+
+    # --------------------------------------------------------------- functions: ops/elementwise.py
+
+    exp = ops.exp
+    log = ops.log
+    log1p = ops.log1p
+    expm1 = ops.expm1
+    sqrt = ops.sqrt
+    rsqrt = ops.rsqrt
+    sin = ops.sin
+    cos = ops.cos
+    tanh = ops.tanh
+    sigmoid = ops.sigmoid
+    erf = ops.erf
+    relu = ops.relu
+    abs = ops.abs
+    sign = ops.sign
+    clamp = ops.clamp
+    maximum = ops.maximum
+    minimum = ops.minimum
+
+    def where(self, condition: Tensor, other: Any) -> Tensor:
+        """self where the condition holds, else other."""
+        return ops.where(condition, self, other)
+
+    # ------------------------------------------------------------- comparisons: ops/elementwise.py
+
+    __lt__ = lt = ops.lt
+    __le__ = le = ops.le
+    __gt__ = gt = ops.gt
+    __ge__ = ge = ops.ge
+    eq = ops.eq
+    ne = ops.ne
+
+    def __eq__(self, other: object) -> Any:
+        return ops.eq(self, other) if ops.is_number_or_array(other) else NotImplemented
+
+    def __ne__(self, other: object) -> Any:
+        return ops.ne(self, other) if ops.is_number_or_array(other) else NotImplemented
+
+    __and__ = __rand__ = ops.bitwise_and
+    __or__ = __ror__ = ops.bitwise_or
+    __xor__ = __rxor__ = ops.bitwise_xor
+    __invert__ = ops.bitwise_not
+    logical_and = ops.logical_and
+    logical_or = ops.logical_or
+    logical_not = ops.logical_not
+    isnan = ops.isnan
+    isinf = ops.isinf
+    isfinite = ops.isfinite
+    allclose = ops.allclose
+    equal = ops.equal
+
+    # ------------------------------------------------------------------- reductions: ops/reduce.py
+
+    sum = ops.sum
+    mean = ops.mean
+    var = ops.var
+    std = ops.std
+    norm = ops.norm
+    cumsum = ops.cumsum
+    max = ops.max
+    min = ops.min
+    amax = ops.amax
+    amin = ops.amin
+    argmax = ops.argmax
+    argmin = ops.argmin
+    all = ops.all
+    any = ops.any
+    softmax = ops.softmax
+    log_softmax = ops.log_softmax
+    logsumexp = ops.logsumexp
+
+    # ------------------------------------------------------- shape: ops/shape.py, ops/index.py
+
+    reshape = ops.reshape
+    view = ops.view
+    flatten = ops.flatten
+    unflatten = ops.unflatten
+    squeeze = ops.squeeze
+    unsqueeze = ops.unsqueeze
+    permute = ops.permute
+    transpose = ops.transpose
+    t = ops.t
+    movedim = ops.movedim
+    expand = ops.expand
+    expand_as = ops.expand_as
+    broadcast_to = ops.broadcast_to
+    flip = ops.flip
+    gather = ops.gather
+    __getitem__ = ops.getitem
+
+    @property
+    def T(self) -> Tensor:
+        """The dimensions in reverse order."""
+        return ops.permute(self, tuple(range(self.ndim))[::-1])
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two dimensions exchanged."""
+        return ops.transpose(self, -2, -1)
+
+    def view_as(self, other: Tensor) -> Tensor:
+        """A view of this tensor in the shape of another."""
+        return ops.view(self, other.shape)
+
+    def reshape_as(self, other: Tensor) -> Tensor:
+        """This tensor in the shape of another."""
+        return ops.reshape(self, other.shape)
+
+    # ----------------------------------------------------- in place: for tensors outside of a graph
+
+    def _write(
+        self, name: str, compute: Callable[[], Any], *operands: Any, key: Any = ..., convert: bool = False
+    ) -> Tensor:
+        """self[key] = compute(). Refused, before anything changes, where a graph would have to record it."""
+        if autograd.is_grad_enabled() and any(isinstance(x, Tensor) and x._requires_grad for x in (self, *operands)):
+            raise RuntimeError(
+                f"{name}: a tensor that requires grad cannot be changed in place, nor take such values, while ops are "
+                "recorded; make a new tensor instead, or write inside `with minigrad.no_grad():`"
+            )
+        with autograd.no_grad():
+            value = np.asarray(autograd.unwrap(compute()))
+        target = self.array[key].shape
+        try:
+            np.broadcast_to(value, target)
+        except ValueError:
+            raise RuntimeError(
+                f"{name}: values of shape {value.shape} do not fit in place into shape {target}"
+            ) from None
+        if not (convert or dtypes.can_hold(self.dtype, value.dtype)):
+            raise RuntimeError(
+                f"{name}: a {value.dtype.name} result does not fit in place into a {self.dtype.name} tensor"
+            )
+        if not self.array.flags.writeable:
+            raise RuntimeError(f"{name}: this tensor's memory is read-only (it was expanded, say); write to x.clone()")
+        self.array[key] = value
+        return self
+
+    def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        """self += alpha * other"""
+        return self._write("add_", lambda: ops.add(self, other, alpha=alpha), other)
+
+    def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        """self -= alpha * other"""
+        return self._write("sub_", lambda: ops.sub(self, other, alpha=alpha), other)
+
+    def mul_(self, other: Any) -> Tensor:
+        """self *= other"""
+        return self._write("mul_", lambda: ops.mul(self, other), other)
+
+    def div_(self, other: Any) -> Tensor:
+        """self /= other"""
+        return self._write("div_", lambda: ops.div(self, other), other)
+
+    def pow_(self, exponent: Any) -> Tensor:
+        """self **= exponent"""
+        return self._write("pow_", lambda: ops.pow(self, exponent), exponent)
+
+    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
+        """Limit the elements to [min, max]."""
+        return self._write("clamp_", lambda: ops.clamp(self, min, max), min, max)
+
+    def copy_(self, src: Any) -> Tensor:
+        """Take over the elements of `src`, broadcast and converted to this dtype."""
+        return self._write("copy_", lambda: src, src, convert=True)
+
+    def fill_(self, value: Any) -> Tensor:
+        """Set every element to `value`."""
+        return self._write("fill_", lambda: value, value, convert=True)
+
+    def zero_(self) -> Tensor:
+        """Set every element to 0."""
+        return self._write("zero_", lambda: 0, convert=True)
+
+    def uniform_(self, from_: Any = 0, to: Any = 1, *, generator: Generator | None = None) -> Tensor:
+        """Draw every element uniformly from [from_, to)."""
+        return self._write("uniform_", lambda: source(generator).uniform(from_, to, self.shape), convert=True)
+
+    def normal_(self, mean: Any = 0, std: Any = 1, *, generator: Generator | None = None) -> Tensor:
+        """Draw every element from the normal distribution."""
+        return self._write("normal_", lambda: source(generator).normal(mean, std, self.shape), convert=True)
+
+    def bernoulli_(self, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
+        """Set every element to 1 with probability p, else to 0."""
+        return self._write("bernoulli_", lambda: source(generator).random(self.shape) < p, convert=True)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._write("x[index] = value", lambda: value, value, key=ops.as_key(self, key), convert=True)
+
+    __iadd__ = add_
+    __isub__ = sub_
+    __imul__ = mul_
+    __itruediv__ = div_
+    __ipow__ = pow_
+
+
+autograd.register_tensor(Tensor)
+
+
+# ----------------------------------------------------------------------------------- making tensors of data
+
+
+def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor with a copy of `data`: nested lists of numbers, an array, a number or a tensor.
+
+    Python floats become the default dtype (float32), ints int64; arrays keep their dtype.
+
+    >>> import minigrad
+    >>> minigrad.tensor([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    check_device("tensor", device)
+    made = autograd.wrap(_to_array(data, dtype, copy=True))
+    return made.requires_grad_() if requires_grad else made
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """`data` as a tensor, sharing memory if it is an array of that dtype; a tensor stays as it is."""
+    check_device("as_tensor", device)
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)
+    return autograd.wrap(_to_array(data, dtype, copy=None))
+
+
+def from_numpy(ndarray: np.ndarray) -> Tensor:
+    """A tensor that shares the memory of an array.
+
+    >>> import minigrad, numpy as np
+    >>> a = np.zeros(2, dtype=np.float32)
+    >>> t = minigrad.from_numpy(a)
+    >>> a[0] = 1
+    >>> t
+    tensor([1., 0.])
+    """
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"from_numpy: needs an ndarray, got {type(ndarray).__name__}; use minigrad.tensor(data)")
+    return autograd.wrap(_to_array(ndarray, None, copy=None))
+
+
+def _to_array(data: Any, dtype: Any, copy: bool | None) -> np.ndarray:
+    """`data` as an ndarray of a supported dtype, copied if `copy`, else only where NumPy must."""
+    wanted = None if dtype is None else dtypes.as_dtype(dtype)
+    if isinstance(data, Tensor):
+        return np.array(data.array, dtype=wanted, copy=copy)
+    if wanted is None and not isinstance(data, (np.ndarray, np.generic)):
+        wanted = _dtype_of_numbers(data)
+    try:
+        array = np.array(data, dtype=wanted, copy=copy)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise type(error)(f"tensor: cannot make a tensor of this {type(data).__name__}: {error}") from None
+    return array.astype(dtypes.as_dtype(array.dtype), copy=False)
+
+
+def _dtype_of_numbers(data: Any) -> np.dtype | None:
+    """The default dtype for Python floats and for nothing at all; None where the data say it themselves."""
+    if isinstance(data, float):
+        return dtypes.get_default_dtype()
+    if isinstance(data, (list, tuple)):
+        first: Any = data
+        while isinstance(first, (list, tuple)) and first:
+            first = first[0]
+        if isinstance(first, (list, tuple)):
+            return dtypes.get_default_dtype()
+        if not hasattr(first, "dtype") and np.asarray(data).dtype == np.float64:
+            return dtypes.get_default_dtype()
+    return None
+
+
+def check_device(op: str, device: Any) -> None:
+    """RuntimeError for any device but the CPU."""
+    if device is not None and str(device) != "cpu":
+        raise RuntimeError(f'{op}: the only device is "cpu", got {str(device)!r}')
+
+
+def _repr(t: Tensor) -> str:
+    """PyTorch's form: four decimals, whole floats as `1.`, large tensors summarised, then what is unusual."""
+    finite = t.array[np.isfinite(t.array)] if t.dtype.kind == "f" else t.array
+    options: dict[str, Any] = {
+        "precision": 4,
+        "floatmode": "maxprec_equal",
+        "threshold": 1000,
+        "max_line_width": 80,
+    }
+    if t.dtype.kind == "f" and finite.size:
+        size = np.abs(finite.astype(np.float64))
+        smallest, largest = size[size > 0].min(initial=np.inf), size.max()
+        whole = bool((finite == np.trunc(finite)).all())
+        scientific = largest >= 1e8 or (not whole and (smallest < 1e-4 or largest / smallest > 1000))
+        if scientific:
+            options["formatter"] = {"float_kind": lambda x: f"{x:.4e}"}
+        elif not whole:
+            options["floatmode"] = "fixed"
+    text = np.array2string(t.array, separator=", ", prefix="tensor(", suffix=")", **options)
+    extra = []
+    if t.array.size == 0 and t.shape != (0,):
+        extra.append(f"size={t.shape}")
+    if t.dtype not in (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool) or (
+        not t.numel() and t.dtype != dtypes.get_default_dtype()
+    ):
+        extra.append(f"dtype=minigrad.{t.dtype.name}")
+    if t.grad_fn is not None:
+        extra.append(f"grad_fn={t.grad_fn}")
+    elif t._requires_grad:
+        extra.append("requires_grad=True")
+    return f"tensor({', '.join([text, *extra])})"
