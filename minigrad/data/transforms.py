@@ -1,0 +1,166 @@
+"""Transforms of images, under torchvision's names, each for one image and for a whole batch at once.
+
+A transform is any callable that takes an image. With a method `batch` as well (see `minigrad.data.batching`)
+it keeps a dataset on the path where `DataLoader` gathers whole batches. All those here have it, except a
+`Lambda` that was given none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..autograd import wrap
+from ..dtypes import as_dtype, get_default_dtype
+from ..tensor import Tensor
+from .batching import transform_batch
+
+__all__ = ["Compose", "Lambda", "Normalize", "ToTensor"]
+
+
+class Compose:
+    """The transforms one after another.
+
+    >>> import minigrad
+    >>> from minigrad.data.transforms import Compose, Normalize, ToTensor
+    >>> to_unit = Compose([ToTensor(), Normalize((0.5,), (0.5,))])
+    >>> to_unit(minigrad.tensor([[0, 255]], dtype=minigrad.uint8))
+    tensor([[[-1.,  1.]]])
+    """
+
+    def __init__(self, transforms: Sequence[Callable[[Any], Any]]) -> None:
+        self.transforms = transforms
+
+    def __call__(self, img: Any) -> Any:
+        for transform in self.transforms:
+            img = transform(img)
+        return img
+
+    def batch(self, images: Tensor) -> Any:
+        """All the images at once; NotImplemented unless each of the transforms can."""
+        for transform in self.transforms:
+            images = transform_batch(transform, images)
+            if images is NotImplemented:
+                break
+        return images
+
+    def __repr__(self) -> str:
+        return f"Compose({', '.join(map(repr, self.transforms))})"
+
+
+class ToTensor:
+    """An image (H, W) or (H, W, C) as a Tensor (C, H, W); bytes 0..255 become floats 0..1, other dtypes stay.
+
+    Takes a Tensor, an array, or what NumPy makes one of, such as a PIL image.
+
+    Raises ValueError for other numbers of dimensions, TypeError for a dtype that Tensors do not have, and
+    RuntimeError for a Tensor that requires grad, which this would cut out of its graph.
+
+    >>> import minigrad
+    >>> from minigrad.data.transforms import ToTensor
+    >>> image = minigrad.tensor([[0, 51], [102, 255]], dtype=minigrad.uint8)
+    >>> ToTensor()(image)
+    tensor([[[0.0000, 0.2000],
+             [0.4000, 1.0000]]])
+    """
+
+    def __call__(self, pic: Any) -> Tensor:
+        pixels = np.asarray(pic)
+        as_dtype(pixels.dtype)  # refuses what a Tensor cannot have
+        if pixels.ndim not in (2, 3):
+            raise ValueError(f"ToTensor: an image is (H, W) or (H, W, C), got shape {pixels.shape}")
+        return wrap(self._convert(pixels[None])[0])
+
+    def batch(self, images: Tensor) -> Tensor:
+        """Images (N, H, W) or (N, H, W, C) as (N, C, H, W)."""
+        return wrap(self._convert(np.asarray(images)))
+
+    @staticmethod
+    def _convert(pixels: np.ndarray) -> np.ndarray:
+        pixels = pixels[:, None] if pixels.ndim == 3 else np.ascontiguousarray(np.moveaxis(pixels, -1, 1))
+        if pixels.dtype != np.uint8:
+            return pixels
+        dtype = get_default_dtype()
+        return np.divide(pixels, dtype.type(255), dtype=dtype)
+
+    def __repr__(self) -> str:
+        return "ToTensor()"
+
+
+class Normalize:
+    """Each channel c of a float image (C, H, W) as (image[c] - mean[c]) / std[c].
+
+    Args:
+        mean, std: one number a channel, or one for all of them.
+
+    Raises ValueError for a std of 0, for numbers of channels that differ, and for an image of other
+    dimensions; TypeError for an image that is not floating (ToTensor makes it so).
+
+    >>> import minigrad
+    >>> from minigrad.data.transforms import Normalize
+    >>> Normalize((0.5,), (0.25,))(minigrad.tensor([[[0.0, 0.5, 1.0]]]))
+    tensor([[[-2.,  0.,  2.]]])
+    """
+
+    def __init__(self, mean: float | Sequence[float], std: float | Sequence[float]) -> None:
+        self.mean, self.std = mean, std
+        self._mean, self._std = (np.asarray(x, np.float64).reshape(-1, 1, 1) for x in (mean, std))
+        if not self._std.all():
+            raise ValueError(f"Normalize: std must not be 0, got {std}")
+
+    def __call__(self, tensor: Tensor) -> Tensor:
+        if tensor.ndim != 3:
+            raise ValueError(f"Normalize: an image is (C, H, W), got shape {tuple(tensor.shape)}; use ToTensor")
+        return self.batch(tensor)
+
+    def batch(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) likewise."""
+        if not images.is_floating_point():
+            raise TypeError(f"Normalize: needs floats, got {images.dtype.name}; put ToTensor before it")
+        channels = images.shape[-3]
+        for name, values in (("mean", self._mean), ("std", self._std)):
+            if len(values) not in (1, channels):
+                raise ValueError(
+                    f"Normalize: {name} has {len(values)} values, and the image {channels} channels, shape "
+                    f"{tuple(images.shape)}; give one value a channel"
+                )
+        x = images if images.requires_grad else images.array  # an array saves recording what nobody asks for
+        y = (x - self._mean.astype(x.dtype)) / self._std.astype(x.dtype)
+        return y if isinstance(y, Tensor) else wrap(y)
+
+    def __repr__(self) -> str:
+        return f"Normalize(mean={self.mean}, std={self.std})"
+
+
+class Lambda:
+    """A function of yours as a transform.
+
+    Args:
+        lambd: takes one image.
+        batch: takes images with a first dimension N, and gives what N calls of `lambd` stacked would. Without
+            it samples are transformed one by one.
+
+    >>> import minigrad
+    >>> from minigrad.data.transforms import Lambda
+    >>> flat = Lambda(lambda x: x.flatten(), batch=lambda x: x.flatten(1))
+    >>> flat(minigrad.zeros(1, 28, 28)).shape, flat.batch(minigrad.zeros(32, 1, 28, 28)).shape
+    ((784,), (32, 784))
+    """
+
+    def __init__(self, lambd: Callable[[Any], Any], batch: Callable[[Tensor], Tensor] | None = None) -> None:
+        for name, function in (("lambd", lambd), ("batch", batch)):
+            if not callable(function) and function is not None:
+                raise TypeError(f"Lambda: {name} must be callable, got {type(function).__name__}")
+        self.lambd, self._batch = lambd, batch
+
+    def __call__(self, img: Any) -> Any:
+        return self.lambd(img)
+
+    def batch(self, images: Tensor) -> Any:
+        """All the images at once; NotImplemented without a function for it."""
+        return NotImplemented if self._batch is None else self._batch(images)
+
+    def __repr__(self) -> str:
+        return f"Lambda({getattr(self.lambd, '__qualname__', self.lambd)})"
