@@ -223,6 +223,7 @@ class Op:
     needs: list[bool]  # for each input, whether it needs a gradient
     inputs: tuple | None  # the inputs themselves; () if not saved, None once freed
     hooks: dict[int, Callable] | None
+    stamp: int  # how many ops were recorded before this one
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define forward")

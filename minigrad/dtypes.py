@@ -10,6 +10,7 @@ Source: PyTorch, "Tensor Attributes: type promotion".
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,6 @@ __all__ = [
     "short",
     "uint8",
 ]
-
-_python_bool, _python_int, _python_float = bool, int, float
 
 bool = np.dtype(np.bool_)
 uint8 = np.dtype(np.uint8)
@@ -74,9 +73,9 @@ def set_default_dtype(dtype: Any) -> None:
 
 def as_dtype(dtype: Any) -> np.dtype:
     """A supported dtype from a dtype, a NumPy scalar type, a Python type or a name; TypeError otherwise."""
-    if dtype is _python_float:
+    if dtype is builtins.float:
         return _default
-    if dtype is _python_int:
+    if dtype is builtins.int:
         return int64
     try:
         found = np.dtype(dtype).newbyteorder("=")
@@ -102,10 +101,10 @@ def result_type(*operands: Any) -> np.dtype:
         say, dtype = _describe(x)
         held = by_say[say]
         by_say[say] = dtype if held is None else _promote(held, dtype)
-    result = None
-    for dtype in by_say:
-        if dtype is not None and (result is None or _rank(dtype) > _rank(result)):
-            result = dtype
+    result: np.dtype | None = None
+    for found in by_say:
+        if found is not None and (result is None or _rank(found) > _rank(result)):
+            result = found
     assert result is not None
     return result
 
@@ -120,18 +119,18 @@ def promote_types(a: Any, b: Any) -> np.dtype:
     return _promote(as_dtype(a), as_dtype(b))
 
 
-def _describe(x: Any) -> tuple[_python_int, np.dtype]:
+def _describe(x: Any) -> tuple[builtins.int, np.dtype]:
     """(0 for an array with dimensions, 1 for a 0-d one, 2 for a Python number) and its dtype."""
-    if isinstance(x, _python_bool):
+    if isinstance(x, builtins.bool):
         return 2, bool
-    if isinstance(x, _python_int):
+    if isinstance(x, builtins.int):
         return 2, int64
-    if isinstance(x, _python_float) and not isinstance(x, np.floating):
+    if isinstance(x, builtins.float) and not isinstance(x, np.floating):
         return 2, _default
     return (0 if x.ndim else 1), x.dtype
 
 
-def _rank(dtype: np.dtype) -> _python_int:
+def _rank(dtype: np.dtype) -> builtins.int:
     """bool 0, integers 1, floats 2."""
     return "bif".index(dtype.kind if dtype.kind != "u" else "i")
 
@@ -144,6 +143,6 @@ def _promote(a: np.dtype, b: np.dtype) -> np.dtype:
     return np.promote_types(a, b)
 
 
-def can_hold(kept: np.dtype, made: np.dtype) -> _python_bool:
+def can_hold(kept: np.dtype, made: np.dtype) -> builtins.bool:
     """Can a result of dtype `made` be written into a tensor of dtype `kept`: is it of no higher kind?"""
     return _rank(made) <= _rank(kept)

@@ -125,7 +125,13 @@ def gradgradcheck(
         return tuple(g for g in found)
 
     gradient.__name__ = f"the gradient of {getattr(func, '__name__', func)}"
-    options = {"eps": eps, "atol": atol, "rtol": rtol, "raise_exception": raise_exception, "generator": generator}
+    options: dict[str, Any] = {
+        "eps": eps,
+        "atol": atol,
+        "rtol": rtol,
+        "raise_exception": raise_exception,
+        "generator": generator,
+    }
     return gradcheck(gradient, (*args, *seeds), **options)
 
 

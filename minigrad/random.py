@@ -55,7 +55,7 @@ class Generator:
 
     def seed(self) -> int:
         """Start over from a seed that the operating system draws, and give it back."""
-        return self.manual_seed(int(np.random.SeedSequence().entropy) % 2**63).initial_seed()  # type: ignore[arg-type, operator]
+        return self.manual_seed(int(np.random.SeedSequence().entropy) % 2**63).initial_seed()  # type: ignore[arg-type]
 
     def get_state(self) -> Any:
         """The state as a uint8 Tensor, for `set_state`."""

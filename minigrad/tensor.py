@@ -6,6 +6,7 @@ what it does is said there, beside its rule.
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -41,10 +42,13 @@ class Tensor:
     array: np.ndarray
     grad_fn: autograd.Op | None
     hooks: dict[int, Callable] | None
+    _grad: Tensor | None
+    _requires_grad: bool
 
     def __init__(self, data: Any = (), dtype: Any = None, requires_grad: bool = False) -> None:
         self.array = _to_array(data, dtype, copy=None)
-        self.grad_fn = self.hooks = self._grad = None
+        self.grad_fn = self.hooks = None
+        self._grad = None
         self._requires_grad = False
         if requires_grad:
             self.requires_grad_()
@@ -214,13 +218,13 @@ class Tensor:
         """The elements as nested lists of Python numbers."""
         return self.array.tolist()
 
-    def numpy(self, *, force: bool = False) -> np.ndarray:
+    def numpy(self, *, force: builtins.bool = False) -> np.ndarray:
         """The ndarray, sharing memory. A tensor that requires grad must be detached first (`force` does it)."""
         if self._requires_grad and not force:
             raise RuntimeError("numpy: an array would cut this tensor out of its graph; use x.detach().numpy()")
         return self.array
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: builtins.bool | None = None) -> np.ndarray:
         if self._requires_grad:
             raise RuntimeError("np.asarray: an array would cut this tensor out of its graph; use x.detach()")
         return np.array(self.array, dtype=dtype, copy=copy)
@@ -233,7 +237,7 @@ class Tensor:
         """The tensor itself if its elements lie in row-major order, else a copy in which they do."""
         return self if self.is_contiguous() else self.clone()
 
-    def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False) -> Tensor:
+    def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: builtins.bool = False) -> Tensor:
         """`to(dtype)`, `to(other)` for the dtype of another tensor, `to("cpu")`: itself if nothing changes."""
         for arg in args:
             if isinstance(arg, Tensor):
@@ -282,18 +286,18 @@ class Tensor:
         """The tensor itself."""
         return self
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> builtins.bool:
         if self.array.size != 1:
             raise RuntimeError(f"the truth of a tensor of shape {self.shape} is ambiguous; use .any() or .all()")
         return bool(self.array.item())
 
-    def __float__(self) -> float:
+    def __float__(self) -> builtins.float:
         return float(self.item())
 
-    def __int__(self) -> int:
+    def __int__(self) -> builtins.int:
         return int(self.item())
 
-    def __index__(self) -> int:
+    def __index__(self) -> builtins.int:
         if self.dtype.kind not in "iub":
             raise TypeError(f"only an integer tensor of one element can be an index, got {self.dtype.name}")
         return int(self.item())
@@ -303,7 +307,7 @@ class Tensor:
             raise TypeError("iteration over a 0-d tensor")
         return (self[i] for i in range(self.shape[0]))
 
-    def __contains__(self, element: Any) -> bool:
+    def __contains__(self, element: Any) -> builtins.bool:
         return bool((self.array == autograd.unwrap(element)).any())
 
     def __deepcopy__(self, memo: dict) -> Tensor:
@@ -473,7 +477,7 @@ class Tensor:
     # ----------------------------------------------------- in place: for tensors outside of a graph
 
     def _write(
-        self, name: str, compute: Callable[[], Any], *operands: Any, key: Any = ..., convert: bool = False
+        self, name: str, compute: Callable[[], Any], *operands: Any, key: Any = ..., convert: builtins.bool = False
     ) -> Tensor:
         """self[key] = compute(). Refused, before anything changes, where a graph would have to record it."""
         if autograd.is_grad_enabled() and any(isinstance(x, Tensor) and x._requires_grad for x in (self, *operands)):

@@ -13,6 +13,7 @@ from ..autograd import Op, is_tensor, wrap
 
 Operand = Any  # a Tensor, an ndarray or a Python number
 Dim = int | Sequence[int] | None
+Sizes = int | Sequence[int]  # f(2, 3) and f((2, 3)) are both understood
 
 # PyTorch computes 1/0 and log(0) without a word; so do the ops in which an infinity is an everyday result.
 quiet = np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore")
@@ -160,9 +161,10 @@ def normalize_dims(op: str, dim: Dim, ndim: int) -> tuple[int, ...]:
     """A tuple of distinct dims counted from the front; None or () means all of them."""
     if dim is None or (isinstance(dim, (tuple, list)) and not dim):
         return tuple(range(ndim))
-    dims = tuple(normalize_dim(op, d, ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,)))
+    many = dim if isinstance(dim, (tuple, list)) else (dim,)
+    dims = tuple(normalize_dim(op, d, ndim) for d in many)
     if len(set(dims)) != len(dims):
-        raise RuntimeError(f"{op}: dim {tuple(dim)} names a dimension twice; name each once")
+        raise RuntimeError(f"{op}: dim {many} names a dimension twice; name each once")
     return dims if ndim else ()
 
 

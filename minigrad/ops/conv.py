@@ -12,6 +12,7 @@ two, and derivatives of every order come without another line.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -170,7 +171,7 @@ def conv_transpose2d(
     _check_groups(op, groups, c)
     if weight.shape[0] != c:
         raise RuntimeError(
-            f"{op}: weight {tuple(weight.shape)} needs {weight.shape[0]} channels, but input {tuple(input.shape)} has {c}"
+            f"{op}: weight {tuple(weight.shape)} needs {weight.shape[0]} channels, input {tuple(input.shape)} has {c}"
         )
     if any(e >= max(stride, dilation) for e, stride, dilation in zip(extra, s, d, strict=True)):
         raise RuntimeError(f"{op}: output_padding {extra} must be smaller than stride {s} or dilation {d}")
@@ -230,7 +231,7 @@ def _conv(
 
 def sizes(op: str, name: str, value: Size, dims: int, least: int) -> tuple[int, ...]:
     """`value` as one int for each dimension, none below `least`."""
-    many = tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
+    many: tuple[Any, ...] = tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
     if len(many) == 1:
         many *= dims
     if len(many) != dims or not all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in many):

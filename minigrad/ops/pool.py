@@ -216,4 +216,4 @@ def _output_size(op: str, shape: tuple, k: Pair, s: Pair, p: Pair, d: tuple, cei
         out.append(m)
     if min(out) < 1:
         raise RuntimeError(f"{op}: the window {k} with padding {p} is larger than the input, of shape {tuple(shape)}")
-    return tuple(out)  # type: ignore[return-value]
+    return tuple(out)

@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import dtypes
 from ..autograd import Op
-from .common import BroadcastTo, Operand, cast, flatten_sizes, normalize_dim, normalize_dims
+from .common import BroadcastTo, Operand, Sizes, cast, flatten_sizes, normalize_dim, normalize_dims
 from .index import Index
 
 # ----------------------------------------------------------------------------------- reshape and permute
@@ -46,7 +46,7 @@ class Permute(Op):
         return Permute.apply(g, dims=tuple(inverse))
 
 
-def reshape(input: Operand, *shape: int) -> Operand:
+def reshape(input: Operand, *shape: Sizes) -> Operand:
     """The elements of input in `shape`, a view if possible; one size may be -1, to be worked out.
 
     >>> import minigrad
@@ -56,7 +56,7 @@ def reshape(input: Operand, *shape: int) -> Operand:
     return _reshape("reshape", input, flatten_sizes(shape), copy=None)
 
 
-def view(input: Operand, *shape: int) -> Operand:
+def view(input: Operand, *shape: Sizes) -> Operand:
     """`reshape` that never copies: it raises where the memory layout does not allow a view."""
     return _reshape("view", input, flatten_sizes(shape), copy=False)
 
@@ -120,7 +120,7 @@ def unsqueeze(input: Operand, dim: int) -> Operand:
     return reshape(input, *input.shape[:d], 1, *input.shape[d:])
 
 
-def permute(input: Operand, *dims: int) -> Operand:
+def permute(input: Operand, *dims: Sizes) -> Operand:
     """The dimensions in another order.
 
     >>> import minigrad
@@ -181,7 +181,7 @@ class Flip(Op):
         return Flip.apply(g, dims=self.dims)
 
 
-def expand(input: Operand, *sizes: int) -> Operand:
+def expand(input: Operand, *sizes: Sizes) -> Operand:
     """Repeat dimensions of size one to `sizes` without copying; -1 keeps a size, new dimensions come in front.
 
     >>> import minigrad
@@ -209,7 +209,7 @@ def broadcast_to(input: Operand, size: Sequence[int]) -> Operand:
     return expand(input, *size)
 
 
-def flip(input: Operand, *dims: int) -> Operand:
+def flip(input: Operand, *dims: Sizes) -> Operand:
     """input reversed along `dims`, in a copy."""
     return Flip.apply(input, dims=normalize_dims("flip", flatten_sizes(dims) or None, input.ndim))
 
