@@ -247,16 +247,16 @@ class Op:
         y = op.forward(*arrays, **options)
         if not any_tensor:
             return y  # arrays in, array out: this is what keeps a plain backward pass at NumPy's speed
-        y, *constants = y if type(y) is tuple else (y,)
-        if _mode.enabled and True in needs:
-            op.edges = [_node(x) if need else None for x, need in zip(inputs, needs, strict=True)]
+        recorded = _mode.enabled and True in needs
+        if recorded:
+            op.edges = [(x.grad_fn or x) if need else None for x, need in zip(inputs, needs, strict=True)]
             op.needs = needs
             op.inputs = inputs if cls.saves_inputs else ()
-            op.hooks, op.stamp = None, next(_stamps)
-            y = wrap(y, op)
-        else:
-            y = wrap(y)
-        return (y, *map(wrap, constants)) if constants else y
+            op.hooks = None
+            op.stamp = next(_stamps)
+        if type(y) is tuple:
+            return wrap(y[0], op if recorded else None), *map(wrap, y[1:])
+        return wrap(y, op if recorded else None)
 
     def operands(self) -> Sequence[Any]:
         """The inputs of forward as this backward pass wants them: Tensors if it is recorded, else arrays."""
