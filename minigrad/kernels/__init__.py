@@ -1,0 +1,108 @@
+"""Hot loops: arrays in, arrays out. Two backends have the same kernels, and one choice between them.
+
+`reference` defines every kernel in plain NumPy; `compiled` has its twins, compiled by Numba at first use.
+`current()` is the module in force: compiled if Numba is installed, unless the environment variable
+MINIGRAD_BACKEND (`numba` or `numpy`) or `use_backend` says otherwise. Importing this package imports neither
+Numba nor any compiled kernel.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+__all__ = ["current", "get_backend", "use_backend"]
+
+VARIABLE = "MINIGRAD_BACKEND"
+MODULES = {"numba": f"{__name__}.compiled", "numpy": f"{__name__}.reference"}
+NAMES = {module: name for name, module in MODULES.items()}
+
+
+class _Choice(threading.local):
+    """The module of kernels chosen in this thread; None for the default."""
+
+    module: ModuleType | None = None
+
+
+_choice = _Choice()
+_default: ModuleType | None = None
+
+
+def current() -> ModuleType:
+    """The module of kernels in force in this thread."""
+    return _choice.module or _default or _load_default()
+
+
+def get_backend() -> str:
+    """The name of the backend in force in this thread: "numba" or "numpy".
+
+    >>> import minigrad
+    >>> with minigrad.use_backend("numpy"):
+    ...     minigrad.get_backend()
+    'numpy'
+    """
+    module = _choice.module or _default
+    return _default_name() if module is None else NAMES[module.__name__]
+
+
+@contextmanager
+def use_backend(name: str) -> Iterator[None]:
+    """Run the kernels of one backend inside a with-block, or in a function decorated with it.
+
+    `name` is "numba" (compiled, fast) or "numpy" (plain, readable). The choice holds for the thread that makes
+    it; blocks nest. Without it the environment variable MINIGRAD_BACKEND decides, read when a kernel is first
+    needed, and without that, whether Numba is installed.
+
+    Raises ValueError for an unknown name, ImportError when Numba is asked for and cannot be imported.
+
+    >>> import minigrad
+    >>> with minigrad.use_backend("numpy"):
+    ...     print(minigrad.get_backend(), minigrad.kernels.current().__name__)
+    numpy minigrad.kernels.reference
+    """
+    if name not in MODULES:
+        raise ValueError(f"use_backend: unknown backend {name!r}; choose one of {_choices()}")
+    before, _choice.module = _choice.module, _load(name, f"use_backend({name!r})")
+    try:
+        yield
+    finally:
+        _choice.module = before
+
+
+def _load_default() -> ModuleType:
+    """Settle the default backend, the first time a kernel is needed."""
+    global _default
+    name = _default_name()
+    _default = _load(name, f"{VARIABLE}={name}" if os.environ.get(VARIABLE) else "the default")
+    return _default
+
+
+def _default_name() -> str:
+    """What the environment asks for; without a word from there, Numba if it is installed."""
+    name = os.environ.get(VARIABLE)
+    if not name:
+        return "numba" if importlib.util.find_spec("numba") else "numpy"
+    if name not in MODULES:
+        raise ValueError(f"the environment variable {VARIABLE} is {name!r}; set it to one of {_choices()}, or unset it")
+    return name
+
+
+def _load(name: str, asked_by: str) -> ModuleType:
+    """Import a module of kernels."""
+    try:
+        return importlib.import_module(MODULES[name])
+    except ImportError as error:
+        raise ImportError(
+            f"the numba backend ({asked_by}) needs Numba, which cannot be imported ({error}); install numba, or "
+            f'choose the backend "numpy" with {VARIABLE}=numpy or use_backend("numpy")'
+        ) from error
+
+
+def _choices() -> str:
+    """The names of the backends, quoted."""
+    return " or ".join(f'"{name}"' for name in MODULES)

@@ -1,0 +1,26 @@
+"""The `numba` backend: the compiled twin of every kernel in `reference`, under the same name."""
+
+from .conv import conv2d, conv2d_input, conv2d_weight
+from .elementwise import erf
+from .loss import softmax_cross_entropy, softmax_cross_entropy_backward
+from .norm import batch_norm, batch_norm_backward
+from .pool import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward, max_pool2d_take
+from .update import adam_update, sgd_update
+
+__all__ = [
+    "adam_update",
+    "avg_pool2d",
+    "avg_pool2d_backward",
+    "batch_norm",
+    "batch_norm_backward",
+    "conv2d",
+    "conv2d_input",
+    "conv2d_weight",
+    "erf",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "max_pool2d_take",
+    "sgd_update",
+    "softmax_cross_entropy",
+    "softmax_cross_entropy_backward",
+]

@@ -1,0 +1,486 @@
+"""Every kernel in plain NumPy: the definition, the oracle of the tests, and the `numpy` backend.
+
+Shapes: N examples, C input and O output channels, H x W pixels, KH x KW the size of a filter or window,
+OH x OW the size of the output. Options with one value per axis (stride, padding, dilation) are pairs.
+Every kernel with results takes `out`: arrays of exactly the shape and dtype of the results, in any layout,
+which are written and returned; a tuple where there are several results. Inputs are never changed, except by
+`sgd_update` and `adam_update`, which work in place. NaN and infinity pass through as they do in PyTorch.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from . import shapes
+from .gate import Out, require_writeable, store
+from .shapes import Pair, Shape
+
+Array = np.ndarray
+
+__all__ = [
+    "adam_update",
+    "avg_pool2d",
+    "avg_pool2d_backward",
+    "batch_norm",
+    "batch_norm_backward",
+    "conv2d",
+    "conv2d_input",
+    "conv2d_weight",
+    "erf",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "max_pool2d_take",
+    "sgd_update",
+    "softmax_cross_entropy",
+    "softmax_cross_entropy_backward",
+]
+
+quiet = np.errstate(all="ignore")  # infinities and NaN flow without a warning
+
+
+# --- elementwise ---------------------------------------------------------------------------------------------
+
+
+def erf(x: Array, *, out: Out = None) -> Array:
+    """y = 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x, for x of any shape."""
+    dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
+    y = np.fromiter(map(math.erf, x.flat), dtype, x.size).reshape(x.shape)
+    return store("erf", out, y)
+
+
+# --- convolution: three faces of one trilinear form ----------------------------------------------------------
+#
+# All three sum over the taps (kh, kw) of the filter. The tap of window (i, j) is pixel
+# (i*sh + kh*dh, j*sw + kw*dw) of the padded image; for one tap and all windows that is a strided slice, and
+# what is left to do is a product of matrices over the channels, one for each group.
+
+
+@quiet
+def conv2d(
+    x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int, *, out: Out = None
+) -> Array:
+    """Slide filters over images (a cross-correlation, as in PyTorch).
+
+    y[n, o, i, j] = b[o] + sum over c, kh, kw of w[o, c, kh, kw] padded_x[n, c, i*sh + kh*dh, j*sw + kw*dw]
+
+    x (N, C, H, W), w (O, C/groups, KH, KW), b (O,) or None -> y (N, O, OH, OW)
+    """
+    N, O, OH, OW = shapes.conv2d("conv2d", x.shape, w.shape, stride, padding, dilation, groups)
+    shapes.require_shape("conv2d", "the bias", b, (O,))
+    x, w = _pad(x, padding), _split_filters(w, groups)
+    y = np.zeros((N, groups, O // groups, OH * OW), np.result_type(x, w))
+    for kh, kw in np.ndindex(w.shape[-2:]):
+        pixels = x[:, :, *_tap(kh, kw, stride, dilation, (OH, OW))]
+        y += w[..., kh, kw] @ pixels.reshape(N, groups, w.shape[2], OH * OW)
+    y = y.reshape(N, O, OH, OW)
+    return store("conv2d", out, y if b is None else y + b[:, None, None])
+
+
+@quiet
+def conv2d_input(
+    g: Array,
+    w: Array,
+    input_shape: Shape,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    *,
+    out: Out = None,
+) -> Array:
+    """The gradient of conv2d's input: every output pixel sends w g back to the pixels it was made of.
+
+    g (N, O, OH, OW), w (O, C/groups, KH, KW) -> gx of `input_shape` (N, C, H, W)
+    """
+    N, O, OH, OW = shapes.conv2d("conv2d_input", input_shape, w.shape, stride, padding, dilation, groups)
+    shapes.require_shape("conv2d_input", "the output gradient", g, (N, O, OH, OW))
+    (_, C, H, W), (ph, pw) = input_shape, padding
+    w = _split_filters(w, groups)
+    g = g.reshape(N, groups, O // groups, OH * OW)
+    gx = np.zeros((N, C, H + 2 * ph, W + 2 * pw), np.result_type(g, w))
+    for kh, kw in np.ndindex(w.shape[-2:]):
+        pixels = w[..., kh, kw].swapaxes(1, 2) @ g
+        gx[:, :, *_tap(kh, kw, stride, dilation, (OH, OW))] += pixels.reshape(N, C, OH, OW)
+    return store("conv2d_input", out, gx[:, :, ph : ph + H, pw : pw + W].copy())
+
+
+@quiet
+def conv2d_weight(
+    x: Array,
+    g: Array,
+    weight_shape: Shape,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    *,
+    out: Out = None,
+) -> Array:
+    """The gradient of conv2d's weight: each weight gathers pixel times gradient from wherever it was used.
+
+    x (N, C, H, W), g (N, O, OH, OW) -> gw of `weight_shape` (O, C/groups, KH, KW)
+    """
+    N, O, OH, OW = shapes.conv2d("conv2d_weight", x.shape, weight_shape, stride, padding, dilation, groups)
+    shapes.require_shape("conv2d_weight", "the output gradient", g, (N, O, OH, OW))
+    x = _pad(x, padding)
+    g = g.reshape(N, groups, O // groups, OH * OW)
+    gw = np.zeros((groups, O // groups, *weight_shape[1:]), np.result_type(x, g))
+    for kh, kw in np.ndindex(gw.shape[-2:]):
+        pixels = x[:, :, *_tap(kh, kw, stride, dilation, (OH, OW))].reshape(N, groups, gw.shape[2], OH * OW)
+        gw[..., kh, kw] = (g @ pixels.swapaxes(2, 3)).sum(axis=0)
+    return store("conv2d_weight", out, gw.reshape(weight_shape))
+
+
+def _pad(x: Array, padding: Pair) -> Array:
+    """`x` with a border of zeros."""
+    ph, pw = padding
+    return np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
+
+
+def _tap(kh: int, kw: int, stride: Pair, dilation: Pair, output_size: Pair) -> tuple[slice, slice]:
+    """Where the tap (kh, kw) of every window lies in the padded image."""
+    (sh, sw), (dh, dw), (OH, OW) = stride, dilation, output_size
+    return slice(kh * dh, kh * dh + sh * (OH - 1) + 1, sh), slice(kw * dw, kw * dw + sw * (OW - 1) + 1, sw)
+
+
+def _split_filters(w: Array, groups: int) -> Array:
+    """(O, C/groups, KH, KW) as (groups, O/groups, C/groups, KH, KW)"""
+    return w.reshape(groups, w.shape[0] // groups, *w.shape[1:])
+
+
+# --- pooling -------------------------------------------------------------------------------------------------
+
+
+def max_pool2d(
+    x: Array,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    output_size: Pair,
+    *,
+    out: Out = None,
+) -> tuple[Array, Array]:
+    """The largest value in each window, and where it is.
+
+    The first of equal values wins, and NaN counts as larger than any number (the last NaN wins). A window may
+    reach over the edge of the image; what lies outside is never chosen.
+
+    x (N, C, H, W) -> y (N, C, OH, OW), indices (N, C, OH, OW): h*W + w in the image without padding, int64
+    """
+    shape = shapes.pool2d("max_pool2d", x.shape, kernel_size, stride, padding, dilation, output_size)
+    H, W = x.shape[2:]
+    y = np.empty(shape, x.dtype)
+    indices = np.full(shape, -1, np.int64)  # -1: nothing chosen yet
+    for kh, kw in np.ndindex(*kernel_size):
+        h = _tap_positions(kh, stride[0], padding[0], dilation[0], output_size[0])[:, None]
+        w = _tap_positions(kw, stride[1], padding[1], dilation[1], output_size[1])
+        inside = (h >= 0) & (h < H) & (w >= 0) & (w < W)
+        values = x[:, :, h.clip(0, H - 1), w.clip(0, W - 1)]
+        chosen = inside & ((indices < 0) | (values > y) | np.isnan(values))
+        np.copyto(y, values, where=chosen)
+        np.copyto(indices, h * W + w, where=chosen)
+    return store("max_pool2d", out, (y, indices))
+
+
+def max_pool2d_backward(g: Array, indices: Array, input_shape: Shape, *, out: Out = None) -> Array:
+    """Send each gradient to the pixel that was the largest; where windows overlap, gradients add up.
+
+    g, indices (N, C, OH, OW) -> gx of `input_shape` (N, C, H, W)
+    """
+    shapes.require_ndim("max_pool2d_backward", "the input", input_shape, "N, C, H, W")
+    N, C, H, W = input_shape
+    shapes.require_shape("max_pool2d_backward", "indices", indices, g.shape)
+    shapes.require_shape("max_pool2d_backward", "the output gradient", g, (N, C, *g.shape[2:]))
+    shapes.require_range("max_pool2d_backward", "indices", indices, H * W)
+    gx = np.zeros((N * C, H * W), g.dtype)
+    np.add.at(gx, (np.arange(N * C)[:, None], indices.reshape(N * C, -1)), g.reshape(N * C, -1))
+    return store("max_pool2d_backward", out, gx.reshape(N, C, H, W))
+
+
+def max_pool2d_take(x: Array, indices: Array, *, out: Out = None) -> Array:
+    """The pixels at `indices`: the adjoint of max_pool2d_backward.
+
+    x (N, C, H, W), indices (N, C, OH, OW) -> y (N, C, OH, OW)
+    """
+    shapes.require_ndim("max_pool2d_take", "the input", x.shape, "N, C, H, W")
+    N, C, H, W = x.shape
+    shapes.require_shape("max_pool2d_take", "indices", indices, (N, C, *indices.shape[2:]))
+    shapes.require_range("max_pool2d_take", "indices", indices, H * W)
+    y = np.take_along_axis(x.reshape(N * C, H * W), indices.reshape(N * C, -1), axis=1)
+    return store("max_pool2d_take", out, y.reshape(indices.shape))
+
+
+@quiet
+def avg_pool2d(
+    x: Array,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    output_size: Pair,
+    count_include_pad: bool,
+    divisor_override: int | None,
+    *,
+    out: Out = None,
+) -> Array:
+    """The mean of each window.
+
+    Pixels outside the image count as zeros. The sum is divided by the size of the window within the padded image
+    (what hangs over the padding too, as `ceil_mode` allows, is not counted); without `count_include_pad`, by the
+    number of pixels of the image itself; with a `divisor_override`, by that.
+
+    x (N, C, H, W) -> y (N, C, OH, OW)
+    """
+    shape = shapes.pool2d("avg_pool2d", x.shape, kernel_size, stride, padding, (1, 1), output_size)
+    H, W = x.shape[2:]
+    y = np.zeros(shape, x.dtype)
+    for kh, kw in np.ndindex(*kernel_size):
+        h = _tap_positions(kh, stride[0], padding[0], 1, output_size[0])[:, None]
+        w = _tap_positions(kw, stride[1], padding[1], 1, output_size[1])
+        inside = (h >= 0) & (h < H) & (w >= 0) & (w < W)
+        y += np.where(inside, x[:, :, h.clip(0, H - 1), w.clip(0, W - 1)], 0)
+    divisor = divisor_override or _window_sizes((H, W), kernel_size, stride, padding, output_size, count_include_pad)
+    return store("avg_pool2d", out, (y / divisor).astype(x.dtype, copy=False))
+
+
+@quiet
+def avg_pool2d_backward(
+    g: Array,
+    input_shape: Shape,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    count_include_pad: bool,
+    divisor_override: int | None,
+    *,
+    out: Out = None,
+) -> Array:
+    """Share each gradient out equally over its window.
+
+    g (N, C, OH, OW) -> gx of `input_shape` (N, C, H, W)
+    """
+    shapes.require_ndim("avg_pool2d_backward", "the output gradient", g.shape, "N, C, OH, OW")
+    OH, OW = output_size = g.shape[2:]
+    shape = shapes.pool2d("avg_pool2d_backward", input_shape, kernel_size, stride, padding, (1, 1), output_size)
+    shapes.require_shape("avg_pool2d_backward", "the output gradient", g, shape)
+    H, W = input_shape[2:]
+    divisor = divisor_override or _window_sizes((H, W), kernel_size, stride, padding, output_size, count_include_pad)
+    share = (g / divisor).astype(g.dtype, copy=False)
+    gx = np.zeros(input_shape, g.dtype)
+    for kh, kw in np.ndindex(*kernel_size):
+        h = _tap_positions(kh, stride[0], padding[0], 1, OH)
+        w = _tap_positions(kw, stride[1], padding[1], 1, OW)
+        rows, columns = np.nonzero((h >= 0) & (h < H))[0], np.nonzero((w >= 0) & (w < W))[0]
+        gx[:, :, h[rows, None], w[columns]] += share[:, :, rows[:, None], columns]
+    return store("avg_pool2d_backward", out, gx)
+
+
+def _window_sizes(
+    input_size: Shape, kernel_size: Pair, stride: Pair, padding: Pair, output_size: Shape, count_include_pad: bool
+) -> Array:
+    """How many pixels each window (i, j) of an average pooling is divided by."""
+    heights_and_widths = []
+    for size, k, s, p, count in zip(input_size, kernel_size, stride, padding, output_size, strict=True):
+        start = np.arange(count) * s - p
+        end = np.minimum(start + k, size + p)
+        if not count_include_pad:
+            start, end = np.maximum(start, 0), np.minimum(end, size)
+        heights_and_widths.append(end - start)
+    return np.multiply.outer(*heights_and_widths)
+
+
+def _tap_positions(k: int, stride: int, padding: int, dilation: int, count: int) -> Array:
+    """Along one axis, the position of tap k of every window in the image without padding."""
+    return np.arange(count) * stride - padding + k * dilation
+
+
+# --- batch normalization -------------------------------------------------------------------------------------
+
+
+@quiet
+def batch_norm(
+    x: Array, w: Array | None, b: Array | None, eps: float, *, out: Out = None
+) -> tuple[Array, Array, Array]:
+    """Normalize each channel to mean 0 and variance 1, then scale by w and shift by b.
+
+    y = (x - mean) / sqrt(var + eps) w + b, with the mean and the biased variance over N and L.
+
+    The variance takes a second pass over x - mean: E[x^2] - E[x]^2 would cancel. Sums are kept in float64, and
+    x is centred with the mean before it is rounded to x's dtype, so x + 1e4 gives the same y as x in float32.
+
+    x (N, C, L), w and b (C,) or None (1 and 0) -> y (N, C, L), mean (C,), var (C,)
+    """
+    shapes.require_ndim("batch_norm", "the input", x.shape, "N, C, L")
+    C = x.shape[1]
+    shapes.require_shape("batch_norm", "the weight", w, (C,))
+    shapes.require_shape("batch_norm", "the bias", b, (C,))
+    mean = _channel_mean(x)
+    xc = x - mean[:, None]
+    var = _channel_mean(xc * xc)
+    y = xc / np.sqrt(var + eps)[:, None]
+    if w is not None:
+        y *= w[:, None]
+    if b is not None:
+        y += b[:, None]
+    return store("batch_norm", out, (y.astype(x.dtype), mean.astype(x.dtype), var.astype(x.dtype)))
+
+
+@quiet
+def batch_norm_backward(
+    g: Array, x: Array, w: Array | None, mean: Array, var: Array, eps: float, *, out: Out = None
+) -> tuple[Array, Array, Array]:
+    """The gradients of batch_norm; mean and var are those it returned.
+
+    With xhat = (x - mean) / sqrt(var + eps) and E the mean over N and L:
+
+    gw = sum(g xhat), gb = sum(g), gx = w / sqrt(var + eps) (g - E[g] - xhat E[g xhat])
+
+    g, x (N, C, L), w (C,) or None, mean, var (C,) -> gx (N, C, L), gw (C,), gb (C,)
+    """
+    shapes.require_ndim("batch_norm_backward", "the input", x.shape, "N, C, L")
+    shapes.require_shape("batch_norm_backward", "the output gradient", g, x.shape)
+    N, C, L = x.shape
+    for name, a in (("the weight", w), ("mean", mean), ("var", var)):
+        shapes.require_shape("batch_norm_backward", name, a, (C,))
+    rstd = 1 / np.sqrt(var.astype(np.float64) + eps)
+    xc = x.astype(np.float64) - mean[:, None]
+    xc -= _channel_mean(xc)[:, None]  # the mean arrives rounded to x's dtype: at 1e4 that is 5e-4 off in float32
+    xhat = xc * rstd[:, None]
+    gb = g.sum(axis=(0, 2), dtype=np.float64)
+    gw = (g * xhat).sum(axis=(0, 2))
+    gx = g - gb[:, None] / (N * L) - xhat * (gw[:, None] / (N * L))
+    gx *= (rstd if w is None else rstd * w)[:, None]
+    return store("batch_norm_backward", out, (gx.astype(x.dtype), gw.astype(x.dtype), gb.astype(x.dtype)))
+
+
+def _channel_mean(x: Array) -> Array:
+    """The mean of each channel of (N, C, L), in float64."""
+    N, _, L = x.shape
+    return x.sum(axis=(0, 2), dtype=np.float64) / (N * L)
+
+
+# --- loss ----------------------------------------------------------------------------------------------------
+
+
+@quiet
+def softmax_cross_entropy(x: Array, labels: Array, *, out: Out = None) -> tuple[Array, Array]:
+    """The negative log-likelihood of each row's label under softmax(x), and the softmax.
+
+    loss[n] = log(sum over c of exp(x[n, c])) - x[n, labels[n]]
+
+    The row's maximum is subtracted first, so that exp cannot overflow.
+
+    x (N, C), labels (N,) int64 -> loss (N,), probs (N, C)
+    """
+    shapes.require_ndim("softmax_cross_entropy", "the input", x.shape, "N, C")
+    N, C = x.shape
+    shapes.require_shape("softmax_cross_entropy", "labels", labels, (N,))
+    shapes.require_range("softmax_cross_entropy", "labels", labels, C)
+    shifted = x - x.max(axis=1, keepdims=True, initial=-np.inf)
+    probs = np.exp(shifted)
+    total = probs.sum(axis=1)
+    probs /= total[:, None]
+    loss = np.log(total) - shifted[np.arange(N), labels]
+    return store("softmax_cross_entropy", out, (loss, probs))
+
+
+@quiet
+def softmax_cross_entropy_backward(g: Array, probs: Array, labels: Array, *, out: Out = None) -> Array:
+    """gx[n, c] = g[n] (probs[n, c] - [c == labels[n]])
+
+    g (N,), probs (N, C), labels (N,) -> gx (N, C)
+    """
+    shapes.require_ndim("softmax_cross_entropy_backward", "probs", probs.shape, "N, C")
+    N, C = probs.shape
+    shapes.require_shape("softmax_cross_entropy_backward", "the output gradient", g, (N,))
+    shapes.require_shape("softmax_cross_entropy_backward", "labels", labels, (N,))
+    shapes.require_range("softmax_cross_entropy_backward", "labels", labels, C)
+    gx = probs.copy()
+    gx[np.arange(N), labels] -= 1
+    return store("softmax_cross_entropy_backward", out, gx * g[:, None])
+
+
+# --- optimizer updates, in place -----------------------------------------------------------------------------
+
+
+@quiet
+def sgd_update(
+    p: Array,
+    g: Array,
+    momentum_buffer: Array | None,
+    lr: float,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
+    maximize: bool,
+    first: bool,
+) -> None:
+    """One step of stochastic gradient descent; p and momentum_buffer change in place.
+
+    g = g + weight_decay p;  buffer = momentum buffer + (1 - dampening) g;  p = p - lr buffer
+
+    On the first step the buffer becomes a copy of g, without dampening. Nesterov steps along
+    g + momentum buffer. Without momentum there is no buffer, and p = p - lr g. All arrays have p's shape.
+    """
+    require_writeable("sgd_update", p=p, momentum_buffer=momentum_buffer)
+    shapes.require_shape("sgd_update", "the gradient", g, p.shape)
+    shapes.require_shape("sgd_update", "momentum_buffer", momentum_buffer, p.shape)
+    step = -g if maximize else g
+    if weight_decay != 0:
+        step = step + weight_decay * p
+    if momentum != 0:
+        if momentum_buffer is None:
+            raise ValueError("sgd_update: momentum needs a momentum_buffer of the parameter's shape, got None")
+        if first:
+            momentum_buffer[...] = step
+        else:
+            momentum_buffer *= momentum
+            momentum_buffer += (1 - dampening) * step
+        step = step + momentum * momentum_buffer if nesterov else momentum_buffer
+    p -= lr * step
+
+
+@quiet
+def adam_update(
+    p: Array,
+    g: Array,
+    exp_avg: Array,
+    exp_avg_sq: Array,
+    max_exp_avg_sq: Array | None,
+    step: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    maximize: bool,
+) -> None:
+    """One step of Adam; p and the three averages change in place.
+
+    m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
+    p = p - lr / (1 - beta1^step) m / (sqrt(v / (1 - beta2^step)) + eps)
+
+    `step` counts from 1. Weight decay is added to g, or, when decoupled (AdamW), taken off p first.
+    With max_exp_avg_sq (AMSGrad) the largest v so far is used. All arrays have p's shape.
+    Source: Kingma and Ba 2015, arXiv:1412.6980; Loshchilov and Hutter 2019; Reddi et al. 2018.
+    """
+    arrays = {"exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq, "max_exp_avg_sq": max_exp_avg_sq}
+    require_writeable("adam_update", p=p, **arrays)
+    for name, a in {"the gradient": g, **arrays}.items():
+        shapes.require_shape("adam_update", name, a, p.shape)
+    g = -g if maximize else g
+    if weight_decay != 0 and decoupled:
+        p *= 1 - lr * weight_decay
+    elif weight_decay != 0:
+        g = g + weight_decay * p
+    exp_avg += (1 - beta1) * (g - exp_avg)
+    exp_avg_sq *= beta2
+    exp_avg_sq += (1 - beta2) * (g * g)
+    v = exp_avg_sq
+    if max_exp_avg_sq is not None:
+        v = np.maximum(max_exp_avg_sq, exp_avg_sq, out=max_exp_avg_sq)
+    p -= lr / (1 - beta1**step) * exp_avg / (np.sqrt(v) / (1 - beta2**step) ** 0.5 + eps)

@@ -1,0 +1,88 @@
+"""Output shapes of the kernels, and the checks that keep every index inside its array.
+
+Both backends call these first: compiled code does not check bounds, so a shape that is let through wrongly
+would read foreign memory instead of raising.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+Pair = tuple[int, int]
+Shape = tuple[int, ...]
+
+
+def require_shape(kernel: str, name: str, array: np.ndarray | None, shape: Shape) -> None:
+    """Raise unless `array` is absent or has `shape`."""
+    if array is not None and array.shape != tuple(shape):
+        raise ValueError(f"{kernel}: {name} has shape {array.shape}, expected {tuple(shape)}")
+
+
+def require_ndim(kernel: str, name: str, shape: Shape, axes: str) -> None:
+    """Raise unless `shape` has one size for each of the axes, given as "N, C, L"."""
+    if len(shape) != axes.count(",") + 1:
+        raise ValueError(f"{kernel}: {name} has shape {tuple(shape)}, expected the axes ({axes})")
+
+
+def require_range(kernel: str, name: str, indices: np.ndarray, size: int) -> None:
+    """Raise unless every index is in 0..size-1."""
+    if indices.size and (indices.min() < 0 or indices.max() >= size):
+        raise IndexError(
+            f"{kernel}: {name} must be in 0..{size - 1}, got values from {indices.min()} to {indices.max()}"
+        )
+
+
+def conv2d(
+    kernel: str, x: Shape, w: Shape, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> tuple[int, int, int, int]:
+    """The output shape (N, O, OH, OW) of filters of shape `w` on an input of shape `x`."""
+    require_ndim(kernel, "the input", x, "N, C, H, W")
+    require_ndim(kernel, "the weight", w, "O, C/groups, KH, KW")
+    if groups < 1 or x[1] != w[1] * groups or w[0] % groups:
+        raise ValueError(
+            f"{kernel}: {groups} groups, {x[1]} input channels and a weight of shape {tuple(w)} do not fit: needed "
+            "are input channels = groups x weight.shape[1] and a weight.shape[0] that groups divides"
+        )
+    _require_window(kernel, w[2:], stride, padding, dilation)
+    sizes = []
+    for size, k, s, p, d in zip(x[2:], w[2:], stride, padding, dilation, strict=True):
+        sizes.append((size + 2 * p - d * (k - 1) - 1) // s + 1)
+    if min(sizes) < 1:
+        raise ValueError(
+            f"{kernel}: filters of size {tuple(w[2:])} with dilation {tuple(dilation)} are larger than the input "
+            f"{tuple(x[2:])} with padding {tuple(padding)}"
+        )
+    return x[0], w[0], sizes[0], sizes[1]
+
+
+def pool2d(
+    kernel: str, x: Shape, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, output_size: Pair
+) -> tuple[int, int, int, int]:
+    """The output shape (N, C, OH, OW); raises when a window would hold no element of the input."""
+    require_ndim(kernel, "the input", x, "N, C, H, W")
+    _require_window(kernel, kernel_size, stride, padding, dilation)
+    for size, k, s, p, d, count in zip(x[2:], kernel_size, stride, padding, dilation, output_size, strict=True):
+        first, last = -p, (count - 1) * s - p  # where the first and the last window start
+        inside = count >= 1 and first + d * (k - 1) >= 0 and last < size
+        if inside and d > 1:  # a window may then step over a small input
+            taps = np.arange(count)[:, None] * s - p + np.arange(k) * d
+            inside = bool(((taps >= 0) & (taps < size)).any(axis=1).all())
+        if not inside:
+            raise ValueError(
+                f"{kernel}: with kernel_size {tuple(kernel_size)}, stride {tuple(stride)}, padding "
+                f"{tuple(padding)} and dilation {tuple(dilation)}, an output of size {tuple(output_size)} has "
+                f"windows outside the input {tuple(x[2:])}; reduce the padding or the output size"
+            )
+    return x[0], x[1], output_size[0], output_size[1]
+
+
+def _require_window(kernel: str, kernel_size: Shape, stride: Pair, padding: Pair, dilation: Pair) -> None:
+    """Raise unless the sizes and steps of a sliding window make sense."""
+    for name, pair, least in (
+        ("kernel_size", kernel_size, 1),
+        ("stride", stride, 1),
+        ("padding", padding, 0),
+        ("dilation", dilation, 1),
+    ):
+        if len(pair) != 2 or min(pair) < least:
+            raise ValueError(f"{kernel}: {name} must be two integers >= {least}, got {tuple(pair)}")
