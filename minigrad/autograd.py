@@ -222,7 +222,7 @@ class Op:
     edges: list[Any]  # for each input its node (an Op or a leaf Tensor), or None when it needs no gradient
     needs: list[bool]  # for each input, whether it needs a gradient
     inputs: tuple | None  # the inputs themselves; () if not saved, None once freed
-    hooks: dict[int, Callable] | None
+    hooks: dict[float, Callable] | None
     stamp: int  # how many ops were recorded before this one
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
@@ -385,7 +385,7 @@ def _schedule(seeds: Iterable, wanted: set | None) -> tuple[list[Op], set]:
 def _run_hooks(node: Any, g: Any) -> Any:
     """Show a node's complete gradient to its hooks; one that returns a Tensor replaces it."""
     shown = g if isinstance(g, _Tensor) else wrap(g)
-    for hook in tuple(node.hooks.values()):
+    for _, hook in sorted(node.hooks.items()):
         answer = hook(shown)
         if answer is not None:
             if not isinstance(answer, _Tensor) or answer.shape != shown.shape:
@@ -397,17 +397,20 @@ def _run_hooks(node: Any, g: Any) -> Any:
 
 
 class RemovableHandle:
-    """What registering a hook gives back: `remove()` takes the hook away again. Also a context manager."""
+    """What registering a hook gives back: `remove()` takes the hook away again. Also a context manager.
 
-    _ids = count()
+    `hooks` are called in the order of their places; by default a new one comes after those that are there.
+    """
 
-    def __init__(self, hooks: dict[int, Callable], hook: Callable) -> None:
-        self.id, self._hooks = next(self._ids), hooks
-        hooks[self.id] = hook
+    _places = count()
+
+    def __init__(self, hooks: dict[float, Callable], hook: Callable, place: float | None = None) -> None:
+        self._hooks, self._place = hooks, next(self._places) if place is None else place
+        hooks[self._place] = hook
 
     def remove(self) -> None:
         """Take the hook away; a second call does nothing."""
-        self._hooks.pop(self.id, None)
+        self._hooks.pop(self._place, None)
 
     def __enter__(self) -> RemovableHandle:
         return self
@@ -416,12 +419,15 @@ class RemovableHandle:
         self.remove()
 
 
-def register_hook(tensor: Any, hook: Callable) -> RemovableHandle:
+def register_hook(tensor: Any, hook: Callable, place: float | None = None) -> RemovableHandle:
     """Call `hook` with the gradient of `tensor` whenever it is complete (see `Tensor.register_hook`)."""
     node = _node(tensor)
     if node.hooks is None:
         node.hooks = {}
-    return RemovableHandle(node.hooks, hook)
+    return RemovableHandle(node.hooks, hook, place)
+
+
+_LAST = float("inf")  # the place of the one hook that retains a gradient: after those that may replace it
 
 
 def retain_grad(tensor: Any) -> None:
@@ -431,9 +437,9 @@ def retain_grad(tensor: Any) -> None:
     def keep(g: Any) -> None:
         owner = ref()
         if owner is not None:
-            owner._grad = g if owner._grad is None else owner._grad + g
+            owner._grad = g.clone() if owner._grad is None else owner._grad + g
 
-    register_hook(tensor, keep)
+    register_hook(tensor, keep, _LAST)
 
 
 # ------------------------------------------------------------------------------------ backward and grad
@@ -573,7 +579,7 @@ def _accumulate(tensor: Any, g: Any, taken: set[int]) -> None:
     """Add `g` into `tensor.grad`: in place, as those who hold that gradient expect."""
     held = tensor._grad
     if isinstance(g, _Tensor):
-        tensor._grad = g if held is None else held + g
+        tensor._grad = g.clone() if held is None else held + g  # a copy: no gradient is shared between leaves
     elif held is None:
         tensor._grad = wrap(_own(g, taken))
     elif held.grad_fn is None and held.array.flags.writeable:

@@ -41,7 +41,7 @@ class Tensor:
 
     array: np.ndarray
     grad_fn: autograd.Op | None
-    hooks: dict[int, Callable] | None
+    hooks: dict[float, Callable] | None
     _grad: Tensor | None
     _requires_grad: bool
 

@@ -83,8 +83,12 @@ def sum_to(g: Operand, shape: tuple[int, ...]) -> Operand:
 
 
 def cast(x: Operand, dtype: np.dtype) -> Operand:
-    """`x` in `dtype`; `x` itself if it has that dtype already."""
-    return x if x.dtype == dtype else Cast.apply(x, dtype=dtype)
+    """`x` in `dtype`; `x` itself if it has that dtype already. An integer or bool result has no graph."""
+    if x.dtype == dtype:
+        return x
+    if dtype.kind != "f" and is_tensor(x):
+        return wrap(x.array.astype(dtype))
+    return Cast.apply(x, dtype=dtype)
 
 
 def shape_of(x: Operand) -> tuple[int, ...]:
@@ -92,7 +96,7 @@ def shape_of(x: Operand) -> tuple[int, ...]:
     return getattr(x, "shape", ())
 
 
-def promote(op: str, a: Operand, b: Operand) -> tuple[Operand, Operand]:
+def promote(op: str, a: Operand, b: Operand) -> tuple[Operand, ...]:
     """Both operands in the dtype that PyTorch computes in."""
     da, db = getattr(a, "dtype", None), getattr(b, "dtype", None)
     if da is db is not None:
@@ -106,14 +110,7 @@ def promote(op: str, a: Operand, b: Operand) -> tuple[Operand, Operand]:
             got = f"{type(a).__name__} and {type(b).__name__}"
             raise TypeError(f"{op}: operands must be Tensors, arrays or numbers, got {got}")
     dtype = dtypes.result_type(a, b)
-    return _convert(a, dtype), _convert(b, dtype)
-
-
-def _convert(x: Operand, dtype: np.dtype) -> Operand:
-    """`x` in `dtype`; a Python number that NumPy would convert by itself stays one."""
-    if hasattr(x, "dtype"):
-        return cast(x, dtype)
-    return x if dtype.kind == "f" else np.asarray(x, dtype)
+    return tuple(cast(x, dtype) if hasattr(x, "dtype") else np.asarray(x, dtype) for x in (a, b))
 
 
 def must_share_dtype(op: str, *operands: Operand | None) -> None:

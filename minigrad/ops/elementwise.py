@@ -101,6 +101,7 @@ class Pow(Op):
                 ga = where(unwrap(b) == 0, 0.0, g * (b * a ** (b - 1)))
             ga = sum_to(ga, shape_of(a))
         if need_b:
+            a = np.asarray(a, b.dtype) if isinstance(a, (int, float)) else a
             flat = (unwrap(a) == 0) & (unwrap(b) >= 0)
             gb = sum_to(where(flat, 0.0, g * (a**b * log(where(flat, 1.0, a)))), shape_of(b))
         return ga, gb

@@ -211,7 +211,8 @@ def broadcast_to(input: Operand, size: Sequence[int]) -> Operand:
 
 def flip(input: Operand, *dims: Sizes) -> Operand:
     """input reversed along `dims`, in a copy."""
-    return Flip.apply(input, dims=normalize_dims("flip", flatten_sizes(dims) or None, input.ndim))
+    reverse = flatten_sizes(dims)
+    return Flip.apply(input, dims=normalize_dims("flip", reverse, input.ndim) if reverse else ())
 
 
 # ----------------------------------------------------------------------------------------- joining, padding
