@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd import wrap
 from ..ops import stack
 from ..tensor import Tensor, from_numpy, tensor
 
@@ -35,7 +36,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     >>> default_collate([(1, "a"), (2, "b")])
     [tensor([1, 2]), ('a', 'b')]
     >>> default_collate([{"x": 0.5}, {"x": 1.5}])
-    {'x': tensor([0.5000, 1.5000], dtype=float64)}
+    {'x': tensor([0.5000, 1.5000], dtype=minigrad.float64)}
     """
     if not len(batch):
         raise ValueError("default_collate: the batch has no samples")
@@ -108,7 +109,9 @@ def _stack(batch: Sequence[Any], where: str) -> Tensor:
                 f"sample {i} of the batch; crop or pad to one shape in the dataset, or pass a collate_fn to "
                 "the DataLoader"
             )
-    return stack(batch)
+    if any(x.requires_grad or x.dtype != batch[0].dtype for x in batch):
+        return stack(batch)
+    return wrap(np.stack([x.array for x in batch]))  # many times faster, and there is nothing to record
 
 
 def _numbers(batch: Sequence[Any], where: str) -> Tensor:

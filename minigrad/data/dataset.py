@@ -266,8 +266,8 @@ def random_split(
         counts = list(lengths)  # type: ignore[arg-type]
     if sum(counts) != total or not all(isinstance(count, (int, np.integer)) for count in counts):
         raise ValueError(
-            f"random_split: lengths {list(lengths)} sum to {sum(lengths)}; whole numbers must sum to the "
-            f"{total} samples, fractions to 1"
+            f"random_split: lengths {list(lengths)} sum to {sum(lengths)}; needs ints that sum to the {total} "
+            "samples, or fractions that sum to 1"
         )
     order = source(generator).permutation(total).tolist()
     ends = accumulate(counts)

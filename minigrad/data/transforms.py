@@ -67,11 +67,7 @@ class ToTensor:
     """
 
     def __call__(self, pic: Any) -> Tensor:
-        pixels = np.asarray(pic)
-        as_dtype(pixels.dtype)  # refuses what a Tensor cannot have
-        if pixels.ndim not in (2, 3):
-            raise ValueError(f"ToTensor: an image is (H, W) or (H, W, C), got shape {pixels.shape}")
-        return wrap(self._convert(pixels[None])[0])
+        return wrap(self._convert(np.asarray(pic)[None])[0])
 
     def batch(self, images: Tensor) -> Tensor:
         """Images (N, H, W) or (N, H, W, C) as (N, C, H, W)."""
@@ -79,6 +75,9 @@ class ToTensor:
 
     @staticmethod
     def _convert(pixels: np.ndarray) -> np.ndarray:
+        if pixels.ndim not in (3, 4):
+            raise ValueError(f"ToTensor: an image is (H, W) or (H, W, C), got shape {pixels.shape[1:]}")
+        as_dtype(pixels.dtype)  # refuses what a Tensor cannot have
         pixels = pixels[:, None] if pixels.ndim == 3 else np.ascontiguousarray(np.moveaxis(pixels, -1, 1))
         if pixels.dtype != np.uint8:
             return pixels
@@ -111,12 +110,16 @@ class Normalize:
             raise ValueError(f"Normalize: std must not be 0, got {std}")
 
     def __call__(self, tensor: Tensor) -> Tensor:
-        if tensor.ndim != 3:
-            raise ValueError(f"Normalize: an image is (C, H, W), got shape {tuple(tensor.shape)}; use ToTensor")
-        return self.batch(tensor)
+        return self._normalize(tensor, "(C, H, W)", 3)
 
     def batch(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) likewise."""
+        return self._normalize(images, "(N, C, H, W)", 4)
+
+    def _normalize(self, images: Tensor, layout: str, ndim: int) -> Tensor:
+        """Images of at least `ndim` dimensions, the third from the end the channels."""
+        if images.ndim < ndim:
+            raise ValueError(f"Normalize: needs {layout}, got shape {tuple(images.shape)}; put ToTensor before it")
         if not images.is_floating_point():
             raise TypeError(f"Normalize: needs floats, got {images.dtype.name}; put ToTensor before it")
         channels = images.shape[-3]
@@ -150,8 +153,8 @@ class Lambda:
     """
 
     def __init__(self, lambd: Callable[[Any], Any], batch: Callable[[Tensor], Tensor] | None = None) -> None:
-        for name, function in (("lambd", lambd), ("batch", batch)):
-            if not callable(function) and function is not None:
+        for name, function in (("lambd", lambd), ("batch", lambd if batch is None else batch)):
+            if not callable(function):
                 raise TypeError(f"Lambda: {name} must be callable, got {type(function).__name__}")
         self.lambd, self._batch = lambd, batch
 
