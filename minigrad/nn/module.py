@@ -1,0 +1,600 @@
+"""Module: what layers and models are made of. It keeps parameters, buffers and submodules in order, by name."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, NoReturn, Self
+
+import numpy as np
+
+from .. import autograd, dtypes
+from ..tensor import Tensor, check_device
+from .parameter import Parameter
+
+__all__ = ["Module"]
+
+_REGISTRIES = ("_parameters", "_buffers", "_modules")
+
+
+class IncompatibleKeys(NamedTuple):
+    """What `load_state_dict` could not match: keys it missed, and keys it has no place for."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+    def __repr__(self) -> str:
+        if not (self.missing_keys or self.unexpected_keys):
+            return "<All keys matched successfully>"
+        return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+
+
+def _no_forward(self: Module, *inputs: Any) -> NoReturn:
+    """What a subclass replaces."""
+    raise NotImplementedError(f"{type(self).__name__} must define forward(self, ...), which computes its output")
+
+
+class Module:
+    """Base of layers and models. A subclass makes its state in `__init__` and computes in `forward`.
+
+    Assigning a Parameter or a Module as an attribute registers it, in the order of assignment; `register_buffer`
+    does so for a Tensor that is state but is not trained. `model(x)` runs `forward(x)` and the hooks around it.
+
+    An error that leaves `forward` says which layer it came from, by its path in the model: see `__call__`.
+
+    >>> import minigrad
+    >>> from minigrad import nn
+    >>> class Line(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.slope = nn.Parameter(minigrad.ones(1))
+    ...         self.offset = nn.Parameter(minigrad.zeros(1))
+    ...     def forward(self, x):
+    ...         return self.slope * x + self.offset
+    >>> line = Line()
+    >>> [name for name, _ in line.named_parameters()]
+    ['slope', 'offset']
+    >>> line(minigrad.tensor([2.0]))
+    tensor([2.], grad_fn=<Add>)
+    """
+
+    training: bool
+    _parameters: dict[str, Parameter | None]
+    _buffers: dict[str, Tensor | None]
+    _modules: dict[str, Module | None]
+    _non_persistent: set[str]  # names of the buffers that the state dict leaves out
+    _pre_hooks: OrderedDict[int, Callable]
+    _hooks: OrderedDict[int, Callable]
+
+    forward: Callable[..., Any] = _no_forward
+
+    def __init__(self) -> None:
+        # straight into __dict__: __setattr__ looks for the registries that are being made here
+        self.__dict__.update(
+            training=True,
+            _parameters={},
+            _buffers={},
+            _modules={},
+            _non_persistent=set(),
+            _pre_hooks=OrderedDict(),
+            _hooks=OrderedDict(),
+        )
+
+    # ------------------------------------------------------------------------------------- calling
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """`forward(*args, **kwargs)`, between the hooks if there are any.
+
+        A ValueError, TypeError, RuntimeError or IndexError that leaves it gets the path of the layer in front of
+        its text: `model.2 (Linear): ...`. Each module that the error passes through adds its own step.
+        """
+        try:
+            if self._pre_hooks or self._hooks:
+                return self._call_with_hooks(args, kwargs)
+            return self.forward(*args, **kwargs)
+        except (ValueError, TypeError, RuntimeError, IndexError) as error:
+            _locate(error, self)
+            raise
+
+    def _call_with_hooks(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        for hook in tuple(self._pre_hooks.values()):
+            args, kwargs = hook(self, args, kwargs)
+        output = self.forward(*args, **kwargs)
+        for hook in tuple(self._hooks.values()):
+            answer = hook(self, args, kwargs, output)
+            output = output if answer is None else answer
+        return output
+
+    def register_forward_pre_hook(
+        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
+    ) -> autograd.RemovableHandle:
+        """Call `hook(module, args)` before each forward; what it returns, if not None, replaces the arguments.
+
+        With `with_kwargs` it is called as `hook(module, args, kwargs)`, and returns None or both, as a pair.
+        `prepend` puts it before the hooks that are there. `remove()` of the handle given back takes it away.
+        """
+
+        def run(module: Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+            answer = hook(module, args, kwargs) if with_kwargs else hook(module, args)
+            if answer is None:
+                return args, kwargs
+            if not with_kwargs:
+                return (answer if isinstance(answer, tuple) else (answer,)), kwargs
+            if not (isinstance(answer, tuple) and len(answer) == 2):
+                raise RuntimeError(
+                    f"forward pre-hook of {type(module).__name__}: with_kwargs=True needs None or a pair (args, "
+                    f"kwargs) from the hook, got {type(answer).__name__}"
+                )
+            return answer
+
+        return _add_hook(self._pre_hooks, hook, run, prepend)
+
+    def register_forward_hook(
+        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
+    ) -> autograd.RemovableHandle:
+        """Call `hook(module, args, output)` after each forward; what it returns, if not None, is the output.
+
+        With `with_kwargs` it is called as `hook(module, args, kwargs, output)`. `prepend` puts it before the hooks
+        that are there. `remove()` of the handle given back takes it away.
+
+        >>> import minigrad
+        >>> from minigrad import nn
+        >>> model = nn.Sequential(nn.Identity(), nn.Identity())
+        >>> seen = []
+        >>> handle = model[0].register_forward_hook(lambda module, args, output: seen.append(output.shape))
+        >>> _ = model(minigrad.ones(2, 3))
+        >>> handle.remove()
+        >>> seen
+        [(2, 3)]
+        """
+
+        def run(module: Module, args: tuple, kwargs: dict[str, Any], output: Any) -> Any:
+            return hook(module, args, kwargs, output) if with_kwargs else hook(module, args, output)
+
+        return _add_hook(self._hooks, hook, run, prepend)
+
+    # --------------------------------------------------------------------------------- registration
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Register `param` under `name`; None reserves the name, as layers do with `bias=False`."""
+        self._check_name("parameter", name)
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(
+                f"{type(self).__name__}: parameter {name!r} must be a Parameter or None, got {type(param).__name__}; "
+                "wrap it in nn.Parameter(...)"
+            )
+        self._store("_parameters", name, param)
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Register a Tensor that is state but is not trained; None reserves the name.
+
+        It follows `to(dtype)`, and is kept in the state dict if `persistent`.
+
+        >>> import minigrad
+        >>> layer = minigrad.nn.Identity()
+        >>> layer.register_buffer("steps", minigrad.tensor(0))
+        >>> layer.state_dict()
+        {'steps': tensor(0)}
+        """
+        self._check_name("buffer", name)
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"{type(self).__name__}: buffer {name!r} must be a Tensor or None, got {type(tensor).__name__}"
+            )
+        self._store("_buffers", name, tensor)
+        (self._non_persistent.discard if persistent else self._non_persistent.add)(name)
+
+    def register_module(self, name: str, module: Module | None) -> None:
+        """Register a submodule under `name`; None reserves the name."""
+        self._check_name("module", name)
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(
+                f"{type(self).__name__}: submodule {name!r} must be a Module or None, got {type(module).__name__}"
+            )
+        self._store("_modules", name, module)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """`register_module` under its older name."""
+        self.register_module(name, module)
+
+    def _check_name(self, kind: str, name: str) -> None:
+        """Can a new thing of this kind go by `name`?"""
+        owner = type(self).__name__
+        if "_modules" not in self.__dict__:
+            raise _not_initialized(self, f"register {kind} {name!r}")
+        if not isinstance(name, str):
+            raise TypeError(f"{owner}: the name of a {kind} must be a str, got {name!r}")
+        if not name or "." in name:
+            raise ValueError(f"{owner}: the name of a {kind} must not be empty nor contain a dot, got {name!r}")
+        if hasattr(self, name) and name not in self.__dict__[f"_{kind}s"]:
+            raise ValueError(f"{owner}: cannot register {kind} {name!r}: there is an attribute of that name already")
+
+    def _store(self, registry: str, name: str, value: Any) -> None:
+        """Put `value` into one registry, and out of wherever else the name was."""
+        self.__dict__.pop(name, None)
+        for other in _REGISTRIES:
+            if other != registry:
+                self.__dict__[other].pop(name, None)
+        self._non_persistent.discard(name)
+        self.__dict__[registry][name] = value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        own = self.__dict__
+        if "_modules" not in own and isinstance(value, (Parameter, Module)):
+            raise _not_initialized(self, f"assign {name!r}")
+        if isinstance(value, Parameter):
+            self._store("_parameters", name, value)
+            return
+        for registry, accepted in (("_parameters", Parameter), ("_buffers", Tensor), ("_modules", Module)):
+            if name in own.get(registry, ()):
+                if value is not None and not isinstance(value, accepted):
+                    raise TypeError(
+                        f"{type(self).__name__}: {name!r} is one of its {registry[1:]}, so it takes a "
+                        f"{accepted.__name__} or None, got {type(value).__name__}; `del` it first to change its kind"
+                    )
+                own[registry][name] = value
+                return
+        if isinstance(value, Module):
+            self._store("_modules", name, value)
+        else:
+            object.__setattr__(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        # reached only when the usual lookup found nothing
+        own = self.__dict__
+        if "_modules" in own:
+            if name in own["_parameters"]:
+                return own["_parameters"][name]
+            if name in own["_buffers"]:
+                return own["_buffers"][name]
+            if name in own["_modules"]:
+                return own["_modules"][name]
+        elif name in _REGISTRIES or name in ("_non_persistent", "_pre_hooks", "_hooks", "training"):
+            raise _not_initialized(self, "use it")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        for registry in _REGISTRIES:
+            if name in self.__dict__.get(registry, ()):
+                del self.__dict__[registry][name]
+                self._non_persistent.discard(name)
+                return
+        object.__delattr__(self, name)
+
+    def __dir__(self) -> list[str]:
+        registered = [name for registry in _REGISTRIES for name in self.__dict__.get(registry, ())]
+        return sorted({*super().__dir__(), *registered})
+
+    # --------------------------------------------------------------------------------- looking inside
+
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """This module and all below it, each after the one that holds it, with their paths; its own is `prefix`.
+
+        memo             : modules to leave out; those that are given out are added to it
+        remove_duplicate : give a module that is registered twice only once
+
+        >>> from minigrad import nn
+        >>> model = nn.Sequential(nn.Identity(), nn.Sequential(nn.Identity()))
+        >>> [path for path, _ in model.named_modules()]
+        ['', '0', '1', '1.0']
+        """
+        memo = set() if memo is None else memo
+        if self in memo:
+            return
+        if remove_duplicate:
+            memo.add(self)
+        yield prefix, self
+        for name, module in self._modules.items():
+            if module is not None:
+                yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all below it, each once."""
+        return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules registered in this one itself, each once, with their names."""
+        seen = set()
+        for name, module in self._modules.items():
+            if module is not None and module not in seen:
+                seen.add(module)
+                yield name, module
+
+    def children(self) -> Iterator[Module]:
+        """The modules registered in this one itself, each once."""
+        return (module for _, module in self.named_children())
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """The parameters with their paths, those of a module before those of its submodules.
+
+        prefix           : put in front of every path
+        recurse          : include the submodules' parameters
+        remove_duplicate : give a parameter that is registered twice only once
+        """
+        return self._named("_parameters", prefix, recurse, remove_duplicate)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """The parameters, each once; those of the submodules too if `recurse`."""
+        return (param for _, param in self.named_parameters(recurse=recurse))
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """The buffers with their paths; the arguments are those of `named_parameters`."""
+        return self._named("_buffers", prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """The buffers, each once; those of the submodules too if `recurse`."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def _named(self, registry: str, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
+        holders = self.named_modules(None, prefix, remove_duplicate) if recurse else iter([(prefix, self)])
+        seen = set()
+        for path, module in holders:
+            for name, tensor in module.__dict__[registry].items():
+                if tensor is not None and not (remove_duplicate and id(tensor) in seen):
+                    seen.add(id(tensor))
+                    yield (f"{path}.{name}" if path else name), tensor
+
+    def get_submodule(self, target: str) -> Module:
+        """The submodule at a path such as "features.0"; itself for ""."""
+        module = self
+        for name in target.split(".") if target else ():
+            found = module._modules.get(name)
+            if found is None:
+                raise AttributeError(
+                    f"{type(self).__name__} has no submodule {target!r}: {type(module).__name__} has no {name!r}, only "
+                    f"{list(module._modules)}"
+                )
+            module = found
+        return module
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter at a path such as "features.0.weight"."""
+        return self._get("parameter", target)
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer at a path such as "features.1.running_mean"."""
+        return self._get("buffer", target)
+
+    def _get(self, kind: str, target: str) -> Any:
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        found = module.__dict__[f"_{kind}s"].get(name)
+        if found is None:
+            raise AttributeError(
+                f"{type(self).__name__} has no {kind} {target!r}: {type(module).__name__} has no {name!r}, only "
+                f"{list(module.__dict__[f'_{kind}s'])}"
+            )
+        return found
+
+    # ------------------------------------------------------------------------- changing all of it at once
+
+    def train(self, mode: bool = True) -> Self:
+        """Put this module and all below it into training mode, which dropout and batch norm look at."""
+        if not isinstance(mode, bool):
+            raise ValueError(f"train: mode must be True or False, got {mode!r}")
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Put this module and all below it into evaluation mode: `train(False)`."""
+        return self.train(False)
+
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
+        """Call `fn` on every module below this one, and on this one last. Gives back the module.
+
+        >>> import minigrad
+        >>> from minigrad import nn
+        >>> model = nn.Sequential(nn.Identity(), nn.Identity())
+        >>> names = []
+        >>> _ = model.apply(lambda module: names.append(type(module).__name__))
+        >>> names
+        ['Identity', 'Identity', 'Sequential']
+        """
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Ask for the gradients of all parameters, or stop asking, which freezes them."""
+        for param in self.parameters():
+            param.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop the gradients of all parameters, or set them to zeros if not `set_to_none`."""
+        for param in self.parameters():
+            if param.grad is not None:
+                param.grad = None if set_to_none else autograd.wrap(np.zeros_like(param.grad.array))
+
+    def to(self, *args: Any, dtype: Any = None, device: Any = None) -> Self:
+        """Convert the floating parameters and buffers, and gradients: `to(dtype)`, `to("cpu")`, `to(tensor)`.
+
+        The Parameters stay the same objects, so an optimizer that holds them stays valid. Integer buffers stay.
+
+        >>> import minigrad
+        >>> minigrad.nn.Linear(2, 1).to(minigrad.float64).weight.dtype
+        dtype('float64')
+        """
+        for arg in args:
+            if isinstance(arg, Tensor):
+                dtype = arg.dtype
+            elif isinstance(arg, str) and arg.split(":")[0] in ("cpu", "cuda", "mps"):
+                device = arg
+            elif arg is not None and not isinstance(arg, bool):  # PyTorch's non_blocking
+                dtype = arg
+        check_device(f"{type(self).__name__}.to", device)
+        if dtype is None:
+            return self
+        wanted = dtypes.as_dtype(dtype)
+        if wanted.kind != "f":
+            raise TypeError(f"{type(self).__name__}.to: needs a floating dtype, got {wanted.name}")
+        for tensor in (*self.parameters(), *self.buffers()):
+            if tensor.is_floating_point():
+                tensor.data = tensor.data.to(wanted)
+                if tensor.grad is not None:
+                    tensor.grad.data = tensor.grad.data.to(wanted)
+        return self
+
+    def float(self) -> Self:
+        """`to(float32)`"""
+        return self.to(dtypes.float32)
+
+    def double(self) -> Self:
+        """`to(float64)`"""
+        return self.to(dtypes.float64)
+
+    def half(self) -> Self:
+        """`to(float16)`"""
+        return self.to(dtypes.float16)
+
+    def cpu(self) -> Self:
+        """The module itself: it is there already."""
+        return self
+
+    # ------------------------------------------------------------------------------------ the state dict
+
+    def state_dict(
+        self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Any]:
+        """All parameters and persistent buffers by path, detached but sharing memory.
+
+        destination : a dict to fill and give back, instead of a new one
+        prefix      : put in front of every path
+        keep_vars   : give the Parameters and buffers themselves
+
+        >>> from minigrad import nn
+        >>> model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+        >>> list(model.state_dict())   # doctest: +NORMALIZE_WHITESPACE
+        ['0.weight', '0.bias', '1.weight', '1.bias', '1.running_mean', '1.running_var', '1.num_batches_tracked']
+        """
+        state = {} if destination is None else destination
+        persistent = {name: buffer for name, buffer in self._buffers.items() if name not in self._non_persistent}
+        for name, tensor in (*self._parameters.items(), *persistent.items()):
+            if tensor is not None:
+                state[prefix + name] = tensor if keep_vars else tensor.detach()
+        for name, module in self._modules.items():
+            if module is not None:
+                module.state_dict(destination=state, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+        return state
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> IncompatibleKeys:
+        """Copy values into the parameters and persistent buffers of these paths.
+
+        state_dict : Tensors or arrays by path; they are converted to the dtype of what they go into
+        strict     : a missing or an unexpected key is an error; otherwise they are only given back
+        assign     : take over the values' memory and dtype, instead of copying them
+
+        Gives back (missing_keys, unexpected_keys). Raises one RuntimeError that lists everything that does not fit,
+        and changes nothing then. (PyTorch has by then loaded what did fit.)
+
+        >>> from minigrad import nn
+        >>> nn.Linear(3, 2).load_state_dict(nn.Linear(3, 2).state_dict())
+        <All keys matched successfully>
+        """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"load_state_dict: state_dict must be a dict, got {type(state_dict).__name__}")
+        own = self.state_dict(keep_vars=True)
+        missing = [key for key in own if key not in state_dict]
+        unexpected = [key for key in state_dict if key not in own]
+        faults = []
+        if strict and missing:
+            faults.append(f"missing keys: {', '.join(missing)}")
+        if strict and unexpected:
+            faults.append(f"unexpected keys: {', '.join(map(str, unexpected))}")
+        pairs = [(tensor, state_dict[key]) for key, tensor in own.items() if key in state_dict]
+        matched = [key for key in own if key in state_dict]
+        faults += [
+            f"{key}: {fault}"
+            for key, (tensor, value) in zip(matched, pairs, strict=True)
+            if (fault := _misfit(tensor, value, assign))
+        ]
+        if faults:
+            raise RuntimeError(
+                f"{type(self).__name__}.load_state_dict: nothing was loaded, because\n  " + "\n  ".join(faults)
+            )
+        for tensor, value in pairs:
+            if assign:
+                tensor.array, tensor.grad = np.asarray(autograd.unwrap(value)), None
+            else:
+                tensor.array[...] = autograd.unwrap(value)
+        return IncompatibleKeys(missing, unexpected)
+
+    # ------------------------------------------------------------------------------------------- text
+
+    def extra_repr(self) -> str:
+        """What the repr shows between the parentheses: the arguments that the module was made with."""
+        return ""
+
+    def __repr__(self) -> str:
+        children = [f"({name}): {module!r}" for name, module in self._modules.items()]
+        return _layout(type(self).__name__, self.extra_repr(), children)
+
+
+def _layout(name: str, extra: str, children: list[str]) -> str:
+    """PyTorch's form of a repr: on one line without children, else one to a line, indented by two."""
+    extras = extra.split("\n") if extra else []
+    if not children and len(extras) <= 1:
+        return f"{name}({extra})"
+    return f"{name}(\n{textwrap.indent(chr(10).join(extras + children), '  ')}\n)"
+
+
+def _add_hook(hooks: OrderedDict, hook: Callable, run: Callable, prepend: bool) -> autograd.RemovableHandle:
+    """Register `run`, which calls `hook`, last or first."""
+    if not callable(hook):
+        raise TypeError(f"a forward hook must be callable, got {type(hook).__name__}")
+    handle = autograd.RemovableHandle(hooks, run)
+    if prepend:
+        hooks.move_to_end(next(reversed(hooks)), last=False)
+    return handle
+
+
+def _not_initialized(module: Module, action: str) -> AttributeError:
+    name = type(module).__name__
+    return AttributeError(f"{name}: cannot {action} before Module.__init__(); call super().__init__() first")
+
+
+def _misfit(tensor: Tensor, value: Any, assign: bool) -> str:
+    """Why `value` cannot be loaded into `tensor`; empty if it can."""
+    array = autograd.unwrap(value)
+    if not isinstance(array, (np.ndarray, np.generic)):
+        return f"must be a Tensor or an array, got {type(value).__name__}"
+    if array.shape != tensor.shape:
+        return f"has shape {tensor.shape} in the model, but {array.shape} in the state dict"
+    if array.dtype not in dtypes.SUPPORTED or (assign and (array.dtype.kind == "f") != tensor.is_floating_point()):
+        return f"has dtype {tensor.dtype.name} in the model, but {array.dtype.name} in the state dict"
+    if not assign and not tensor.array.flags.writeable:
+        return "cannot be copied into, as its memory is read-only; pass assign=True"
+    return ""
+
+
+def _locate(error: Exception, module: Module) -> None:
+    """Put the path of the layer that an error came from in front of its text, as the error leaves `module`.
+
+    A module does not know its own name, but the next one out does: so the path grows by a step for each module
+    that the error passes through. An error whose text is not simply its one argument is left alone.
+    """
+    if len(error.args) != 1 or not isinstance(error.args[0], str) or type(error).__str__ is not BaseException.__str__:
+        return
+    inner, path, layer, text = getattr(error, "_place", (None, "", "", ""))
+    step = next((name for name, held in module.named_modules() if held is inner), None)
+    if step is None:  # the error rises here, or in a module that is not registered in this one
+        path, layer, text = "", type(module).__name__, error.args[0]
+    else:
+        path = ".".join(filter(None, (step, path)))
+    error._place = (module, path, layer, text)  # type: ignore[attr-defined]
+    if path:
+        op, colon, rest = text.partition(": ")
+        if colon and op.replace("_", "").lower() == layer.lower():
+            text = rest  # "model.2 (Linear): linear: ..." would say it twice
+        error.args = (f"model.{path} ({layer}): {text}",)
