@@ -114,7 +114,7 @@ def test_batches_with_a_batched_target_transform():
 
 @pytest.mark.parametrize("index", [slice(0, 2), [0, 1], 1.0, "0", None])
 def test_an_index_is_an_int(test_set, index):
-    with pytest.raises(TypeError, match="MNIST: an index is an int, got .*; for several samples, use Subset"):
+    with pytest.raises(TypeError, match=r"MNIST: an index is an int, got .*; for several samples, use Subset"):
         test_set[index]
 
 
