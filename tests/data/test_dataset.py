@@ -153,6 +153,12 @@ def test_random_split_shares_out_every_sample_once(lengths):
         assert [len(part) for part in parts] == lengths
 
 
+def test_random_split_gives_what_is_left_to_the_first_parts():
+    assert [len(part) for part in random_split(range(11), [1 / 3] * 3)] == [4, 4, 3]
+    assert [len(part) for part in random_split(range(9), [0.25] * 4)] == [3, 2, 2, 2]
+    assert [len(part) for part in random_split(range(10), [0.6, 0.3, 0.1])] == [6, 3, 1]
+
+
 def test_random_split_is_random_and_reproducible():
     def split(seed):
         return [list(part) for part in random_split(range(50), [30, 20], generator=generator(seed))]
