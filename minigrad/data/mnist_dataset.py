@@ -44,8 +44,8 @@ class MNIST(Dataset[tuple[Any, Any]]):
         train: the training files or the test files.
         transform: applied to each image.
         target_transform: applied to each label.
-        download: accepted as in torchvision, and succeeds where the files are there. Nothing is ever
-            downloaded.
+        download: put the four files into `root/MNIST/raw` unless `root` has them. They come from the package:
+            nothing is ever downloaded, so a subclass for other data cannot have them put there.
 
     Attributes:
         data: the images, a uint8 Tensor (N, height, width).
@@ -152,13 +152,16 @@ class MNIST(Dataset[tuple[Any, Any]]):
             found = [_first_file(folder, name) for name in names]
             if all(found):
                 return [path for path in found if path]
+        if download and type(self) is MNIST:
+            _copy_embedded(folders[1])
+            return [folders[1] / f"{name}.gz" for name in names]
         raise FileNotFoundError(
             errno.ENOENT,
             f"{type(self).__name__}: no folder among {', '.join(map(str, folders))} has both "
             f"{' and '.join(names)} "
             '(either of them also with ".gz", or with "." for the "-" before "idx"). '
-            + ("download=True cannot help, nothing is downloaded. " if download else "")
-            + "MNIST comes with the package, leave root out to use it; for other data put the files into",
+            "MNIST comes with the package: leave root out to use it, or pass download=True to have it put there. "
+            "For other data put the files into",
             str(root),
         )
 
@@ -185,6 +188,15 @@ class MNIST(Dataset[tuple[Any, Any]]):
                 f"{labels_path}: label {labels[wrong[0]]} at position {wrong[0]} is out of range, labels "
                 f"are 0 to {len(self.classes) - 1}"
             )
+
+
+def _copy_embedded(folder: Path) -> None:
+    """Put the package's four files into `folder`, each whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _EMBEDDED:
+        unfinished = folder / f"{name}.gz.{os.getpid()}"
+        unfinished.write_bytes((resources.files(__package__) / "mnist" / f"{name}.gz").read_bytes())
+        unfinished.replace(folder / f"{name}.gz")
 
 
 def _first_file(folder: Path, name: str) -> Path | None:

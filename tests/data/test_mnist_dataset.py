@@ -2,6 +2,7 @@ import gzip
 import shutil
 import struct
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,17 +185,27 @@ def test_a_subclass_has_its_own_folder_and_classes(tmp_path):
     assert data[11][1] == 11 and data.class_to_idx["l"] == 11 and repr(data).startswith("Dataset Letters")
 
 
-@pytest.mark.parametrize("download", [False, True])
-def test_missing_files(tmp_path, download):
+def test_download_puts_the_embedded_files_into_the_folder(tmp_path):
+    data = MNIST(tmp_path / "data", train=False, download=True)
+    assert data.source == str(tmp_path / "data" / "MNIST" / "raw") and len(data) == 10000
+    assert sorted(p.name for p in Path(data.source).iterdir()) == sorted(f"{name}.gz" for name in NAMES)
+    assert len(MNIST(tmp_path / "data", train=False)) == 10000  # they stay there
+
+
+class Other(MNIST):
+    """Other data in the same four files."""
+
+
+@pytest.mark.parametrize("cls, download", [(MNIST, False), (Other, False), (Other, True)])
+def test_missing_files(tmp_path, cls, download):
     fill(tmp_path / "raw")
     (tmp_path / "raw" / NAMES[1]).unlink()
     with pytest.raises(FileNotFoundError) as caught:
-        MNIST(tmp_path, download=download)
+        cls(tmp_path, download=download)
     text = str(caught.value)
-    for part in (*NAMES[:2], str(tmp_path), str(tmp_path / "MNIST" / "raw"), str(tmp_path / "raw"), "leave root out"):
+    for part in (*NAMES[:2], str(tmp_path), str(tmp_path / cls.__name__ / "raw"), "leave root out"):
         assert part in text
-    assert ("nothing is downloaded" in text) == download
-    assert len(MNIST(tmp_path, train=False)) == 5  # the other two are there
+    assert len(cls(tmp_path, train=False)) == 5  # the other two are there
 
 
 FAULTS = {
