@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from . import reference, shapes
-from .gate import Out, gate, output
+from .gate import Out, gate, output, quiet
 from .jit import kernel
 from .shapes import Pair, Shape
 
@@ -25,6 +25,7 @@ BLOCK = 1 << 18  # about as many numbers as columns are laid out at a time
 
 
 @gate(reference.conv2d)
+@quiet
 def conv2d(
     x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int, *, out: Out = None
 ) -> Array:
@@ -32,17 +33,18 @@ def conv2d(
     N, O, OH, OW = shapes.conv2d("conv2d", x.shape, w.shape, stride, padding, dilation, groups)
     shapes.require_shape("conv2d", "the bias", b, (O,))
     y = output("conv2d", out, (N, O, OH, OW), x.dtype)
-    wm, ym = w.reshape(groups, O // groups, -1), y.reshape(N, groups, O // groups, OH * OW)
+    wm, ym = _filter_matrices(w, groups), y.reshape(N, groups, O // groups, OH * OW)
     window = (*w.shape[2:], *stride, *padding, *dilation)
     for block, columns in _blocks(x.shape, w.shape, (OH, OW), x.dtype):
         _lay_out(x[block], columns, window)
-        np.matmul(wm, _matrices(columns, groups), out=ym[block])
+        np.matmul(wm, _column_matrices(columns, groups), out=ym[block])
     if b is not None:
         y += b[:, None, None]
     return y
 
 
 @gate(reference.conv2d_input)
+@quiet
 def conv2d_input(
     g: Array,
     w: Array,
@@ -58,16 +60,17 @@ def conv2d_input(
     N, O, OH, OW = shapes.conv2d("conv2d_input", input_shape, w.shape, stride, padding, dilation, groups)
     shapes.require_shape("conv2d_input", "the output gradient", g, (N, O, OH, OW))
     gx = output("conv2d_input", out, input_shape, g.dtype)
-    wt = w.reshape(groups, O // groups, -1).swapaxes(1, 2)
+    wt = _filter_matrices(w, groups).swapaxes(1, 2)
     gm = g.reshape(N, groups, O // groups, OH * OW)
     window = (*w.shape[2:], *stride, *padding, *dilation)
     for block, columns in _blocks(input_shape, w.shape, (OH, OW), g.dtype):
-        np.matmul(wt, gm[block], out=_matrices(columns, groups))
+        np.matmul(wt, gm[block], out=_column_matrices(columns, groups))
         _add_up(columns, gx[block], window)
     return gx
 
 
 @gate(reference.conv2d_weight)
+@quiet
 def conv2d_weight(
     x: Array,
     g: Array,
@@ -84,11 +87,11 @@ def conv2d_weight(
     shapes.require_shape("conv2d_weight", "the output gradient", g, (N, O, OH, OW))
     gw = output("conv2d_weight", out, weight_shape, x.dtype)
     gw[...] = 0
-    gwm, gm = gw.reshape(groups, O // groups, -1), g.reshape(N, groups, O // groups, OH * OW)
+    gwm, gm = _filter_matrices(gw, groups), g.reshape(N, groups, O // groups, OH * OW)
     window = (*weight_shape[2:], *stride, *padding, *dilation)
     for block, columns in _blocks(x.shape, weight_shape, (OH, OW), x.dtype):
         _lay_out(x[block], columns, window)
-        gwm += np.matmul(gm[block], _matrices(columns, groups).swapaxes(2, 3)).sum(axis=0)
+        gwm += np.matmul(gm[block], _column_matrices(columns, groups).swapaxes(2, 3)).sum(axis=0)
     return gw
 
 
@@ -102,7 +105,13 @@ def _blocks(x: Shape, w: Shape, output_size: Pair, dtype: np.dtype) -> Iterator[
         yield slice(start, start + n), columns[: N - start]
 
 
-def _matrices(columns: Array, groups: int) -> Array:
+def _filter_matrices(w: Array, groups: int) -> Array:
+    """(O, C/groups, KH, KW) as matrices (groups, O/groups, C/groups*KH*KW)"""
+    O, C, KH, KW = w.shape
+    return w.reshape(groups, O // groups, C * KH * KW)
+
+
+def _column_matrices(columns: Array, groups: int) -> Array:
     """(n, C*KH*KW, OH, OW) as matrices (n, groups, C/groups*KH*KW, OH*OW)"""
     n, rows, OH, OW = columns.shape
     return columns.reshape(n, groups, rows // groups, OH * OW)

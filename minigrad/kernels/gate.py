@@ -23,6 +23,8 @@ INT64 = np.dtype(np.int64)
 # By dtype.char, which is the same in every byte order.
 COMPILED_DTYPES: dict[str, np.dtype] = {"f": np.dtype(np.float32), "d": np.dtype(np.float64)}
 
+quiet = np.errstate(all="ignore")  # decorates kernels: infinities and NaN flow without a warning
+
 Out = Any  # None, an array, or a tuple of arrays
 Function = Callable[..., Any]
 

@@ -58,10 +58,20 @@ class Kernel:
                 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
                     compiled = np.errstate(all="ignore")(self.function)
                 else:
+                    self._require_gated(args)
                     function = _renamed(self.function, f"{self.function.__qualname__}_{dtype.name}")
                     compiled = _compile(function, tuple(numba.typeof(a) for a in args), self.fastmath)
                 self.compiled[dtype.char] = compiled
         return self.compiled[dtype.char]
+
+    def _require_gated(self, args: tuple[Any, ...]) -> None:
+        """Raise rather than compile for arrays that did not pass the gate."""
+        arrays = [a for a in args if isinstance(a, np.ndarray)]
+        if not all(a.flags.carray and a.dtype in (args[0].dtype, np.int64) for a in arrays):
+            raise TypeError(
+                f"{self.function.__qualname__}: compiled for native, C-contiguous, writeable arrays of one dtype and "
+                f"int64 indices, got (dtype, strides) {[(a.dtype.str, a.strides) for a in arrays]}"
+            )
 
 
 def kernel(function: Function) -> Kernel:

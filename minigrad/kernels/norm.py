@@ -83,6 +83,10 @@ def _batch_norm_backward(
     """g, x, gx (N, C, L), everything else (C,)"""
     N, C, L = x.shape
     m = np.float64(N * L)
+    if m == 0:  # the sums are empty, but mean and var are NaN
+        gw[:] = 0
+        gb[:] = 0
+        return
     sum_g, sum_xc, sum_gxc = np.zeros(C), np.zeros(C), np.zeros(C)
     for n in range(N):
         for c in range(C):
@@ -99,7 +103,9 @@ def _batch_norm_backward(
     for c in range(C):
         rstd = 1 / np.sqrt(np.float64(var[c]) + eps)
         shift = sum_xc[c] / m  # what rounding the mean to x's dtype left over
-        dot = (sum_gxc[c] - shift * sum_g[c]) * rstd  # sum(g xhat)
+        dot = sum_gxc[c] * rstd  # sum(g xhat), but for the shift
+        if np.isfinite(sum_g[c]):  # an infinite g makes both terms infinite, and their difference NaN
+            dot -= shift * sum_g[c] * rstd
         gw[c], gb[c] = dot, sum_g[c]
         centre[c], slope[c], scale[c] = mean[c] + shift, dot * rstd / m, w[c] * rstd
     for n in range(N):

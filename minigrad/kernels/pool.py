@@ -39,7 +39,8 @@ def max_pool2d_backward(g: Array, indices: Array, input_shape: Shape, *, out: Ou
     shapes.require_shape("max_pool2d_backward", "the output gradient", g, (N, C, *g.shape[2:]))
     shapes.require_range("max_pool2d_backward", "indices", indices, H * W)
     gx = output("max_pool2d_backward", out, input_shape, g.dtype)
-    _max_pool2d_backward(g.reshape(N * C, -1), indices.reshape(N * C, -1), gx.reshape(N * C, H * W))
+    images, windows = (N * C, H * W), (N * C, g.shape[2] * g.shape[3])
+    _max_pool2d_backward(g.reshape(windows), indices.reshape(windows), gx.reshape(images))
     return gx
 
 
@@ -51,7 +52,8 @@ def max_pool2d_take(x: Array, indices: Array, *, out: Out = None) -> Array:
     shapes.require_shape("max_pool2d_take", "indices", indices, (N, C, *indices.shape[2:]))
     shapes.require_range("max_pool2d_take", "indices", indices, H * W)
     y = output("max_pool2d_take", out, indices.shape, x.dtype)
-    _max_pool2d_take(x.reshape(N * C, H * W), indices.reshape(N * C, -1), y.reshape(N * C, -1))
+    images, windows = (N * C, H * W), (N * C, y.shape[2] * y.shape[3])
+    _max_pool2d_take(x.reshape(images), indices.reshape(windows), y.reshape(windows))
     return y
 
 

@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from . import shapes
-from .gate import Out, require_writeable, store
+from .gate import Out, quiet, require_writeable, store
 from .shapes import Pair, Shape
 
 Array = np.ndarray
@@ -36,8 +36,6 @@ __all__ = [
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
 ]
-
-quiet = np.errstate(all="ignore")  # infinities and NaN flow without a warning
 
 
 # --- elementwise ---------------------------------------------------------------------------------------------
@@ -195,9 +193,10 @@ def max_pool2d_backward(g: Array, indices: Array, input_shape: Shape, *, out: Ou
     shapes.require_shape("max_pool2d_backward", "indices", indices, g.shape)
     shapes.require_shape("max_pool2d_backward", "the output gradient", g, (N, C, *g.shape[2:]))
     shapes.require_range("max_pool2d_backward", "indices", indices, H * W)
-    gx = np.zeros((N * C, H * W), g.dtype)
-    np.add.at(gx, (np.arange(N * C)[:, None], indices.reshape(N * C, -1)), g.reshape(N * C, -1))
-    return store("max_pool2d_backward", out, gx.reshape(N, C, H, W))
+    gx = np.zeros(input_shape, g.dtype)
+    n, c = np.indices(g.shape, sparse=True)[:2]
+    np.add.at(gx.reshape(N, C, H * W), (n, c, indices), g)
+    return store("max_pool2d_backward", out, gx)
 
 
 def max_pool2d_take(x: Array, indices: Array, *, out: Out = None) -> Array:
@@ -209,8 +208,8 @@ def max_pool2d_take(x: Array, indices: Array, *, out: Out = None) -> Array:
     N, C, H, W = x.shape
     shapes.require_shape("max_pool2d_take", "indices", indices, (N, C, *indices.shape[2:]))
     shapes.require_range("max_pool2d_take", "indices", indices, H * W)
-    y = np.take_along_axis(x.reshape(N * C, H * W), indices.reshape(N * C, -1), axis=1)
-    return store("max_pool2d_take", out, y.reshape(indices.shape))
+    n, c = np.indices(indices.shape, sparse=True)[:2]
+    return store("max_pool2d_take", out, x.reshape(N, C, H * W)[n, c, indices])
 
 
 @quiet

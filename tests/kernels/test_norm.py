@@ -1,0 +1,127 @@
+"""Batch normalization, on both backends."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minigrad.kernels import compiled, reference
+
+BACKENDS = [reference, compiled]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.tuples(st.integers(0, 7), st.integers(0, 5), st.integers(0, 11)),
+    st.sampled_from([np.float32, np.float64]),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
+def test_compiled_equals_reference(shape, dtype, weighted, shifted, seed):
+    rng = np.random.default_rng(seed)
+    x, g = (rng.standard_normal((2, *shape)) * 3 + 1).astype(dtype)
+    w, b = rng.standard_normal((2, shape[1])).astype(dtype)
+    w, b = w if weighted else None, b if shifted else None
+    tolerance = {"rtol": 2e-4, "atol": 2e-4} if dtype == np.float32 else {"rtol": 1e-9, "atol": 1e-9}
+    results = compiled.batch_norm(x, w, b, 1e-3)
+    expected = reference.batch_norm(x, w, b, 1e-3)
+    _, mean, var = expected
+    results += compiled.batch_norm_backward(g, x, w, mean, var, 1e-3)
+    expected += reference.batch_norm_backward(g, x, w, mean, var, 1e-3)
+    for actual, e in zip(results, expected, strict=True):
+        assert actual.dtype == e.dtype == dtype and actual.shape == e.shape
+        np.testing.assert_allclose(actual, e, **tolerance)
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_by_hand(kernels):
+    """A column 0, 3, 6, 9, 12 becomes -1.4142, -0.7071, 0, 0.7071, 1.4142."""
+    x = np.arange(15.0).reshape(5, 3, 1)
+    y, mean, var = kernels.batch_norm(x, None, None, 0.0)
+    np.testing.assert_allclose(y[:, :, 0], np.repeat([[-(2**0.5)], [-(0.5**0.5)], [0], [0.5**0.5], [2**0.5]], 3, 1))
+    np.testing.assert_allclose(mean, [6, 7, 8])
+    np.testing.assert_allclose(var, [18, 18, 18])
+    y, *_ = kernels.batch_norm(x, np.array([1.0, 2.0, 0.0]), np.array([0.0, 1.0, -1.0]), 0.0)
+    np.testing.assert_allclose(y[0, :, 0], [-(2**0.5), 1 - 2 * 2**0.5, -1])
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+@pytest.mark.parametrize("shape", [(64, 3, 1), (8, 3, 25)])
+def test_an_offset_changes_nothing(kernels, shape):
+    """x + 1e4 has the variance, output and gradients of x; the values are such that the sum is exact in float32."""
+    rng = np.random.default_rng(1)
+    x = (rng.standard_normal(shape) * 64).round().astype(np.float32) / 64
+    g, (w, b) = rng.standard_normal(shape).astype(np.float32), rng.standard_normal((2, 3)).astype(np.float32)
+    moved = x + np.float32(1e4)
+    np.testing.assert_array_equal(moved - np.float32(1e4), x)
+    y, mean, var = kernels.batch_norm(x, w, b, 1e-5)
+    my, mmean, mvar = kernels.batch_norm(moved, w, b, 1e-5)
+    np.testing.assert_allclose(my, y, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(mvar, var, rtol=1e-6)
+    np.testing.assert_allclose(mmean, mean + 1e4, rtol=1e-6)
+    expected = kernels.batch_norm_backward(g, x, w, mean, var, 1e-5)
+    for actual, e in zip(kernels.batch_norm_backward(g, moved, w, mmean, mvar, 1e-5), expected, strict=True):
+        np.testing.assert_allclose(actual, e, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_a_constant_channel_and_a_weight_of_zero(kernels):
+    x, g = np.random.default_rng(2).standard_normal((2, 6, 3, 4))
+    x[:, 0] = 7.0
+    w, b = np.array([2.0, 0.0, 1.0]), np.array([0.5, 1.5, -1.0])
+    y, mean, var = kernels.batch_norm(x, w, b, 1e-5)
+    np.testing.assert_array_equal(y[:, 0], 0.5)
+    np.testing.assert_array_equal(y[:, 1], 1.5)
+    assert mean[0] == 7 and var[0] == 0
+    gx, gw, gb = kernels.batch_norm_backward(g, x, w, mean, var, 1e-5)
+    np.testing.assert_allclose(gb, g.sum(axis=(0, 2)))
+    assert gw[0] == 0 and not gx[:, 1].any() and np.isfinite(gx).all()
+    np.testing.assert_allclose(gx[:, 0], 2 / 1e-5**0.5 * (g[:, 0] - g[:, 0].mean()))
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_gradients_equal_central_differences(kernels):
+    rng = np.random.default_rng(3)
+    shape = (5, 3, 2)
+    x, g, dx = rng.standard_normal((3, *shape))
+    w, b, dw, db = rng.standard_normal((4, 3))
+    _, mean, var = kernels.batch_norm(x, w, b, 1e-2)
+    gx, gw, gb = kernels.batch_norm_backward(g, x, w, mean, var, 1e-2)
+
+    def loss(t):
+        return np.vdot(g, kernels.batch_norm(x + t * dx, w + t * dw, b + t * db, 1e-2)[0])
+
+    slope = (loss(1e-5) - loss(-1e-5)) / 2e-5
+    np.testing.assert_allclose(np.vdot(gx, dx) + np.vdot(gw, dw) + np.vdot(gb, db), slope, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_an_empty_batch(kernels):
+    y, mean, var = kernels.batch_norm(np.zeros((0, 3, 4), np.float32), None, None, 1e-5)
+    assert y.shape == (0, 3, 4) and np.isnan(mean).all() and np.isnan(var).all()
+    gx, gw, gb = kernels.batch_norm_backward(y, y, None, mean, var, 1e-5)
+    assert gx.shape == (0, 3, 4) and gw.shape == gb.shape == (3,) and not gw.any() and not gb.any()
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("kernels", BACKENDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("affine", [True, False])
+def test_equals_pytorch(kernels, dtype, affine):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(4)
+    x, g = (rng.standard_normal((2, 6, 4, 5)) * 2 + 1).astype(dtype)
+    w, b = rng.standard_normal((2, 4)).astype(dtype) if affine else (None, None)
+    inputs = [torch.tensor(a, requires_grad=True) for a in (x, w, b) if a is not None]
+    running_mean, running_var = torch.zeros(4, dtype=inputs[0].dtype), torch.zeros(4, dtype=inputs[0].dtype)
+    weights = inputs[1:] or (None, None)
+    ty = torch.nn.functional.batch_norm(inputs[0], running_mean, running_var, *weights, True, 1.0, 1e-3)
+    gradients = torch.autograd.grad(ty, inputs, torch.from_numpy(g))
+    tolerance = {"rtol": 1e-4, "atol": 1e-5} if dtype == np.float32 else {"rtol": 1e-11, "atol": 1e-11}
+    y, mean, var = kernels.batch_norm(x, w, b, 1e-3)
+    np.testing.assert_allclose(y, ty.detach(), **tolerance)
+    np.testing.assert_allclose(mean, running_mean, **tolerance)
+    np.testing.assert_allclose(var * 30 / 29, running_var, **tolerance)
+    for actual, expected in zip(kernels.batch_norm_backward(g, x, w, mean, var, 1e-3), gradients, strict=False):
+        np.testing.assert_allclose(actual, expected, **tolerance)

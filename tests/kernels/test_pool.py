@@ -1,0 +1,186 @@
+"""Maximum and average pooling, on both backends."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minigrad.kernels import compiled, reference
+
+BACKENDS = [reference, compiled]
+
+
+def _output_size(size, k, s, p, d, ceil_mode):
+    """PyTorch's rule: with ceil_mode the last window may hang over, but must start inside or left of the padding."""
+    span = size + 2 * p - d * (k - 1) - 1
+    count = (span + (s - 1 if ceil_mode else 0)) // s + 1
+    return count - 1 if ceil_mode and (count - 1) * s >= size + p else count
+
+
+@st.composite
+def poolings(draw, dilated):
+    """An image of few distinct values, so that ties are common, and the options of a pooling of it."""
+    axes = []
+    for _ in range(2):
+        k, s, d = draw(st.integers(1, 4)), draw(st.integers(1, 4)), draw(st.integers(1, 3)) if dilated else 1
+        p = draw(st.integers(0, k // 2))
+        size = draw(st.integers(max(1, d * (k - 1) + 1 - p), d * (k - 1) + 7))
+        axes.append((size, k, s, p, d, _output_size(size, k, s, p, d, draw(st.booleans()))))
+    size, *options, output_size = zip(*axes, strict=True)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    x = rng.integers(-2, 3, (draw(st.integers(0, 2)), draw(st.integers(0, 3)), *size))
+    return x, tuple(options), output_size, rng
+
+
+@settings(max_examples=80, deadline=None)
+@given(poolings(dilated=True), st.sampled_from([np.float32, np.float64]))
+def test_compiled_max_pool_equals_reference(case, dtype):
+    x, options, output_size, rng = case
+    x = x.astype(dtype)
+    x[rng.random(x.shape) < 0.1] = rng.choice([np.nan, -np.inf, np.inf, -0.0])
+    y, indices = compiled.max_pool2d(x, *options, output_size)
+    for actual, expected in zip((y, indices), reference.max_pool2d(x, *options, output_size), strict=True):
+        assert actual.dtype == expected.dtype
+        np.testing.assert_array_equal(actual, expected)
+    np.testing.assert_array_equal(compiled.max_pool2d_take(x, indices), y)
+    np.testing.assert_array_equal(reference.max_pool2d_take(x, indices), y)
+    g = rng.standard_normal(y.shape).astype(dtype)
+    expected = reference.max_pool2d_backward(g, indices, x.shape)
+    np.testing.assert_allclose(compiled.max_pool2d_backward(g, indices, x.shape), expected, rtol=1e-5, atol=1e-5)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    poolings(dilated=False), st.sampled_from([np.float32, np.float64]), st.booleans(), st.sampled_from([None, 3, -2])
+)
+def test_compiled_avg_pool_equals_reference(case, dtype, count_include_pad, divisor_override):
+    x, (kernel_size, stride, padding, _), output_size, rng = case
+    x = rng.standard_normal(x.shape).astype(dtype)
+    tolerance = {"rtol": 1e-5, "atol": 1e-5} if dtype == np.float32 else {"rtol": 1e-12, "atol": 1e-12}
+    options, counting = (kernel_size, stride, padding), (count_include_pad, divisor_override)
+    y = compiled.avg_pool2d(x, *options, output_size, *counting)
+    np.testing.assert_allclose(y, reference.avg_pool2d(x, *options, output_size, *counting), **tolerance)
+    g = rng.standard_normal(y.shape).astype(dtype)
+    gx = compiled.avg_pool2d_backward(g, x.shape, *options, *counting)
+    np.testing.assert_allclose(gx, reference.avg_pool2d_backward(g, x.shape, *options, *counting), **tolerance)
+    assert y.dtype == gx.dtype == dtype
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_backwards_are_adjoint(kernels):
+    rng = np.random.default_rng(0)
+    x, g = rng.standard_normal((2, 3, 7, 6)), rng.standard_normal((2, 3, 4, 6))
+    indices = rng.integers(0, 42, g.shape)
+    gx = kernels.max_pool2d_backward(g, indices, x.shape)
+    np.testing.assert_allclose(np.vdot(gx, x), np.vdot(g, kernels.max_pool2d_take(x, indices)), rtol=1e-12)
+    for counting in ((True, None), (False, None), (True, 5)):
+        options = ((3, 2), (2, 1), (1, 1))
+        y = kernels.avg_pool2d(x, *options, (4, 6), *counting)
+        gx = kernels.avg_pool2d_backward(g, x.shape, *options, *counting)
+        np.testing.assert_allclose(np.vdot(gx, x), np.vdot(g, y), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_the_first_of_equal_values_wins(kernels):
+    x = np.array([[[[1, 3, 3, 0], [3, 2, 3, 3]]]], np.float32)
+    y, indices = kernels.max_pool2d(x, (2, 2), (1, 1), (0, 0), (1, 1), (1, 3))
+    np.testing.assert_array_equal(y, [[[[3, 3, 3]]]])
+    np.testing.assert_array_equal(indices, [[[[1, 1, 2]]]])
+    gx = kernels.max_pool2d_backward(np.array([[[[1, 10, 100]]]], np.float32), indices, x.shape)
+    np.testing.assert_array_equal(gx, [[[[0, 11, 100, 0], [0, 0, 0, 0]]]])  # overlapping windows add up
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_nan_wins_and_so_does_the_last_of_several(kernels):
+    nan = np.nan
+    x = np.array([[[[5, nan, 9], [nan, 1, nan]]]], np.float32)
+    y, indices = kernels.max_pool2d(x, (2, 3), (1, 1), (0, 0), (1, 1), (1, 1))
+    assert np.isnan(y).all() and indices.item() == 5
+    y, indices = kernels.max_pool2d(x, (1, 3), (1, 1), (0, 0), (1, 1), (2, 1))
+    np.testing.assert_array_equal(indices.ravel(), [1, 5])
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_windows_of_minus_infinity_choose_an_element_of_the_image(kernels):
+    """Not one of the padding, whose value is the same."""
+    x = np.full((1, 1, 3, 3), -np.inf, np.float32)
+    y, indices = kernels.max_pool2d(x, (2, 2), (2, 2), (1, 1), (1, 1), (2, 2))
+    assert (y == -np.inf).all()
+    np.testing.assert_array_equal(indices[0, 0], [[0, 1], [3, 4]])
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+@pytest.mark.parametrize(
+    ("counting", "divisors"),
+    [((True, None), [3, 3, 2]), ((False, None), [2, 3, 1]), ((True, 6), [6, 6, 6]), ((False, 6), [6, 6, 6])],
+)
+def test_average_divisors_where_a_window_hangs_over(kernels, counting, divisors):
+    """Windows of 3 on [0 | 1 2 3 4 | 0], in steps of 2: [0 1 2], [2 3 4] and [4 0], which ends beyond the padding."""
+    x = np.arange(1.0, 5.0).reshape(1, 1, 1, 4)
+    y = kernels.avg_pool2d(x, (1, 3), (1, 2), (0, 1), (1, 3), *counting)
+    np.testing.assert_allclose(y[0, 0, 0], np.array([3, 9, 4]) / divisors)
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+@pytest.mark.parametrize(
+    ("kernel_size", "stride", "padding", "dilation", "output_size"),
+    [
+        ((2, 2), (2, 2), (0, 0), (1, 1), (2, 4)),  # a window that starts right of the image
+        ((2, 2), (2, 2), (2, 0), (1, 1), (2, 2)),  # a window that ends above it
+        ((2, 2), (1, 1), (1, 0), (4, 1), (2, 3)),  # taps that step over it
+        ((2, 2), (1, 1), (0, 0), (1, 1), (0, 3)),  # no window
+    ],
+)
+def test_windows_outside_the_image_are_refused(kernels, kernel_size, stride, padding, dilation, output_size):
+    x = np.zeros((1, 1, 3, 5), np.float32)
+    if dilation == (1, 1):
+        with pytest.raises(ValueError, match=r"avg_pool2d: with kernel_size .* has windows outside the input \(3, 5\)"):
+            kernels.avg_pool2d(x, kernel_size, stride, padding, output_size, True, None)
+    with pytest.raises(ValueError, match=r"max_pool2d: with kernel_size .* has windows outside the input \(3, 5\)"):
+        kernels.max_pool2d(x, kernel_size, stride, padding, dilation, output_size)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_max_pool_equals_pytorch(kernels):
+    torch = pytest.importorskip("torch")
+    for k, s, p, d, ceil_mode in _cases(dilations=(1, 2)):
+        rng = np.random.default_rng(1)
+        x = rng.integers(-3, 4, (2, 3, 9, 8)).astype(np.float32)
+        x[0, 0, 2:5, 2:5] = np.nan
+        x[1] = np.where(rng.random(x[1].shape) < 0.8, -np.inf, x[1])
+        tx = torch.tensor(x, requires_grad=True)
+        ty, tindices = torch.nn.functional.max_pool2d(tx, k, s, p, d, ceil_mode, return_indices=True)
+        y, indices = kernels.max_pool2d(x, k, s, p, d, tuple(ty.shape[2:]))
+        np.testing.assert_array_equal(y, ty.detach())
+        np.testing.assert_array_equal(indices, tindices)
+        g = rng.standard_normal(y.shape).astype(np.float32)
+        (tgx,) = torch.autograd.grad(ty, tx, torch.from_numpy(g))
+        np.testing.assert_allclose(kernels.max_pool2d_backward(g, indices, x.shape), tgx, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_avg_pool_equals_pytorch(kernels):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((2, 3, 9, 8))
+    for k, s, p, _, ceil_mode in _cases(dilations=(1,)):
+        for counting in ((True, None), (False, None), (False, 7)):
+            tx = torch.tensor(x, requires_grad=True)
+            ty = torch.nn.functional.avg_pool2d(tx, k, s, p, ceil_mode, *counting)
+            y = kernels.avg_pool2d(x, k, s, p, tuple(ty.shape[2:]), *counting)
+            np.testing.assert_allclose(y, ty.detach(), rtol=1e-12, atol=1e-12)
+            g = rng.standard_normal(y.shape)
+            (tgx,) = torch.autograd.grad(ty, tx, torch.from_numpy(g))
+            gx = kernels.avg_pool2d_backward(g, x.shape, k, s, p, *counting)
+            np.testing.assert_allclose(gx, tgx, rtol=1e-12, atol=1e-12)
+
+
+def _cases(dilations):
+    """Windows, steps, paddings, dilations and ceil_mode."""
+    for k, p in (((2, 2), (0, 0)), ((3, 2), (1, 1)), ((1, 4), (0, 2)), ((4, 3), (2, 0))):
+        for s in ((1, 1), (2, 2), (3, 4)):
+            for d in dilations:
+                for ceil_mode in (False, True):
+                    yield k, s, p, (d, 1), ceil_mode

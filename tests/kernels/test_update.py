@@ -1,0 +1,155 @@
+"""Optimizer steps, on both backends."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minigrad.kernels import compiled, reference
+
+BACKENDS = [reference, compiled]
+SHAPES = st.sampled_from([(), (1,), (7,), (3, 5), (0,), (2, 1, 4)])
+DTYPES = st.sampled_from([np.float32, np.float64])
+RATES = st.sampled_from([0.0, 0.1, 0.5])
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def _assert_close(actual, expected, dtype):
+    for a, e in zip(actual, expected, strict=True):
+        assert a.dtype == e.dtype == dtype
+        tolerance = 1e-5 if dtype == np.float32 else 1e-12
+        np.testing.assert_allclose(a, e, rtol=tolerance, atol=tolerance)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SHAPES, DTYPES, SEEDS, RATES, RATES, RATES, st.booleans(), st.booleans(), st.booleans())
+def test_compiled_sgd_equals_reference(
+    shape, dtype, seed, momentum, dampening, weight_decay, nesterov, maximize, first
+):
+    rng = np.random.default_rng(seed)
+    p, g, buffer = (np.asarray(rng.standard_normal(shape), dtype) for _ in range(3))
+    results = []
+    for kernels in BACKENDS:
+        state = p.copy(), buffer.copy()
+        before = g.copy()
+        options = (0.1, momentum, dampening, weight_decay, nesterov, maximize, first)
+        kernels.sgd_update(state[0], g, state[1], *options)
+        np.testing.assert_array_equal(g, before)
+        if momentum == 0:
+            np.testing.assert_array_equal(state[1], buffer)
+            alone = p.copy()
+            kernels.sgd_update(alone, g, None, *options)
+            np.testing.assert_array_equal(alone, state[0])
+        results.append(state)
+    _assert_close(*results, dtype)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SHAPES, DTYPES, SEEDS, st.integers(1, 100), RATES, st.booleans(), st.booleans(), st.booleans())
+def test_compiled_adam_equals_reference(shape, dtype, seed, step, weight_decay, decoupled, maximize, amsgrad):
+    rng = np.random.default_rng(seed)
+    p, g, exp_avg = (np.asarray(rng.standard_normal(shape), dtype) for _ in range(3))
+    exp_avg_sq, largest = (np.asarray(rng.random(shape), dtype) for _ in range(2))
+    results = []
+    for kernels in BACKENDS:
+        state = p.copy(), exp_avg.copy(), exp_avg_sq.copy(), largest.copy()
+        before = g.copy()
+        options = (step, 0.01, 0.9, 0.99, 1e-8, weight_decay, decoupled, maximize)
+        kernels.adam_update(state[0], g, *state[1:3], state[3] if amsgrad else None, *options)
+        np.testing.assert_array_equal(g, before)
+        results.append(state)
+    _assert_close(*results, dtype)
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_the_first_step_fills_the_buffer_without_reading_it(kernels):
+    p, g, buffer = np.array([1.0, 2.0]), np.array([0.5, -1.0]), np.array([np.nan, np.inf])
+    kernels.sgd_update(p, g, buffer, 0.1, 0.9, 0.7, 0.0, False, False, first=True)
+    np.testing.assert_array_equal(buffer, g)
+    np.testing.assert_allclose(p, [0.95, 2.1])
+    kernels.sgd_update(p, g, buffer, 0.1, 0.9, 0.7, 0.0, False, False, first=False)
+    np.testing.assert_allclose(buffer, 1.2 * g)
+    np.testing.assert_allclose(p, [0.95 - 0.06, 2.1 + 0.12])
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_a_parameter_that_is_a_view_is_written_back(kernels):
+    rng = np.random.default_rng(1)
+    storage, g, buffer = rng.standard_normal((3, 6, 4))
+    expected, view = storage.T[::2].copy(), storage.T[::2]
+    kernels.sgd_update(expected, g.T[::2].copy(), buffer.T[::2].copy(), 0.1, 0.9, 0, 0, True, False, False)
+    untouched = storage.T[1::2].copy()
+    kernels.sgd_update(view, g.T[::2], buffer.T[::2], 0.1, 0.9, 0, 0, True, False, False)
+    np.testing.assert_allclose(storage.T[::2], expected, rtol=1e-12)
+    np.testing.assert_array_equal(storage.T[1::2], untouched)
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_a_read_only_state_is_refused_before_anything_changes(kernels):
+    p, g, m, v = np.ones((4, 3), np.float32)
+    v.flags.writeable = False
+    with pytest.raises(ValueError, match="adam_update: exp_avg_sq is updated in place, but it is read-only"):
+        kernels.adam_update(p, g, m, v, None, 1, 0.1, 0.9, 0.99, 1e-8, 0, False, False)
+    with pytest.raises(ValueError, match="sgd_update: momentum_buffer is updated in place, but it is read-only"):
+        kernels.sgd_update(p, g, v, 0.1, 0.9, 0, 0, False, False, False)
+    for a in (p, m, v):
+        np.testing.assert_array_equal(a, 1)
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_options_may_be_of_any_number_type(kernels):
+    """An integer learning rate must not fix the type for later calls."""
+    for lr, expected in ((1, 0.0), (0.5, 0.5), (np.float32(0.5), 0.5), (np.int8(1), 0.0)):
+        p = np.ones(3, np.float32)
+        kernels.sgd_update(p, np.ones(3, np.float32), None, lr, 0, 0, 0, 0, 0, 0)
+        np.testing.assert_allclose(p, expected)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("kernels", BACKENDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sgd_equals_pytorch(kernels, dtype):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(2)
+    for momentum, dampening, weight_decay, nesterov, maximize in itertools.product(
+        [0, 0.9], [0, 0.3], [0, 0.1], [False, True], [False, True]
+    ):
+        if nesterov and (momentum == 0 or dampening != 0):
+            continue
+        p, buffer = rng.standard_normal(5).astype(dtype), np.empty(5, dtype)
+        tp = torch.nn.Parameter(torch.tensor(p))
+        optimizer = torch.optim.SGD(
+            [tp], 0.1, momentum, dampening, weight_decay, nesterov, maximize=maximize, foreach=False
+        )
+        for step in range(4):
+            g = rng.standard_normal(5).astype(dtype)
+            tp.grad = torch.tensor(g)
+            optimizer.step()
+            options = (0.1, momentum, dampening, weight_decay, nesterov, maximize, step == 0)
+            kernels.sgd_update(p, g, buffer if momentum else None, *options)
+            _assert_close((p,), (tp.detach().numpy(),), dtype)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("kernels", BACKENDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_adam_equals_pytorch(kernels, dtype):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(3)
+    for decoupled, weight_decay, amsgrad, maximize in itertools.product(
+        [False, True], [0, 0.1], [False, True], [False, True]
+    ):
+        p, (m, v, largest) = rng.standard_normal(5).astype(dtype), np.zeros((3, 5), dtype)
+        tp = torch.nn.Parameter(torch.tensor(p))
+        optimizer = (torch.optim.AdamW if decoupled else torch.optim.Adam)(
+            [tp], 0.01, (0.9, 0.99), 1e-6, weight_decay, amsgrad, maximize=maximize, foreach=False
+        )
+        for step in range(1, 6):
+            g = rng.standard_normal(5).astype(dtype)
+            tp.grad = torch.tensor(g)
+            optimizer.step()
+            options = (step, 0.01, 0.9, 0.99, 1e-6, weight_decay, decoupled, maximize)
+            kernels.adam_update(p, g, m, v, largest if amsgrad else None, *options)
+            _assert_close((p,), (tp.detach().numpy(),), dtype)
