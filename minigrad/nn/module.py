@@ -13,9 +13,7 @@ from .. import autograd, dtypes
 from ..tensor import Tensor, check_device
 from .parameter import Parameter
 
-__all__ = ["Module"]
-
-_REGISTRIES = ("_parameters", "_buffers", "_modules")
+__all__ = ["Module", "layout"]
 
 
 class IncompatibleKeys(NamedTuple):
@@ -158,12 +156,7 @@ class Module:
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Register `param` under `name`; None reserves the name, as layers do with `bias=False`."""
-        self._check_name("parameter", name)
-        if param is not None and not isinstance(param, Parameter):
-            raise TypeError(
-                f"{type(self).__name__}: parameter {name!r} must be a Parameter or None, got {type(param).__name__}; "
-                "wrap it in nn.Parameter(...)"
-            )
+        self._check("parameter", name, param)
         self._store("_parameters", name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -177,41 +170,39 @@ class Module:
         >>> layer.state_dict()
         {'steps': tensor(0)}
         """
-        self._check_name("buffer", name)
-        if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(
-                f"{type(self).__name__}: buffer {name!r} must be a Tensor or None, got {type(tensor).__name__}"
-            )
+        self._check("buffer", name, tensor)
         self._store("_buffers", name, tensor)
-        (self._non_persistent.discard if persistent else self._non_persistent.add)(name)
+        if not persistent:
+            self._non_persistent.add(name)
 
     def register_module(self, name: str, module: Module | None) -> None:
         """Register a submodule under `name`; None reserves the name."""
-        self._check_name("module", name)
-        if module is not None and not isinstance(module, Module):
-            raise TypeError(
-                f"{type(self).__name__}: submodule {name!r} must be a Module or None, got {type(module).__name__}"
-            )
+        self._check("module", name, module)
         self._store("_modules", name, module)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """`register_module` under its older name."""
         self.register_module(name, module)
 
-    def _check_name(self, kind: str, name: str) -> None:
-        """Can a new thing of this kind go by `name`?"""
-        owner = type(self).__name__
-        if "_modules" not in self.__dict__:
+    def _check(self, kind: str, name: str, value: Any) -> None:
+        """Can `value` be registered as a parameter, buffer or module under this name?"""
+        owner, registry = type(self).__name__, f"_{kind}s"
+        if registry not in self.__dict__:
             raise _not_initialized(self, f"register {kind} {name!r}")
         if not isinstance(name, str):
             raise TypeError(f"{owner}: the name of a {kind} must be a str, got {name!r}")
         if not name or "." in name:
             raise ValueError(f"{owner}: the name of a {kind} must not be empty nor contain a dot, got {name!r}")
-        if hasattr(self, name) and name not in self.__dict__[f"_{kind}s"]:
+        if name not in self.__dict__[registry] and hasattr(self, name):
             raise ValueError(f"{owner}: cannot register {kind} {name!r}: there is an attribute of that name already")
+        accepted = _REGISTRIES[registry]
+        if value is not None and not isinstance(value, accepted):
+            raise TypeError(
+                f"{owner}: {kind} {name!r} must be a {accepted.__name__} or None, got {type(value).__name__}"
+            )
 
     def _store(self, registry: str, name: str, value: Any) -> None:
-        """Put `value` into one registry, and out of wherever else the name was."""
+        """Put `value` into one registry, and take whatever else goes by that name away."""
         self.__dict__.pop(name, None)
         for other in _REGISTRIES:
             if other != registry:
@@ -226,7 +217,7 @@ class Module:
         if isinstance(value, Parameter):
             self._store("_parameters", name, value)
             return
-        for registry, accepted in (("_parameters", Parameter), ("_buffers", Tensor), ("_modules", Module)):
+        for registry, accepted in _REGISTRIES.items():
             if name in own.get(registry, ()):
                 if value is not None and not isinstance(value, accepted):
                     raise TypeError(
@@ -264,7 +255,7 @@ class Module:
 
     def __dir__(self) -> list[str]:
         registered = [name for registry in _REGISTRIES for name in self.__dict__.get(registry, ())]
-        return sorted({*super().__dir__(), *registered})
+        return sorted({*super().__dir__(), *(name for name in registered if name.isidentifier())})
 
     # --------------------------------------------------------------------------------- looking inside
 
@@ -538,10 +529,13 @@ class Module:
 
     def __repr__(self) -> str:
         children = [f"({name}): {module!r}" for name, module in self._modules.items()]
-        return _layout(type(self).__name__, self.extra_repr(), children)
+        return layout(type(self).__name__, self.extra_repr(), children)
 
 
-def _layout(name: str, extra: str, children: list[str]) -> str:
+_REGISTRIES: dict[str, type] = {"_parameters": Parameter, "_buffers": Tensor, "_modules": Module}
+
+
+def layout(name: str, extra: str, children: list[str]) -> str:
     """PyTorch's form of a repr: on one line without children, else one to a line, indented by two."""
     extras = extra.split("\n") if extra else []
     if not children and len(extras) <= 1:

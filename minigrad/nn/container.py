@@ -1,0 +1,231 @@
+"""Modules that hold modules: Sequential, ModuleList, ModuleDict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from operator import index as as_index
+from typing import Any, Self
+
+from .module import Module, layout
+
+__all__ = ["ModuleDict", "ModuleList", "Sequential"]
+
+
+class _Series(Module):
+    """What Sequential and ModuleList share: modules in an order, with the behaviour of a list."""
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._modules.values())
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return self._part(index)
+        return self._modules[self._name(index)]
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        self.register_module(self._name(index), module)
+
+    def __delitem__(self, index: int | slice) -> None:
+        names = list(self._modules)[index] if isinstance(index, slice) else [self._name(index)]
+        self._renumber([module for name, module in self._modules.items() if name not in names])
+
+    def append(self, module: Module) -> Self:
+        """Add a module at the end; gives back the container."""
+        n = len(self)
+        while str(n) in self._modules:  # a slice of a Sequential keeps its names, so they need not start at 0
+            n += 1
+        self.register_module(str(n), module)
+        return self
+
+    def extend(self, modules: Iterable[Module]) -> Self:
+        """Add modules at the end; gives back the container."""
+        for module in self._checked(modules):
+            self.append(module)
+        return self
+
+    def __iadd__(self, modules: Iterable[Module]) -> Self:
+        return self.extend(modules)
+
+    def insert(self, index: int, module: Module) -> Self:
+        """Add a module before the one at `index`, and number them all anew; gives back the container."""
+        modules = list(self)
+        if not -len(modules) <= index <= len(modules):
+            raise IndexError(
+                f"{type(self).__name__}.insert: index must be in [{-len(modules)}, {len(modules)}], got {index}"
+            )
+        modules.insert(index, *self._checked([module]))
+        self._renumber(modules)
+        return self
+
+    def pop(self, index: int | slice = -1) -> Any:
+        """Take the module at `index` out, and number the others anew."""
+        taken = self[index]
+        del self[index]
+        return taken
+
+    def _name(self, index: int) -> str:
+        """The name that the module at `index` goes by."""
+        n = len(self)
+        try:
+            i = as_index(index)
+        except TypeError:
+            raise TypeError(f"{type(self).__name__}: indices must be ints or slices, got {index!r}") from None
+        if not -n <= i < n:
+            raise IndexError(f"{type(self).__name__}: index {i} is out of range for {n} modules")
+        return list(self._modules)[i]
+
+    def _part(self, index: slice) -> Self:
+        raise NotImplementedError
+
+    def _checked(self, modules: Iterable[Module]) -> list[Module]:
+        """The modules as a list; TypeError, before any is registered, if one is not a Module."""
+        if isinstance(modules, (Mapping, str)) or not isinstance(modules, Iterable):
+            raise TypeError(f"{type(self).__name__}: needs a list of modules, got {type(modules).__name__}")
+        listed = list(modules)
+        for i, module in enumerate(listed):
+            if not isinstance(module, Module):
+                raise TypeError(f"{type(self).__name__}: item {i} must be a Module, got {type(module).__name__}")
+        return listed
+
+    def _renumber(self, modules: list) -> None:
+        self._modules.clear()
+        self._modules.update((str(i), module) for i, module in enumerate(modules))
+
+
+class Sequential(_Series):
+    """Modules called one after the other, each on what the one before gave.
+
+    Made of modules, which are then named "0", "1", ..., or of one dict, whose keys are the names. It can be indexed,
+    sliced, iterated and changed like a list.
+
+    >>> from minigrad import nn
+    >>> model = nn.Sequential(nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10))
+    >>> model[:2]
+    Sequential(
+      (0): Linear(in_features=784, out_features=100, bias=True)
+      (1): ReLU()
+    )
+    """
+
+    def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
+        super().__init__()
+        if len(modules) == 1 and isinstance(modules[0], Mapping):
+            for name, module in modules[0].items():
+                self.register_module(name, module)
+        else:
+            self.extend(modules)  # type: ignore[arg-type]
+
+    def forward(self, input: Any) -> Any:
+        """Every module in turn."""
+        for module in self._modules.values():
+            input = module(input)  # type: ignore[misc]
+        return input
+
+    def __add__(self, other: Iterable[Module]) -> Sequential:
+        return Sequential(*self, *self._checked(other))
+
+    def _part(self, index: slice) -> Self:
+        return type(self)(dict(list(self._modules.items())[index]))  # type: ignore[arg-type]
+
+
+class ModuleList(_Series):
+    """A list of modules, registered so that their parameters are found. It has no forward of its own.
+
+    >>> from minigrad import nn
+    >>> layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+    >>> layers
+    ModuleList(
+      (0-2): 3 x Linear(in_features=4, out_features=4, bias=True)
+    )
+    >>> len(list(layers.parameters()))
+    6
+    """
+
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
+        super().__init__()
+        if modules is not None:
+            self.extend(modules)
+
+    def __add__(self, other: Iterable[Module]) -> ModuleList:
+        return ModuleList([*self, *self._checked(other)])
+
+    def _part(self, index: slice) -> Self:
+        return type(self)(list(self)[index])
+
+    def __repr__(self) -> str:
+        lines = []
+        for text, run in groupby(enumerate(map(repr, self)), key=lambda item: item[1]):  # equal neighbours as one line
+            places = [i for i, _ in run]
+            first, last = places[0], places[-1]
+            lines.append(f"({first}): {text}" if first == last else f"({first}-{last}): {len(places)} x {text}")
+        return layout(type(self).__name__, "", lines)
+
+
+class ModuleDict(Module):
+    """A dict of modules, registered so that their parameters are found. It has no forward of its own.
+
+    modules : a dict, or pairs of a name and a module. A name must be a str that is not an attribute of dicts.
+
+    >>> from minigrad import nn
+    >>> heads = nn.ModuleDict({"digit": nn.Linear(100, 10), "parity": nn.Linear(100, 2)})
+    >>> list(heads)
+    ['digit', 'parity']
+    """
+
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
+        super().__init__()
+        if modules is not None:
+            self.update(modules)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._modules
+
+    def __getitem__(self, key: str) -> Any:
+        return self._modules[key]
+
+    def __setitem__(self, key: str, module: Module) -> None:
+        self.register_module(key, module)
+
+    def __delitem__(self, key: str) -> None:
+        del self._modules[key]
+
+    def keys(self) -> Iterable[str]:
+        """The names."""
+        return self._modules.keys()
+
+    def values(self) -> Iterable[Any]:
+        """The modules."""
+        return self._modules.values()
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """The names and modules, as pairs."""
+        return self._modules.items()
+
+    def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
+        """Add the modules of a dict, or of pairs; those of names that are there are replaced."""
+        try:
+            given = dict(modules)
+        except (TypeError, ValueError):
+            got = type(modules).__name__
+            raise TypeError(f"{type(self).__name__}: needs a dict or pairs (name, module), got {got}") from None
+        for name, module in given.items():
+            self._check("module", name, module)
+        self._modules.update(given)
+
+    def pop(self, key: str) -> Any:
+        """Take the module of that name out."""
+        return self._modules.pop(key)
+
+    def clear(self) -> None:
+        """Take every module out."""
+        self._modules.clear()

@@ -1,0 +1,50 @@
+"""Dropout layers: Dropout and Dropout2d."""
+
+from __future__ import annotations
+
+from ..tensor import Tensor
+from . import functional as F
+from .module import Module
+
+__all__ = ["Dropout", "Dropout2d"]
+
+
+class _Dropout(Module):
+    """What the kinds of dropout share: the probability and the repr."""
+
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
+        super().__init__()
+        if not isinstance(p, (int, float)) or not 0 <= p <= 1:
+            raise ValueError(f"{type(self).__name__}: p, the probability of dropping, must be in [0, 1], got {p!r}")
+        self.p, self.inplace = p, inplace
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, inplace={self.inplace}"
+
+
+class Dropout(_Dropout):
+    """In training, set each element to zero with probability `p`, and divide the others by 1 - p.
+
+    In evaluation mode the input passes through unchanged. `inplace` is accepted, and has no effect.
+    Source: Hinton et al., "Improving neural networks by preventing co-adaptation of feature detectors", 2012.
+
+    >>> import minigrad
+    >>> layer = minigrad.nn.Dropout(0.5)
+    >>> layer.eval()(minigrad.ones(3))
+    tensor([1., 1., 1.])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.dropout(input, self.p, self.training)
+
+
+class Dropout2d(_Dropout):
+    """`Dropout` of whole channels of images (N, C, H, W) or sequences (N, C, L), whose neighbouring elements are alike.
+
+    Source: Tompson et al., "Efficient Object Localization Using Convolutional Networks", 2015.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x (N, C, H, W) or (N, C, L)."""
+        return F.dropout2d(input, self.p, self.training)
