@@ -1,0 +1,905 @@
+"""Layers and losses as functions: everything they need is an argument, nothing is remembered.
+
+Names, argument order, defaults and results are PyTorch's, with three differences:
+
+- `inplace` is accepted where PyTorch has it, and ignored: results are new tensors, inputs stay as they were.
+- `size_average` and `reduce`, which PyTorch has deprecated, are not there; what PyTorch puts behind them is given
+  by keyword: `cross_entropy(x, labels, weight, reduction="sum")`.
+- Class indices may have any integer dtype, not only int64 and uint8.
+
+`reduction` is "mean", "sum", or "none" for one loss per element. With N counting what a loss is taken of, "mean"
+divides by N, or by the sum of the class weights where there are any.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from ..autograd import is_tensor, unwrap, wrap
+from ..ops import (
+    adaptive_avg_pool2d,
+    avg_pool2d,
+    conv1d,
+    conv2d,
+    conv_transpose2d,
+    gelu,
+    linear,
+    max_pool2d,
+    pad,
+    sigmoid,
+    softplus,
+    softsign,
+    tanh,
+)
+from ..ops.common import must_share_dtype
+from ..random import source
+from ..tensor import Tensor
+
+__all__ = [
+    "adaptive_avg_pool2d",
+    "avg_pool2d",
+    "batch_norm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "conv1d",
+    "conv2d",
+    "conv_transpose2d",
+    "cosine_similarity",
+    "cross_entropy",
+    "dropout",
+    "dropout2d",
+    "elu",
+    "embedding",
+    "gelu",
+    "hardsigmoid",
+    "hardtanh",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "logsigmoid",
+    "max_pool2d",
+    "mish",
+    "mse_loss",
+    "nll_loss",
+    "normalize",
+    "one_hot",
+    "pad",
+    "relu",
+    "relu6",
+    "sigmoid",
+    "silu",
+    "smooth_l1_loss",
+    "softmax",
+    "softplus",
+    "softsign",
+    "tanh",
+]
+
+# -------------------------------------------------------------------------------------------- activations
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(input, 0); the gradient at 0 is 0.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.relu(minigrad.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
+    return ops.relu(input)
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """input where positive, else negative_slope * input (Maas et al., 2013)."""
+    return ops.leaky_relu(input, negative_slope)
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """input where positive, else alpha * (exp(input) - 1) (Clevert et al., 2015)."""
+    return ops.elu(input, alpha)
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """input * sigmoid(input), also called swish."""
+    return ops.silu(input)
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """input * tanh(softplus(input)) (Misra, 2019)."""
+    return ops.mish(input)
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    """input limited to [min_val, max_val]; the gradient on the limits is 0."""
+    return ops.hardtanh(input, min_val, max_val)
+
+
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    """input limited to [0, 6]."""
+    return ops.relu6(input)
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """input / 6 + 1 / 2, limited to [0, 1]."""
+    return ops.hardsigmoid(input)
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """log(sigmoid(input)), computed as -log(1 + exp(-input)) without overflow.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.logsigmoid(minigrad.tensor([-1000.0, 0.0]))
+    tensor([-1.0000e+03, -6.9315e-01])
+    """
+    return -softplus(-input, threshold=math.inf)
+
+
+def softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
+    """exp(input) scaled to sum to one along `dim`.
+
+    Without `dim` PyTorch's old rule holds, with a warning: dim 0 for 0, 1 or 3 dimensions, else dim 1.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.softmax(minigrad.tensor([[0.0, 0.0]]), dim=1)
+    tensor([[0.5000, 0.5000]])
+    """
+    return ops.softmax(input, _implicit_dim("softmax", input) if dim is None else dim, dtype)
+
+
+def log_softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
+    """The logarithm of `softmax`, computed without forming the quotient; `dim` as there."""
+    return ops.log_softmax(input, _implicit_dim("log_softmax", input) if dim is None else dim, dtype)
+
+
+def _implicit_dim(op: str, x: Tensor) -> int:
+    """The dimension that PyTorch takes when none is given; a warning says which."""
+    dim = 0 if x.ndim in (0, 1, 3) else 1
+    warnings.warn(
+        f"{op}: no dim was given, so dim={dim} is taken for shape {tuple(x.shape)}; pass dim to say which is meant",
+        UserWarning,
+        stacklevel=3,
+    )
+    return dim
+
+
+# ------------------------------------------------------------------------------------------ normalization
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(input - mean) / sqrt(var + eps) * weight + bias, for each channel of an input (N, C), (N, C, L), (N, C, H, W)...
+
+    Training, mean and var are those of the batch, over every dimension but C, the variance being the biased one
+    (divided by the n = N L values of a channel). The running statistics, where given, then move in place by
+
+        running_mean = (1 - momentum) running_mean + momentum mean
+        running_var  = (1 - momentum) running_var  + momentum var n / (n - 1)
+
+    where the variance is the unbiased one. They keep their own dtype, and are no part of the graph. momentum = 1 / k
+    at the k-th batch gives the cumulative average. Otherwise, mean and var are the running statistics, constants.
+
+    input : floating, of 2 or more dimensions; weight, bias, running_mean, running_var : shape (C,)
+
+    ValueError for a single value per channel in training. Source: Ioffe and Szegedy, 2015, arXiv:1502.03167.
+
+    >>> import minigrad
+    >>> mean, var = minigrad.zeros(1), minigrad.ones(1)
+    >>> x = minigrad.tensor([[2.0], [4.0]])
+    >>> minigrad.nn.functional.batch_norm(x, mean, var, training=True)
+    tensor([[-1.0000],
+            [ 1.0000]])
+    >>> mean, var    # the batch has mean 3 and unbiased variance 2
+    (tensor([0.3000]), tensor([1.1000]))
+    """
+    op = "batch_norm"
+    _must_be_floating(op, input)
+    if input.ndim < 2:
+        raise ValueError(f"{op}: input must be (N, C) or (N, C, ...), got shape {tuple(input.shape)}")
+    if (running_mean is None) != (running_var is None):
+        raise ValueError(f"{op}: running_mean and running_var belong together; give both, or None for both")
+    channels = input.shape[1]
+    statistics = {"running_mean": running_mean, "running_var": running_var}
+    for name, x in {**statistics, "weight": weight, "bias": bias}.items():
+        if x is None:
+            continue
+        _must_be_tensors(op, **{name: x})
+        if tuple(x.shape) != (channels,):
+            raise RuntimeError(
+                f"{op}: {name} has shape {tuple(x.shape)}, but input, of shape {tuple(input.shape)}, has {channels} "
+                f"channels (dim 1) and needs ({channels},)"
+            )
+    must_share_dtype(op, input, weight, bias)
+    if eps < 0 or (training and eps == 0):
+        raise ValueError(f"{op}: eps must be positive (in evaluation it may be 0), got {eps}")
+    x = ops.reshape(input, input.shape[0], channels, math.prod(input.shape[2:]))
+    if training:
+        y = _normalize_by_batch(op, x, running_mean, running_var, weight, bias, momentum, eps)
+    else:
+        if running_mean is None:
+            raise RuntimeError(f"{op}: running_mean and running_var must be given when training=False, got None")
+        y = _normalize_by_constants(x, unwrap(running_mean), unwrap(running_var), weight, bias, eps)
+    return ops.reshape(y, input.shape)
+
+
+def _normalize_by_batch(
+    op: str,
+    x: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """Batch norm of x (N, C, L) by its own statistics, which the running ones take in."""
+    count = x.shape[0] * x.shape[2]
+    if count == 1:
+        raise ValueError(
+            f"{op}: training needs more than one value per channel, but an input of {x.shape[0]} x {x.shape[2]} "
+            "(batch x positions) has one, whose variance is 0. Use a larger batch (drop_last=True in the DataLoader "
+            "leaves out a last batch of one), or eval mode, which normalizes by the running statistics."
+        )
+    if running_mean is not None:
+        if not isinstance(momentum, (int, float, np.number)):
+            raise TypeError(f"{op}: momentum must be a number (1 / k at batch k averages all), got {momentum!r}")
+        for name, running in (("running_mean", running_mean), ("running_var", running_var)):
+            if not unwrap(running).flags.writeable:
+                raise RuntimeError(f"{op}: {name} is updated in place, but its memory is read-only; pass a clone")
+    if count == 0 or x.shape[1] == 0:
+        return ops.scale_and_shift(x, weight, bias)
+    y, mean, var = ops.BatchNorm.apply(x, weight, bias, eps=eps)
+    if running_mean is not None:
+        mean, var = unwrap(mean), unwrap(var)
+        for running, batch in ((unwrap(running_mean), mean), (unwrap(running_var), var * (count / (count - 1)))):
+            running *= 1 - momentum
+            running += momentum * batch
+    return y
+
+
+def _normalize_by_constants(
+    x: Tensor, mean: np.ndarray, var: np.ndarray, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> Tensor:
+    """Batch norm of x (N, C, L) by a given mean and variance: a scale and a shift for each channel."""
+    # The mean is taken off first: folded into the shift, x near 1e4 would lose its digits twice over.
+    centred = x - mean.astype(x.dtype).reshape(1, -1, 1)
+    scale = ops.rsqrt(var + eps).astype(x.dtype)
+    return ops.scale_and_shift(centred, scale if weight is None else weight * scale, bias)
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+    """input / max(|input|_p, eps), the norm being taken over `dim`.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.normalize(minigrad.tensor([[3.0, 4.0]]))
+    tensor([[0.6000, 0.8000]])
+    """
+    _must_be_floating("normalize", input)
+    return input / ops.clamp(ops.norm(input, p, dim, keepdim=True), min=eps)
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """The cosine of the angle between x1 and x2 along `dim`; the other dimensions are broadcast.
+
+    A norm below eps counts as eps, so that the zero vector is similar to nothing: 0.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.cosine_similarity(minigrad.tensor([1.0, 1.0]), minigrad.tensor([2.0, 0.0]), dim=0)
+    tensor(0.7071)
+    """
+    _must_be_floating("cosine_similarity", x1, "x1")
+    _must_be_floating("cosine_similarity", x2, "x2")
+    _must_broadcast("cosine_similarity", "x1", x1, "x2", x2)
+    shape = np.broadcast_shapes(x1.shape, x2.shape)
+    units = []
+    for x in (ops.broadcast_to(x1, shape), ops.broadcast_to(x2, shape)):
+        size = ops.norm(x, dim=dim, keepdim=True)
+        units.append(x / (size + np.maximum(eps - unwrap(size), 0)))  # the gradient sees no limit, as in PyTorch
+    return ops.sum(units[0] * units[1], dim)
+
+
+# ------------------------------------------------------------------------------------------------ dropout
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Set each element to zero with probability p and scale the rest by 1 / (1 - p); without training, do nothing.
+
+    So the expected value stays. Draws from the default generator (`minigrad.manual_seed`). ValueError unless
+    0 <= p <= 1. Source: Srivastava et al., 2014.
+
+    >>> import minigrad
+    >>> x = minigrad.ones(3)
+    >>> minigrad.nn.functional.dropout(x, p=0.5, training=False) is x
+    True
+    """
+    return _dropout("dropout", input, tuple(input.shape), p, training)
+
+
+def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """`dropout` of whole channels: input (N, C, H, W), or (N, C, L).
+
+    Source: Tompson et al., 2015, "Efficient Object Localization Using Convolutional Networks".
+    """
+    if input.ndim not in (3, 4):
+        raise ValueError(f"dropout2d: input must be (N, C, H, W) or (N, C, L), got shape {tuple(input.shape)}")
+    return _dropout("dropout2d", input, (*input.shape[:2], *(1,) * (input.ndim - 2)), p, training)
+
+
+def _dropout(op: str, x: Tensor, shape: tuple[int, ...], p: float, training: bool) -> Tensor:
+    """x times a mask of `shape`, which broadcasts to x's, of 0 and 1 / (1 - p)."""
+    if not 0 <= p <= 1:
+        raise ValueError(f"{op}: p, the probability of dropping, must be between 0 and 1, got {p}")
+    _must_be_floating(op, x)
+    if not training or p == 0:
+        return x
+    kept = source(None).random(shape, dtype=np.float32) >= p
+    return x * (kept * x.dtype.type(0 if p == 1 else 1 / (1 - p)))
+
+
+# ---------------------------------------------------------------------------------------- sparse features
+
+
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """The rows of weight (num_embeddings, embedding_dim) that the integers in `input` name.
+
+    The result has shape (*input.shape, embedding_dim).
+
+    padding_idx        : a row that gets no gradient
+    max_norm           : first scale down, in place, the named rows whose `norm_type`-norm exceeds it
+    scale_grad_by_freq : divide a row's gradient by how often `input` names it
+    sparse             : accepted; the gradient is dense all the same
+
+    IndexError for an index outside of [0, num_embeddings).
+
+    >>> import minigrad
+    >>> weight = minigrad.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> minigrad.nn.functional.embedding(minigrad.tensor([1, 0, 1]), weight)
+    tensor([[3., 4.],
+            [1., 2.],
+            [3., 4.]])
+    """
+    op = "embedding"
+    _must_be_tensors(op, input=input, weight=weight)
+    if weight.ndim != 2:
+        raise RuntimeError(f"{op}: weight must be (num_embeddings, embedding_dim), got shape {tuple(weight.shape)}")
+    count, width = weight.shape
+    if padding_idx is not None and not -count <= padding_idx < count:
+        raise ValueError(f"{op}: padding_idx must be in [{-count}, {count}) for {count} embeddings, got {padding_idx}")
+    places = _as_indices(op, "input", input)
+    _must_be_in_range(op, "indices", places, count, f"weight has {count} rows")
+    if max_norm is not None:
+        _shorten_rows(op, unwrap(weight), np.unique(places), max_norm, norm_type)
+    rows = ops.reshape(ops.getitem(weight, places.reshape(-1)), (*places.shape, width))
+    if is_tensor(rows) and rows.requires_grad:
+        if scale_grad_by_freq:
+            uses = np.bincount(places.reshape(-1), minlength=count)[places][..., None].astype(weight.dtype)
+            rows.register_hook(lambda g: g / uses)
+        if padding_idx is not None:
+            trained = (places != padding_idx % count)[..., None]
+            rows.register_hook(lambda g: ops.where(trained, g, 0.0))
+    return rows
+
+
+def _shorten_rows(op: str, weight: np.ndarray, rows: np.ndarray, max_norm: float, norm_type: float) -> None:
+    """Scale the given rows down, in place, to a norm of at most `max_norm`."""
+    if not weight.flags.writeable:
+        raise RuntimeError(f"{op}: max_norm changes weight in place, but its memory is read-only; pass a clone")
+    sizes = np.linalg.norm(weight[rows], ord=norm_type, axis=1)
+    long = sizes > max_norm
+    weight[rows[long]] *= (max_norm / (sizes[long] + 1e-7))[:, None]
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """int64 zeros with a one at each class: shape (*tensor.shape, num_classes), by default as many as are needed.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.one_hot(minigrad.tensor([0, 2]))
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
+    op = "one_hot"
+    _must_be_tensors(op, tensor=tensor)
+    labels = _as_indices(op, "tensor", tensor)
+    if num_classes == -1:
+        if labels.size == 0:
+            raise RuntimeError(f"{op}: an empty tensor does not say how many classes there are; give num_classes")
+        num_classes = max(int(labels.max()) + 1, 1)
+    if num_classes < 1:
+        raise RuntimeError(f"{op}: num_classes must be positive, or -1 to be worked out, got {num_classes}")
+    _must_be_in_range(op, "classes", labels, num_classes, f"num_classes is {num_classes}")
+    hot = (labels[..., None] == np.arange(num_classes)).astype(np.int64)
+    return wrap(hot) if is_tensor(tensor) else hot
+
+
+# ------------------------------------------------------------------------------- losses of classification
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """-log softmax(input)[target], the classes lying along dim 1: the negative log-likelihood of the right class.
+
+    input           : scores (logits), floating: (N, C), (N, C, d1, ...), or (C,) for a single example
+    target          : class indices of shape (N,), (N, d1, ...) or (); or, if floating, the probability of each
+                      class, in input's shape: then the loss is -sum over c of target_c log softmax(input)_c
+    weight          : a factor for each class, shape (C,); "mean" divides by the sum of the factors used (but with
+                      probabilities by N)
+    ignore_index    : a label that counts for nothing, which need not be a class
+    label_smoothing : this share of the target, between 0 and 1, is spread evenly over all classes
+                      (Szegedy et al., 2016)
+
+    If every label is ignored, the mean is NaN and the gradient zero, as in PyTorch. IndexError for a label that is no
+    class, ValueError for shapes that do not belong together.
+
+    >>> import minigrad
+    >>> scores = minigrad.tensor([[2.0, 1.0], [0.0, 0.0]])
+    >>> minigrad.nn.functional.cross_entropy(scores, minigrad.tensor([0, 1]), reduction="none")
+    tensor([0.3133, 0.6931])
+    """
+    op = "cross_entropy"
+    check_reduction(op, reduction)
+    check_label_smoothing(op, label_smoothing)
+    classes = _check_classes(op, input, target, weight)
+    if target.dtype.kind == "f":
+        if ignore_index >= 0:
+            raise RuntimeError(f"{op}: ignore_index={ignore_index} means nothing to class probabilities; leave it out")
+        return _cross_entropy_of_probabilities(op, input, target, weight, reduction, label_smoothing)
+    labels, kept = _check_labels(op, input, target, ignore_index)
+    x = input if input.ndim > 1 else ops.reshape(input, 1, classes)
+    smooth = None
+    if label_smoothing == 0:
+        rows = x if x.ndim == 2 else ops.reshape(ops.movedim(x, 1, -1), labels.size, classes)
+        loss = ops.SoftmaxCrossEntropy.apply(rows, labels.reshape(-1))
+    else:
+        log_p = ops.log_softmax(x, 1)
+        loss = _pick(log_p, labels)
+        smooth = -ops.sum(log_p if weight is None else log_p * _along_classes(weight, x.ndim), 1)
+        smooth = ops.reshape(smooth, target.shape) * (label_smoothing / classes)
+    return _reduce_labelled(loss, labels, kept, weight, reduction, target.shape, smooth, 1 - label_smoothing)
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """-input[target], for an input of log-probabilities: `cross_entropy` for what has gone through `log_softmax`.
+
+    Shapes and arguments are those of `cross_entropy` with class indices.
+
+    >>> import minigrad
+    >>> log_p = minigrad.tensor([[-0.5, -1.0], [-2.0, -0.25]])
+    >>> minigrad.nn.functional.nll_loss(log_p, minigrad.tensor([0, 1]), reduction="sum")
+    tensor(0.7500)
+    """
+    op = "nll_loss"
+    check_reduction(op, reduction)
+    classes = _check_classes(op, input, target, weight)
+    labels, kept = _check_labels(op, input, target, ignore_index)
+    loss = _pick(input if input.ndim > 1 else ops.reshape(input, 1, classes), labels)
+    return _reduce_labelled(loss, labels, kept, weight, reduction, target.shape)
+
+
+def _check_classes(op: str, x: Tensor, target: Tensor, weight: Tensor | None) -> int:
+    """The number of classes of the scores x; the weight must have one factor for each."""
+    _must_be_tensors(op, input=x, target=target)
+    _must_be_floating(op, x)
+    if x.ndim == 0:
+        raise ValueError(f"{op}: input must be (N, C), (N, C, d1, ...) or (C,), got a 0-d tensor")
+    classes = x.shape[min(1, x.ndim - 1)]
+    if weight is not None:
+        _must_be_tensors(op, weight=weight)
+        if tuple(weight.shape) != (classes,):
+            raise RuntimeError(
+                f"{op}: weight must have one factor for each of the {classes} classes of input, of shape "
+                f"{tuple(x.shape)}: shape ({classes},), got {tuple(weight.shape)}"
+            )
+        must_share_dtype(op, x, weight)
+    return classes
+
+
+def _check_labels(op: str, x: Tensor, target: Tensor, ignore_index: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Labels of at least one dimension, all valid, and which of them are not to be ignored (None: all count)."""
+    shape = (x.shape[0], *x.shape[2:]) if x.ndim > 1 else ()
+    if target.shape != shape:
+        hint = ""
+        if target.shape == x.shape:
+            hint = "; class probabilities, in input's shape, must be floating: use target.float()"
+        elif target.ndim == x.ndim and target.shape[1] == 1:
+            hint = "; target.squeeze(1) has it"
+        raise ValueError(
+            f"{op}: an input of shape {tuple(x.shape)} needs class indices of shape {shape}, got target of shape "
+            f"{tuple(target.shape)}{hint}"
+        )
+    labels = np.atleast_1d(_as_indices(op, "target", target))
+    classes = x.shape[min(1, x.ndim - 1)]
+    if not 0 <= ignore_index < classes and _all_in_range(labels, classes):
+        return labels, None
+    kept = labels != ignore_index
+    labels = np.where(kept, labels, 0)
+    _must_be_in_range(op, "labels", labels, classes, f"input of shape {tuple(x.shape)} has {classes} classes")
+    return labels, kept
+
+
+def _pick(log_p: Tensor, labels: np.ndarray) -> Tensor:
+    """-log_p[n, labels[n, ...], ...]"""
+    return -ops.gather(log_p, 1, np.expand_dims(labels, 1))
+
+
+def _along_classes(weight: Tensor, ndim: int) -> Tensor:
+    """A weight (C,) in a shape that broadcasts along dim 1 of `ndim`."""
+    return ops.reshape(weight, (1, -1, *(1,) * (ndim - 2)) if ndim > 1 else (-1,))
+
+
+def _reduce_labelled(
+    loss: Tensor,
+    labels: np.ndarray,
+    kept: np.ndarray | None,
+    weight: Tensor | None,
+    reduction: str,
+    shape: tuple[int, ...],
+    smooth: Tensor | None = None,
+    share: float = 1.0,
+) -> Tensor:
+    """The losses of all labels, weighted by class and without the ignored ones, reduced.
+
+    `smooth` is added to `share` times the weighted loss.
+    """
+    if weight is None and kept is None and smooth is None and reduction == "mean":
+        return ops.mean(loss)
+    loss = ops.reshape(loss, shape)
+    factor = None
+    if weight is not None:
+        factor = ops.reshape(ops.getitem(weight, labels), shape)
+        loss = loss * factor
+    if smooth is not None:
+        loss = loss * share + smooth
+    if kept is not None:  # by selection: an ignored loss may be infinite, and 0 times that is NaN
+        kept = kept.reshape(shape)
+        loss = ops.where(kept, loss, 0.0)
+        factor = factor if factor is None else ops.where(kept, factor, 0.0)
+    if reduction != "mean":
+        return _reduce(loss, reduction)
+    if factor is not None:
+        return ops.sum(loss) / ops.sum(factor)
+    return ops.mean(loss) if kept is None else ops.sum(loss) / int(kept.sum())
+
+
+def _cross_entropy_of_probabilities(
+    op: str, x: Tensor, target: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float
+) -> Tensor:
+    """Cross entropy with a probability for each class."""
+    if target.shape != x.shape:
+        hint = ""
+        if target.shape == ((x.shape[0], *x.shape[2:]) if x.ndim > 1 else ()):
+            hint = "; class indices must be of integers: use target.long()"
+        raise ValueError(
+            f"{op}: a floating target holds class probabilities in the shape of input, {tuple(x.shape)}, got "
+            f"{tuple(target.shape)}{hint}"
+        )
+    dim = min(1, x.ndim - 1)
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / x.shape[dim]
+    terms = ops.log_softmax(x, dim) * target
+    if weight is not None:
+        terms = terms * _along_classes(weight, x.ndim)
+    return _reduce(-ops.sum(terms, dim), reduction)
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
+) -> Tensor:
+    """-(target log(input) + (1 - target) log(1 - input)), for probabilities, the logs being -100 at least.
+
+    input, target : of one shape; input in [0, 1]
+    weight        : a factor for each element, broadcast
+
+    As in PyTorch the gradient is (input - target) / max(input (1 - input), 1e-12): finite also at 0 and 1. With
+    scores instead of probabilities use `binary_cross_entropy_with_logits`, which loses nothing there. RuntimeError
+    for an input outside of [0, 1].
+
+    >>> import minigrad
+    >>> p = minigrad.tensor([0.5, 1.0])
+    >>> minigrad.nn.functional.binary_cross_entropy(p, minigrad.tensor([1.0, 1.0]), reduction="none")
+    tensor([0.6931, 0.0000])
+    """
+    op = "binary_cross_entropy"
+    check_reduction(op, reduction)
+    target = _check_binary(op, input, target, weight=weight)
+    p = unwrap(input)
+    if not ((p >= 0) & (p <= 1)).all():
+        bad = p[~((p >= 0) & (p <= 1))][0]
+        raise RuntimeError(
+            f"{op}: input must hold probabilities, between 0 and 1, got {bad}; put scores through sigmoid, or use "
+            "binary_cross_entropy_with_logits"
+        )
+    edge = p * (1 - p) < 1e-12
+    x = ops.where(edge, 0.5, input) if edge.any() else input
+    loss = -(target * ops.log(x) + (1 - target) * ops.log1p(-x))
+    if edge.any():
+        with np.errstate(divide="ignore"):
+            log_p, log_q = np.maximum(np.log(p), -100), np.maximum(np.log1p(-p), -100)
+        slope = (p - unwrap(target)) * 1e12
+        # the last term is 0, and has the gradient that is meant
+        limited = (input - p) * slope - (target * log_p + (1 - target) * log_q)
+        loss = ops.where(edge, limited, loss)
+    return _reduce(loss if weight is None else loss * weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """`binary_cross_entropy` of sigmoid(input), for scores of any size.
+
+    With s = log(1 + exp(-input)) the loss is (1 - target) input + (1 + (pos_weight - 1) target) s.
+
+    input, target : of one shape
+    weight        : a factor for each element, broadcast
+    pos_weight    : a factor for the positive examples, broadcast: 3 counts each of them as three
+
+    >>> import minigrad
+    >>> scores = minigrad.tensor([0.0, 100.0])
+    >>> minigrad.nn.functional.binary_cross_entropy_with_logits(scores, minigrad.tensor([1.0, 0.0]), reduction="none")
+    tensor([  0.6931, 100.0000])
+    """
+    op = "binary_cross_entropy_with_logits"
+    check_reduction(op, reduction)
+    target = _check_binary(op, input, target, weight=weight, pos_weight=pos_weight)
+    s = softplus(-input, threshold=math.inf)
+    loss = (1 - target) * input + (s if pos_weight is None else ((pos_weight - 1) * target + 1) * s)
+    return _reduce(loss if weight is None else loss * weight, reduction)
+
+
+def _check_binary(op: str, x: Tensor, target: Tensor, **factors: Tensor | None) -> Tensor:
+    """The target, floating. It must have the shape of x, and each factor must broadcast to it."""
+    _must_be_tensors(op, input=x, target=target)
+    _must_be_floating(op, x)
+    if x.shape != target.shape:
+        raise ValueError(
+            f"{op}: target must have the shape of input, {tuple(x.shape)}, got {tuple(target.shape)}; reshape one of "
+            "them"
+        )
+    for name, factor in factors.items():
+        if factor is not None:
+            _must_be_tensors(op, **{name: factor})
+            _must_broadcast(op, name, factor, "target", target)
+    return target if target.dtype.kind == "f" else ops.cast(target, x.dtype)
+
+
+def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
+    """The Kullback-Leibler divergence, element by element: target (log(target) - input), input being log-probabilities.
+
+    log_target : target holds log-probabilities too
+    reduction  : "batchmean" divides the sum by the first size, and is what mathematics calls the divergence; "mean",
+                 the default, divides by the number of elements, and warns of that
+
+    A target of 0 contributes 0.
+
+    >>> import minigrad
+    >>> log_q = minigrad.tensor([[0.5, 0.5]]).log()
+    >>> minigrad.nn.functional.kl_div(log_q, minigrad.tensor([[1.0, 0.0]]), reduction="batchmean")
+    tensor(0.6931)
+    """
+    op = "kl_div"
+    check_reduction(op, reduction, KL_REDUCTIONS)
+    _must_be_tensors(op, input=input, target=target)
+    _must_be_floating(op, input)
+    _must_be_floating(op, target, "target")
+    _must_broadcast(op, "input", input, "target", target)
+    if reduction == "mean":
+        warnings.warn(
+            'kl_div: reduction="mean" divides by the number of elements; reduction="batchmean", by the batch size, '
+            "gives the divergence",
+            UserWarning,
+            stacklevel=2,
+        )
+    if log_target:
+        loss = ops.exp(target) * (target - input)
+    else:
+        loss = target * ops.log(ops.where(unwrap(target) == 0, 1.0, target)) - target * input
+    if reduction == "batchmean":
+        return ops.sum(loss) / (input.shape[0] if input.ndim else 1)
+    return _reduce(loss, reduction)
+
+
+# ----------------------------------------------------------------------------------- losses of regression
+
+
+def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+    """(input - target)^2
+
+    weight : a factor for each element; "mean" then divides by its sum
+
+    Shapes that differ are broadcast, with a warning: (N, 1) against (N,) is N x N differences, and seldom meant.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.mse_loss(minigrad.tensor([1.0, 2.0]), minigrad.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
+    d = _difference("mse_loss", input, target, reduction, weight)
+    return _reduce_weighted(d * d, weight, reduction)
+
+
+def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+    """|input - target|, whose gradient where they are equal is 0; the arguments are those of `mse_loss`."""
+    d = _difference("l1_loss", input, target, reduction, weight)
+    return _reduce_weighted(ops.abs(d), weight, reduction)
+
+
+def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """d^2 / (2 beta) where |d| < beta, else |d| - beta / 2, with d = input - target; for beta 0 it is |d|.
+
+    Shapes that differ are broadcast, with a warning. Source: Girshick, 2015, "Fast R-CNN".
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.smooth_l1_loss(minigrad.tensor([0.5, 3.0]), minigrad.zeros(2), reduction="none")
+    tensor([0.1250, 2.5000])
+    """
+    check_threshold("smooth_l1_loss", "beta", beta, zero=True)
+    d = _difference("smooth_l1_loss", input, target, reduction)
+    return _reduce(_huber(d, beta) / beta if beta > 0 else ops.abs(d), reduction)
+
+
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    """d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2), with d = input - target: delta times `smooth_l1_loss`.
+
+    weight : a factor for each element; "mean" divides by their number all the same, as in PyTorch
+
+    Shapes that differ are broadcast, with a warning. Source: Huber, 1964.
+    """
+    check_threshold("huber_loss", "delta", delta)
+    d = _difference("huber_loss", input, target, reduction, weight)
+    loss = _huber(d, delta)
+    return _reduce(loss if weight is None else loss * weight, reduction)
+
+
+def _huber(d: Tensor, threshold: float) -> Tensor:
+    """d^2 / 2 up to the threshold, a line from there on."""
+    near = np.abs(unwrap(d)) <= threshold
+    small = ops.where(near, d, 0.0)  # the square is not asked for large d: its infinity times 0 would be NaN
+    return ops.where(near, small * small * 0.5, (ops.abs(d) - 0.5 * threshold) * threshold)
+
+
+def _difference(op: str, x: Tensor, target: Tensor, reduction: str, weight: Tensor | None = None) -> Tensor:
+    """x - target, once the arguments of a regression loss are checked."""
+    check_reduction(op, reduction)
+    _must_be_tensors(op, input=x, target=target)
+    if weight is not None:
+        _must_be_tensors(op, weight=weight)
+        if weight.shape != x.shape:
+            raise ValueError(f"{op}: weight must have the shape of input, {tuple(x.shape)}, got {tuple(weight.shape)}")
+    if x.shape != target.shape:
+        _must_broadcast(op, "input", x, "target", target)
+        warnings.warn(
+            f"{op}: input of shape {tuple(x.shape)} and target of shape {tuple(target.shape)} are broadcast, which is "
+            "likely to give wrong results; make their shapes the same",
+            UserWarning,
+            stacklevel=3,
+        )
+    d = x - target
+    _must_be_floating(op, d)
+    return d
+
+
+# --------------------------------------------------------------------------------- reductions and checks
+
+REDUCTIONS = ("none", "mean", "sum")
+KL_REDUCTIONS = (*REDUCTIONS, "batchmean")
+
+
+def _reduce(loss: Tensor, reduction: str) -> Tensor:
+    """The losses, or their mean or sum."""
+    if reduction == "mean":
+        return ops.mean(loss)
+    return ops.sum(loss) if reduction == "sum" else loss
+
+
+def _reduce_weighted(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+    """The losses times their weights, reduced; the mean divides by the sum of the weights."""
+    if weight is None:
+        return _reduce(loss, reduction)
+    loss = loss * weight
+    return ops.sum(loss) / ops.sum(weight) if reduction == "mean" else _reduce(loss, reduction)
+
+
+def check_reduction(op: str, reduction: str, allowed: Sequence[str] = REDUCTIONS) -> None:
+    """ValueError unless `reduction` is one of those allowed."""
+    if reduction not in allowed:
+        names = ", ".join(f'"{name}"' for name in allowed)
+        raise ValueError(f"{op}: reduction must be one of {names}, got {reduction!r}")
+
+
+def check_label_smoothing(op: str, label_smoothing: float) -> None:
+    """ValueError unless it is a share."""
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"{op}: label_smoothing must be between 0 and 1, got {label_smoothing}")
+
+
+def check_threshold(op: str, name: str, value: float, zero: bool = False) -> None:
+    """ValueError unless `value` is positive, or zero where that is allowed."""
+    if not (value > 0 or (zero and value == 0)):
+        raise ValueError(f"{op}: {name} must {'not be negative' if zero else 'be positive'}, got {value}")
+
+
+def _must_be_tensors(op: str, **operands: Any) -> None:
+    """TypeError for lists, numbers and the like."""
+    for name, x in operands.items():
+        if not isinstance(x, (Tensor, np.ndarray)):
+            raise TypeError(f"{op}: {name} must be a Tensor, got {type(x).__name__}; use minigrad.tensor(...)")
+
+
+def _must_be_floating(op: str, x: Any, name: str = "input") -> None:
+    """TypeError unless a Tensor or array, RuntimeError unless of a floating dtype."""
+    _must_be_tensors(op, **{name: x})
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"{op}: {name} must be floating, got {x.dtype.name}; use {name}.float()")
+
+
+def _must_broadcast(op: str, name: str, a: Tensor, other: str, b: Tensor) -> None:
+    """RuntimeError unless the shapes of `a` and `b` broadcast."""
+    try:
+        np.broadcast_shapes(a.shape, b.shape)
+    except ValueError:
+        raise RuntimeError(
+            f"{op}: {name} of shape {tuple(a.shape)} and {other} of shape {tuple(b.shape)} do not broadcast"
+        ) from None
+
+
+def _as_indices(op: str, name: str, x: Tensor) -> np.ndarray:
+    """x as an int64 array; RuntimeError unless it holds integers."""
+    array = unwrap(x)
+    if array.dtype.kind not in "iu":
+        raise RuntimeError(f"{op}: {name} must hold integers, got {array.dtype.name}; use {name}.long()")
+    return array.astype(np.int64, copy=False)
+
+
+def _must_be_in_range(op: str, what: str, indices: np.ndarray, size: int, because: str) -> None:
+    """IndexError that names the first of the indices outside of [0, size), and where it stands."""
+    if not _all_in_range(indices, size):
+        place = tuple(int(i) for i in np.argwhere((indices < 0) | (indices >= size))[0])
+        at = f" at index {place[0] if len(place) == 1 else place}" if place else ""
+        raise IndexError(f"{op}: {what} must be in [0, {size}), got {indices[place]}{at}; {because}")
+
+
+def _all_in_range(indices: np.ndarray, size: int) -> bool:
+    """Are all the int64 indices in [0, size)? As unsigned, a negative one is huge: one pass will do."""
+    return not indices.size or bool(indices.view(np.uint64).max() < size)
