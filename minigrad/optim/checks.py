@@ -1,0 +1,52 @@
+"""Checks of options. Each message names the owner and the option, what is wanted, and the value that came."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import Any
+
+RANGES = {
+    "": lambda x: True,
+    " >= -1": lambda x: x >= -1,
+    " >= 0": lambda x: x >= 0,
+    " > 0": lambda x: x > 0,
+    " >= 1": lambda x: x >= 1,
+    " in [0, 1)": lambda x: 0 <= x < 1,
+    " in [0, 1]": lambda x: 0 <= x <= 1,
+    " in (0, 1]": lambda x: 0 < x <= 1,
+}
+
+
+def number(owner: str, name: str, value: Any, wanted: str = "") -> Any:
+    """`value`, a finite number in the range `wanted`, one of RANGES."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        advice = "; pass its .item()" if hasattr(value, "item") else ""
+        raise TypeError(f"{owner}: {name} must be a number{wanted}, got {name}={value!r}{advice}")
+    if not (math.isfinite(value) and RANGES[wanted](value)):
+        raise ValueError(f"{owner}: {name} must be a finite number{wanted}, got {name}={value!r}")
+    return value
+
+
+def whole(owner: str, name: str, value: Any, wanted: str = "") -> int:
+    """`value`, an int in the range `wanted`, one of RANGES."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{owner}: {name} must be an int{wanted}, got {name}={value!r}")
+    if not RANGES[wanted](value):
+        raise ValueError(f"{owner}: {name} must be an int{wanted}, got {name}={value!r}")
+    return int(value)
+
+
+def flag(owner: str, name: str, value: Any) -> bool:
+    """`value`, True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{owner}: {name} must be True or False, got {name}={value!r}")
+    return value
+
+
+def choice(owner: str, name: str, value: Any, *choices: str) -> str:
+    """`value`, one of the choices."""
+    if value not in choices:
+        wanted = " or ".join(f'"{c}"' for c in choices)
+        raise ValueError(f"{owner}: {name} must be {wanted}, got {name}={value!r}")
+    return value
