@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from itertools import groupby
 from operator import index as as_index
 from typing import Any, Self
@@ -16,27 +16,30 @@ class _Series(Module):
     """What Sequential and ModuleList share: modules in an order, with the behaviour of a list."""
 
     def __len__(self) -> int:
-        return len(self._modules)
+        return len(self._registered("module"))
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._modules.values())
+        return iter([module for _, module in self._registered("module")])
 
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return self._part(index)
-        return self._modules[self._name(index)]
+        return getattr(self, self._name(index))
 
     def __setitem__(self, index: int, module: Module) -> None:
         self.register_module(self._name(index), module)
 
     def __delitem__(self, index: int | slice) -> None:
-        names = list(self._modules)[index] if isinstance(index, slice) else [self._name(index)]
-        self._renumber([module for name, module in self._modules.items() if name not in names])
+        modules = list(self)
+        if not isinstance(index, slice):
+            self._name(index)  # checks it
+        del modules[index]
+        self._renumber(modules)
 
     def append(self, module: Module) -> Self:
         """Add a module at the end; gives back the container."""
         n = len(self)
-        while str(n) in self._modules:  # a slice of a Sequential keeps its names, so they need not start at 0
+        while str(n) in self._registry:  # a slice of a Sequential keeps its names, so they need not start at 0
             n += 1
         self.register_module(str(n), module)
         return self
@@ -76,7 +79,7 @@ class _Series(Module):
             raise TypeError(f"{type(self).__name__}: indices must be ints or slices, got {index!r}") from None
         if not -n <= i < n:
             raise IndexError(f"{type(self).__name__}: index {i} is out of range for {n} modules")
-        return list(self._modules)[i]
+        return self._registered("module")[i][0]
 
     def _part(self, index: slice) -> Self:
         raise NotImplementedError
@@ -92,8 +95,10 @@ class _Series(Module):
         return listed
 
     def _renumber(self, modules: list) -> None:
-        self._modules.clear()
-        self._modules.update((str(i), module) for i, module in enumerate(modules))
+        for name, _ in self._registered("module"):
+            delattr(self, name)
+        for i, module in enumerate(modules):
+            self.register_module(str(i), module)
 
 
 class Sequential(_Series):
@@ -121,15 +126,15 @@ class Sequential(_Series):
 
     def forward(self, input: Any) -> Any:
         """Every module in turn."""
-        for module in self._modules.values():
-            input = module(input)  # type: ignore[misc]
+        for module in self:
+            input = module(input)
         return input
 
     def __add__(self, other: Iterable[Module]) -> Sequential:
         return Sequential(*self, *self._checked(other))
 
     def _part(self, index: slice) -> Self:
-        return type(self)(dict(list(self._modules.items())[index]))  # type: ignore[arg-type]
+        return type(self)(dict(self._registered("module")[index]))
 
 
 class ModuleList(_Series):
@@ -182,34 +187,34 @@ class ModuleDict(Module):
             self.update(modules)
 
     def __len__(self) -> int:
-        return len(self._modules)
+        return len(self._registered("module"))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._modules)
+        return iter(self.keys())
 
     def __contains__(self, key: object) -> bool:
-        return key in self._modules
+        return key in self.keys()
 
     def __getitem__(self, key: str) -> Any:
-        return self._modules[key]
+        return dict(self._registered("module"))[key]
 
     def __setitem__(self, key: str, module: Module) -> None:
         self.register_module(key, module)
 
     def __delitem__(self, key: str) -> None:
-        del self._modules[key]
+        self.pop(key)
 
-    def keys(self) -> Iterable[str]:
+    def keys(self) -> KeysView[str]:
         """The names."""
-        return self._modules.keys()
+        return dict(self._registered("module")).keys()
 
-    def values(self) -> Iterable[Any]:
+    def values(self) -> ValuesView[Any]:
         """The modules."""
-        return self._modules.values()
+        return dict(self._registered("module")).values()
 
-    def items(self) -> Iterable[tuple[str, Any]]:
+    def items(self) -> ItemsView[str, Any]:
         """The names and modules, as pairs."""
-        return self._modules.items()
+        return dict(self._registered("module")).items()
 
     def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
         """Add the modules of a dict, or of pairs; those of names that are there are replaced."""
@@ -220,12 +225,16 @@ class ModuleDict(Module):
             raise TypeError(f"{type(self).__name__}: needs a dict or pairs (name, module), got {got}") from None
         for name, module in given.items():
             self._check("module", name, module)
-        self._modules.update(given)
+        for name, module in given.items():
+            self[name] = module
 
     def pop(self, key: str) -> Any:
-        """Take the module of that name out."""
-        return self._modules.pop(key)
+        """Take the module of that name out; KeyError if there is none."""
+        taken = self[key]
+        delattr(self, key)
+        return taken
 
     def clear(self) -> None:
         """Take every module out."""
-        self._modules.clear()
+        for name in self.keys():
+            delattr(self, name)

@@ -1,4 +1,8 @@
-"""Module: what layers and models are made of. It keeps parameters, buffers and submodules in order, by name."""
+"""Module: what layers and models are made of. It keeps parameters, buffers and submodules in order, by name.
+
+They are ordinary attributes: `layer.weight` costs what any attribute does. Next to them, `_registry` remembers which
+names are what; everything that goes through a model (parameters, state dicts, `to`...) goes by it.
+"""
 
 from __future__ import annotations
 
@@ -58,9 +62,7 @@ class Module:
     """
 
     training: bool
-    _parameters: dict[str, Parameter | None]
-    _buffers: dict[str, Tensor | None]
-    _modules: dict[str, Module | None]
+    _registry: dict[str, str]  # name: "parameter", "buffer" or "module", in the order of registration
     _non_persistent: set[str]  # names of the buffers that the state dict leaves out
     _pre_hooks: OrderedDict[int, Callable]
     _hooks: OrderedDict[int, Callable]
@@ -68,16 +70,10 @@ class Module:
     forward: Callable[..., Any] = _no_forward
 
     def __init__(self) -> None:
-        # straight into __dict__: __setattr__ looks for the registries that are being made here
-        self.__dict__.update(
-            training=True,
-            _parameters={},
-            _buffers={},
-            _modules={},
-            _non_persistent=set(),
-            _pre_hooks=OrderedDict(),
-            _hooks=OrderedDict(),
-        )
+        self._registry = {}
+        self._non_persistent = set()
+        self._pre_hooks, self._hooks = OrderedDict(), OrderedDict()
+        self.training = True
 
     # ------------------------------------------------------------------------------------- calling
 
@@ -157,7 +153,7 @@ class Module:
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Register `param` under `name`; None reserves the name, as layers do with `bias=False`."""
         self._check("parameter", name, param)
-        self._store("_parameters", name, param)
+        self._register("parameter", name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Register a Tensor that is state but is not trained; None reserves the name.
@@ -171,91 +167,80 @@ class Module:
         {'steps': tensor(0)}
         """
         self._check("buffer", name, tensor)
-        self._store("_buffers", name, tensor)
+        self._register("buffer", name, tensor)
         if not persistent:
             self._non_persistent.add(name)
 
     def register_module(self, name: str, module: Module | None) -> None:
         """Register a submodule under `name`; None reserves the name."""
         self._check("module", name, module)
-        self._store("_modules", name, module)
+        self._register("module", name, module)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """`register_module` under its older name."""
         self.register_module(name, module)
 
     def _check(self, kind: str, name: str, value: Any) -> None:
-        """Can `value` be registered as a parameter, buffer or module under this name?"""
-        owner, registry = type(self).__name__, f"_{kind}s"
-        if registry not in self.__dict__:
+        """Can `value` be registered under this name, as a parameter, buffer or module?"""
+        owner = type(self).__name__
+        if "_registry" not in self.__dict__:
             raise _not_initialized(self, f"register {kind} {name!r}")
         if not isinstance(name, str):
             raise TypeError(f"{owner}: the name of a {kind} must be a str, got {name!r}")
         if not name or "." in name:
             raise ValueError(f"{owner}: the name of a {kind} must not be empty nor contain a dot, got {name!r}")
-        if name not in self.__dict__[registry] and hasattr(self, name):
+        if self._registry.get(name) != kind and hasattr(self, name):
             raise ValueError(f"{owner}: cannot register {kind} {name!r}: there is an attribute of that name already")
-        accepted = _REGISTRIES[registry]
+        accepted = _KINDS[kind]
         if value is not None and not isinstance(value, accepted):
             raise TypeError(
                 f"{owner}: {kind} {name!r} must be a {accepted.__name__} or None, got {type(value).__name__}"
             )
 
-    def _store(self, registry: str, name: str, value: Any) -> None:
-        """Put `value` into one registry, and take whatever else goes by that name away."""
-        self.__dict__.pop(name, None)
-        for other in _REGISTRIES:
-            if other != registry:
-                self.__dict__[other].pop(name, None)
+    def _register(self, kind: str, name: str, value: Any) -> None:
+        """Set the attribute, and remember what it is."""
+        if self._registry.get(name) != kind:
+            self._registry.pop(name, None)  # what changes its kind goes to the end
+            self._registry[name] = kind
         self._non_persistent.discard(name)
-        self.__dict__[registry][name] = value
+        self.__dict__[name] = value
+
+    def _registered(self, kind: str) -> list[tuple[str, Any]]:
+        """The names and values of one kind, in the order of registration."""
+        own = self.__dict__
+        return [(name, own[name]) for name, what in self._registry.items() if what == kind]
 
     def __setattr__(self, name: str, value: Any) -> None:
-        own = self.__dict__
-        if "_modules" not in own and isinstance(value, (Parameter, Module)):
-            raise _not_initialized(self, f"assign {name!r}")
-        if isinstance(value, Parameter):
-            self._store("_parameters", name, value)
-            return
-        for registry, accepted in _REGISTRIES.items():
-            if name in own.get(registry, ()):
-                if value is not None and not isinstance(value, accepted):
-                    raise TypeError(
-                        f"{type(self).__name__}: {name!r} is one of its {registry[1:]}, so it takes a "
-                        f"{accepted.__name__} or None, got {type(value).__name__}; `del` it first to change its kind"
-                    )
-                own[registry][name] = value
-                return
-        if isinstance(value, Module):
-            self._store("_modules", name, value)
+        registry = self.__dict__.get("_registry")
+        if registry is None:
+            if isinstance(value, (Parameter, Module)):
+                raise _not_initialized(self, f"assign {name!r}")
+            object.__setattr__(self, name, value)
+        elif isinstance(value, Parameter):
+            self._register("parameter", name, value)
+        elif name in registry:
+            accepted = _KINDS[registry[name]]
+            if value is not None and not isinstance(value, accepted):
+                raise TypeError(
+                    f"{type(self).__name__}: {registry[name]} {name!r} must be a {accepted.__name__} or None, got "
+                    f"{type(value).__name__}; `del` it first to make something else of it"
+                )
+            self.__dict__[name] = value
+        elif isinstance(value, Module):
+            self._register("module", name, value)
         else:
             object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
-        # reached only when the usual lookup found nothing
-        own = self.__dict__
-        if "_modules" in own:
-            if name in own["_parameters"]:
-                return own["_parameters"][name]
-            if name in own["_buffers"]:
-                return own["_buffers"][name]
-            if name in own["_modules"]:
-                return own["_modules"][name]
-        elif name in _REGISTRIES or name in ("_non_persistent", "_pre_hooks", "_hooks", "training"):
-            raise _not_initialized(self, "use it")
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        # reached only when there is no such attribute
+        if name in Module.__annotations__ and "_registry" not in self.__dict__:
+            raise _not_initialized(self, "be used")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     def __delattr__(self, name: str) -> None:
-        for registry in _REGISTRIES:
-            if name in self.__dict__.get(registry, ()):
-                del self.__dict__[registry][name]
-                self._non_persistent.discard(name)
-                return
         object.__delattr__(self, name)
-
-    def __dir__(self) -> list[str]:
-        registered = [name for registry in _REGISTRIES for name in self.__dict__.get(registry, ())]
-        return sorted({*super().__dir__(), *(name for name in registered if name.isidentifier())})
+        self._registry.pop(name, None)
+        self._non_persistent.discard(name)
 
     # --------------------------------------------------------------------------------- looking inside
 
@@ -278,7 +263,7 @@ class Module:
         if remove_duplicate:
             memo.add(self)
         yield prefix, self
-        for name, module in self._modules.items():
+        for name, module in self._registered("module"):
             if module is not None:
                 yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
@@ -289,7 +274,7 @@ class Module:
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules registered in this one itself, each once, with their names."""
         seen = set()
-        for name, module in self._modules.items():
+        for name, module in self._registered("module"):
             if module is not None and module not in seen:
                 seen.add(module)
                 yield name, module
@@ -307,7 +292,7 @@ class Module:
         recurse          : include the submodules' parameters
         remove_duplicate : give a parameter that is registered twice only once
         """
-        return self._named("_parameters", prefix, recurse, remove_duplicate)
+        return self._named("parameter", prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """The parameters, each once; those of the submodules too if `recurse`."""
@@ -317,52 +302,47 @@ class Module:
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """The buffers with their paths; the arguments are those of `named_parameters`."""
-        return self._named("_buffers", prefix, recurse, remove_duplicate)
+        return self._named("buffer", prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """The buffers, each once; those of the submodules too if `recurse`."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
-    def _named(self, registry: str, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
+    def _named(self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
         holders = self.named_modules(None, prefix, remove_duplicate) if recurse else iter([(prefix, self)])
         seen = set()
         for path, module in holders:
-            for name, tensor in module.__dict__[registry].items():
+            for name, tensor in module._registered(kind):
                 if tensor is not None and not (remove_duplicate and id(tensor) in seen):
                     seen.add(id(tensor))
                     yield (f"{path}.{name}" if path else name), tensor
 
     def get_submodule(self, target: str) -> Module:
-        """The submodule at a path such as "features.0"; itself for ""."""
+        """The submodule at a path such as "features.0"; the module itself for ""."""
         module = self
         for name in target.split(".") if target else ():
-            found = module._modules.get(name)
-            if found is None:
-                raise AttributeError(
-                    f"{type(self).__name__} has no submodule {target!r}: {type(module).__name__} has no {name!r}, only "
-                    f"{list(module._modules)}"
-                )
-            module = found
+            module = self._step(module, "module", name, target)
         return module
 
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a path such as "features.0.weight"."""
-        return self._get("parameter", target)
+        path, _, name = target.rpartition(".")
+        return self._step(self.get_submodule(path), "parameter", name, target)
 
     def get_buffer(self, target: str) -> Tensor:
         """The buffer at a path such as "features.1.running_mean"."""
-        return self._get("buffer", target)
-
-    def _get(self, kind: str, target: str) -> Any:
         path, _, name = target.rpartition(".")
-        module = self.get_submodule(path)
-        found = module.__dict__[f"_{kind}s"].get(name)
-        if found is None:
+        return self._step(self.get_submodule(path), "buffer", name, target)
+
+    def _step(self, module: Module, kind: str, name: str, target: str) -> Any:
+        """What `module` holds by that name, on the way to `target`."""
+        held = dict(module._registered(kind))
+        if held.get(name) is None:
             raise AttributeError(
-                f"{type(self).__name__} has no {kind} {target!r}: {type(module).__name__} has no {name!r}, only "
-                f"{list(module.__dict__[f'_{kind}s'])}"
+                f"{type(self).__name__} has no {kind} {target!r}: {name!r} is none of the {kind}s of "
+                f"{type(module).__name__}, {list(held)}"
             )
-        return found
+        return held[name]
 
     # ------------------------------------------------------------------------- changing all of it at once
 
@@ -468,11 +448,10 @@ class Module:
         ['0.weight', '0.bias', '1.weight', '1.bias', '1.running_mean', '1.running_var', '1.num_batches_tracked']
         """
         state = {} if destination is None else destination
-        persistent = {name: buffer for name, buffer in self._buffers.items() if name not in self._non_persistent}
-        for name, tensor in (*self._parameters.items(), *persistent.items()):
-            if tensor is not None:
+        for name, tensor in self._registered("parameter") + self._registered("buffer"):
+            if tensor is not None and name not in self._non_persistent:
                 state[prefix + name] = tensor if keep_vars else tensor.detach()
-        for name, module in self._modules.items():
+        for name, module in self._registered("module"):
             if module is not None:
                 module.state_dict(destination=state, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
         return state
@@ -528,11 +507,11 @@ class Module:
         return ""
 
     def __repr__(self) -> str:
-        children = [f"({name}): {module!r}" for name, module in self._modules.items()]
+        children = [f"({name}): {module!r}" for name, module in self._registered("module")]
         return layout(type(self).__name__, self.extra_repr(), children)
 
 
-_REGISTRIES: dict[str, type] = {"_parameters": Parameter, "_buffers": Tensor, "_modules": Module}
+_KINDS: dict[str, type] = {"parameter": Parameter, "buffer": Tensor, "module": Module}
 
 
 def layout(name: str, extra: str, children: list[str]) -> str:
