@@ -244,7 +244,12 @@ class Op:
             else:
                 arrays.append(x)
                 needs.append(False)
-        y = op.forward(*arrays, **options)
+        try:
+            y = op.forward(*arrays, **options)
+        except ValueError as error:
+            if "broadcast" in str(error):
+                raise RuntimeError(cannot_broadcast(cls.__name__, *arrays)) from None
+            raise
         if not any_tensor:
             return y  # arrays in, array out: this is what keeps a plain backward pass at NumPy's speed
         recorded = _mode.enabled and True in needs
@@ -305,6 +310,12 @@ class Fused(Op):
         wanted = {node for node in nodes if node is not None}
         found = _walk({_node(y): g}, create_graph=True, retain_graph=True, wanted=wanted)
         return tuple(found.get(node) for node in nodes)
+
+
+def cannot_broadcast(name: str, *arrays: Any) -> str:
+    """What to say when the shapes of operands do not go together."""
+    shapes = " and ".join(str(np.shape(a)) for a in arrays)
+    return f"{name}: shapes {shapes} do not broadcast: from the last one on, sizes must be equal, or one of them 1"
 
 
 class Alias(Op):

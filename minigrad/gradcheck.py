@@ -56,25 +56,28 @@ def gradcheck(
             raise ValueError(
                 f"gradcheck: inputs[{i}] is {x.dtype.name}; finite differences need float64, use x.double()"
             )
+        if not x.array.flags.writeable:
+            raise ValueError(f"gradcheck: inputs[{i}] is read-only (expanded, say), and is changed to take differences")
     rng = (generator or Generator()).numpy
 
-    outputs = [y for y in _as_list(func(*args)) if y.requires_grad]
-    cotangents = [rng.standard_normal(y.shape) for y in outputs]
+    floating = {i: y for i, y in enumerate(_as_list(func(*args))) if y.is_floating_point()}
+    outputs = {i: y for i, y in floating.items() if y.requires_grad}  # beside these, the others count as constants
+    cotangents = {i: rng.standard_normal(y.shape) for i, y in (outputs or floating).items()}
     analytic: Sequence[Any] = [None] * len(checked)
     if outputs:
-        wanted, seeds = [x for _, x in checked], [autograd.wrap(v) for v in cotangents]
-        analytic = autograd.grad(outputs, wanted, seeds, allow_unused=True)
+        wanted, seeds = [x for _, x in checked], [autograd.wrap(np.asarray(v)) for v in cotangents.values()]
+        analytic = autograd.grad(tuple(outputs.values()), wanted, seeds, allow_unused=True)
 
     def projection() -> float:
         with autograd.no_grad():
-            ys = [y for y in _as_list(func(*args)) if y.dtype.kind == "f"]
-        return sum(float((v * y.array).sum()) for v, y in zip(cotangents, ys, strict=True))
+            ys = _as_list(func(*args))
+        return sum(float((v * ys[i].array).sum()) for i, v in cotangents.items())
 
     for (i, x), g in zip(checked, analytic, strict=True):
         claimed = np.zeros(x.shape) if g is None else g.array
         if claimed.shape != x.shape:
             return _fail(f"inputs[{i}] has shape {x.shape}, but its gradient {claimed.shape}", raise_exception)
-        numeric = _central_differences(projection, x.array, eps) if cotangents else np.zeros(x.shape)
+        numeric = _central_differences(projection, x.array, eps)
         wrong = ~np.isclose(claimed, numeric, rtol=rtol, atol=atol)
         if wrong.any():
             worst = np.unravel_index(np.argmax(np.where(wrong, np.abs(claimed - numeric), -1.0)), x.shape)
@@ -140,11 +143,13 @@ def _central_differences(f: Callable[[], float], x: np.ndarray, eps: float) -> n
     gradient = np.empty(x.shape)
     for place in np.ndindex(*x.shape):
         held = x[place]
-        x[place] = held + eps
-        above = f()
-        x[place] = held - eps
-        below = f()
-        x[place] = held
+        try:
+            x[place] = held + eps
+            above = f()
+            x[place] = held - eps
+            below = f()
+        finally:
+            x[place] = held
         gradient[place] = (above - below) / (2 * eps)
     return gradient
 

@@ -11,12 +11,12 @@ import math
 import numpy as np
 
 from ..autograd import Op
-from .common import Operand, floating, quiet, zeros_like
-from .elementwise import abs, erf, exp, sigmoid, tanh, where
+from .common import Operand, floating, is_bool, quiet
+from .elementwise import abs, erf, exp, masked, sigmoid, tanh, where
 
 
 class ReLU(Op):
-    """y = max(x, 0), NaN where x is NaN; dy/dx = 1 where x > 0, else 0 (also at 0)"""
+    """y = max(x, 0), NaN where x is NaN; dy/dx = 1 where y is not 0, else 0 (also at x = 0)"""
 
     saves_inputs = False
 
@@ -25,7 +25,7 @@ class ReLU(Op):
         return self.y
 
     def backward(self, g: Operand) -> Operand:
-        return g * (self.y > 0)
+        return masked(g, self.y != 0)
 
 
 class LeakyReLU(Op):
@@ -74,11 +74,11 @@ class HardTanh(Op):
     saves_inputs = False
 
     def forward(self, x: np.ndarray, low: float, high: float) -> np.ndarray:
-        self.inside = np.asarray((x > low) & (x < high))
+        self.inside = ~((x <= low) | (x >= high))
         return np.clip(x, low, high)
 
     def backward(self, g: Operand) -> Operand:
-        return where(self.inside, g, zeros_like(g))
+        return masked(g, self.inside)
 
 
 def relu(input: Operand) -> Operand:
@@ -88,6 +88,8 @@ def relu(input: Operand) -> Operand:
     >>> minigrad.relu(minigrad.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
+    if is_bool(input):
+        raise RuntimeError("relu: a bool tensor has no positive part; use x.float()")
     return ReLU.apply(input)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -110,7 +111,10 @@ def promote(op: str, a: Operand, b: Operand) -> tuple[Operand, ...]:
             got = f"{type(a).__name__} and {type(b).__name__}"
             raise TypeError(f"{op}: operands must be Tensors, arrays or numbers, got {got}")
     dtype = dtypes.result_type(a, b)
-    return tuple(cast(x, dtype) if hasattr(x, "dtype") else np.asarray(x, dtype) for x in (a, b))
+    try:
+        return tuple(cast(x, dtype) if hasattr(x, "dtype") else np.asarray(x, dtype) for x in (a, b))
+    except OverflowError as error:
+        raise RuntimeError(f"{op}: {error}; convert the tensor to a wider dtype first") from None
 
 
 def must_share_dtype(op: str, *operands: Operand | None) -> None:
@@ -185,4 +189,4 @@ def flatten_sizes(sizes: tuple) -> tuple[int, ...]:
     """The ints of `f(2, 3)` and of `f((2, 3))` alike."""
     if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
         sizes = tuple(sizes[0])
-    return tuple(int(n) for n in sizes)
+    return tuple(operator.index(n) for n in sizes)

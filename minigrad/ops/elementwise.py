@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels
-from ..autograd import Op, is_tensor, unwrap, wrap
-from .common import Operand, floating, is_bool, is_number_or_array, promote, quiet, shape_of, sum_to, zeros_like
+from .. import dtypes, kernels
+from ..autograd import Op, cannot_broadcast, is_tensor, unwrap, wrap
+from .common import Operand, cast, floating, is_bool, is_number_or_array, promote, quiet, shape_of, sum_to, zeros_like
 
 # ------------------------------------------------------------------------------------------- arithmetic
 
@@ -114,15 +114,26 @@ def add(input: Operand, other: Operand, *, alpha: float = 1) -> Operand:
     >>> minigrad.add(minigrad.tensor([1.0, 2.0]), 10)
     tensor([11., 12.])
     """
-    return Add.apply(*promote("add", input, other if alpha == 1 else mul(other, alpha)))
+    return Add.apply(*_scaled("add", input, other, alpha))
 
 
 def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Operand:
     """input - alpha * other, broadcast."""
-    a, b = promote("sub", input, other if alpha == 1 else mul(other, alpha))
-    if is_bool(a) and is_bool(b):
-        raise RuntimeError("sub: two bool tensors cannot be subtracted; use != (exclusive or) instead")
-    return Sub.apply(a, b)
+    if is_bool(input) or is_bool(other):
+        raise RuntimeError("sub: bools cannot be subtracted; use ^ (exclusive or), or convert with .to(dtype)")
+    return Sub.apply(*_scaled("sub", input, other, alpha))
+
+
+def _scaled(op: str, a: Operand, b: Operand, alpha: float) -> tuple[Operand, ...]:
+    """a and alpha * b in one dtype, which alpha has no say in."""
+    a, b = promote(op, a, b)
+    if alpha == 1:
+        return a, b
+    dtype = getattr(a, "dtype", None) or b.dtype
+    if dtype.kind != "f" and not isinstance(alpha, (int, np.integer)):
+        raise RuntimeError(f"{op}: alpha must be an int for {dtype.name} operands, got {alpha!r}")
+    scaled = b * alpha
+    return a, cast(scaled, dtype) if hasattr(scaled, "dtype") else scaled
 
 
 def mul(input: Operand, other: Operand) -> Operand:
@@ -132,7 +143,8 @@ def mul(input: Operand, other: Operand) -> Operand:
 
 def div(input: Operand, other: Operand) -> Operand:
     """input / other, broadcast: true division, also of integers."""
-    return Div.apply(*promote("div", floating(input), floating(other)))
+    a, b = promote("div", input, other)
+    return Div.apply(*(floating(x) if hasattr(x, "dtype") else x for x in (a, b)))
 
 
 def neg(input: Operand) -> Operand:
@@ -149,10 +161,11 @@ def pow(input: Operand, exponent: Operand) -> Operand:
     >>> minigrad.pow(minigrad.tensor([1.0, 2.0, 3.0]), 2)
     tensor([1., 4., 9.])
     """
+    if is_bool(input) and is_bool(exponent):
+        raise RuntimeError("pow: bools have no powers; convert with .to(dtype)")
     a, b = promote("pow", input, exponent)
-    whole = getattr(a, "dtype", np.dtype(type(a))).kind in "iu"
-    if whole and isinstance(b, int) and b < 0:
-        raise RuntimeError(f"pow: an integer tensor to the power {b} is no integer; use x.float() ** {b}")
+    if getattr(a, "dtype", dtypes.float64).kind in "iu" and np.any(unwrap(b) < 0):
+        raise RuntimeError("pow: an integer to a negative power is no integer; use x.float() ** exponent")
     return Pow.apply(a, b)
 
 
@@ -238,6 +251,7 @@ class Sqrt(Op):
 class Sin(Op):
     """y = sin(x); dy/dx = cos(x)"""
 
+    @quiet
     def forward(self, x: np.ndarray) -> np.ndarray:
         return np.sin(x)
 
@@ -249,6 +263,7 @@ class Sin(Op):
 class Cos(Op):
     """y = cos(x); dy/dx = -sin(x)"""
 
+    @quiet
     def forward(self, x: np.ndarray) -> np.ndarray:
         return np.cos(x)
 
@@ -372,41 +387,40 @@ class Sign(Op):
     saves_inputs = False
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        return np.sign(x)
+        return np.copy(x) if x.dtype == bool else np.sign(x)
 
     def backward(self, g: Operand) -> Operand:
         return zeros_like(g)
 
 
 class Maximum(Op):
-    """y = max(a, b), NaN if either is; at a tie each gets half of the gradient"""
+    """y = max(a, b), NaN if either is; at a tie each gets half of the gradient, at NaN each all of it"""
 
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.maximum(a, b)
 
     def backward(self, g: Operand) -> tuple:
-        return _split_by_winner(self, g, np.greater)
+        return _split_by_loser(self, g, np.less)
 
 
 class Minimum(Op):
-    """y = min(a, b), NaN if either is; at a tie each gets half of the gradient"""
+    """y = min(a, b), NaN if either is; at a tie each gets half of the gradient, at NaN each all of it"""
 
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.minimum(a, b)
 
     def backward(self, g: Operand) -> tuple:
-        return _split_by_winner(self, g, np.less)
+        return _split_by_loser(self, g, np.greater)
 
 
-def _split_by_winner(op: Op, g: Operand, wins: np.ufunc) -> tuple:
-    """The gradient to the operand that wins, half to each at a tie."""
-    a, b = (unwrap(x) for x in op.operands())
-    share = wins(a, b) + 0.5 * (a == b)  # of a; piecewise constant, so no graph goes through it
-    share = np.asarray(share, dtype=g.dtype)
+def _split_by_loser(op: Op, g: Operand, loses: np.ufunc) -> tuple:
+    """The gradient to the operand that does not lose, half to each at a tie."""
+    a, b = (unwrap(x) for x in op.operands())  # the choice is piecewise constant: no graph goes through it
+    g = g * np.asarray(1 - 0.5 * (a == b), g.dtype)
     need_a, need_b = op.needs
     return (
-        sum_to(g * share, shape_of(a)) if need_a else None,
-        sum_to(g * (1 - share), shape_of(b)) if need_b else None,
+        sum_to(masked(g, ~loses(a, b)), shape_of(a)) if need_a else None,
+        sum_to(masked(g, ~loses(b, a)), shape_of(b)) if need_b else None,
     )
 
 
@@ -420,7 +434,7 @@ class Clamp(Op):
         return np.clip(x, low, high)
 
     def backward(self, g: Operand) -> Operand:
-        return g * self.inside
+        return masked(g, self.inside)
 
 
 class Where(Op):
@@ -436,9 +450,18 @@ class Where(Op):
         (a, b), (_, need_a, need_b) = self.shapes, self.needs
         return (
             None,
-            sum_to(where(self.condition, g, 0.0), a) if need_a else None,
-            sum_to(where(self.condition, 0.0, g), b) if need_b else None,
+            sum_to(masked(g, self.condition), a) if need_a else None,
+            sum_to(masked(g, np.logical_not(self.condition)), b) if need_b else None,
         )
+
+
+def masked(g: Operand, mask: np.ndarray) -> Operand:
+    """`g` where the mask holds, else 0, also where g is infinite or NaN."""
+    if not is_tensor(g):
+        product = g * mask  # many times as fast as np.where, but 0 inf is NaN
+        if not np.isnan(product.sum()):
+            return product
+    return where(mask, g, 0.0)
 
 
 def abs(input: Operand) -> Operand:
@@ -447,7 +470,7 @@ def abs(input: Operand) -> Operand:
 
 
 def sign(input: Operand) -> Operand:
-    """-1, 0 or 1; its gradient is 0 everywhere."""
+    """-1, 0 or 1, and NaN for NaN (PyTorch gives 0); its gradient is 0 everywhere."""
     return Sign.apply(input)
 
 
@@ -501,7 +524,13 @@ def _compare(name: str, ufunc: np.ufunc, a: Operand, b: Operand) -> Operand:
     for x in (a, b):
         if not is_number_or_array(x):
             raise TypeError(f"{name}: operands must be Tensors, arrays or numbers, got {type(x).__name__}")
-    result = ufunc(unwrap(a), unwrap(b))
+    x, y = unwrap(a), unwrap(b)
+    if hasattr(x, "dtype") and hasattr(y, "dtype"):
+        x, y = promote(name, x, y)  # NumPy would compare a float32 array with a float64 number in float64
+    try:
+        result = ufunc(x, y)
+    except ValueError:
+        raise RuntimeError(cannot_broadcast(name, x, y)) from None
     return wrap(result) if is_tensor(a) or is_tensor(b) else result
 
 
@@ -582,19 +611,32 @@ def equal(input: Operand, other: Operand) -> bool:
 
 def bitwise_and(input: Operand, other: Operand) -> Operand:
     """The and of bools, or of the bits of integers."""
-    return _compare("bitwise_and", np.bitwise_and, input, other)
+    return _bitwise("bitwise_and", np.bitwise_and, input, other)
 
 
 def bitwise_or(input: Operand, other: Operand) -> Operand:
     """The or of bools, or of the bits of integers."""
-    return _compare("bitwise_or", np.bitwise_or, input, other)
+    return _bitwise("bitwise_or", np.bitwise_or, input, other)
 
 
 def bitwise_xor(input: Operand, other: Operand) -> Operand:
     """The exclusive or of bools, or of the bits of integers."""
-    return _compare("bitwise_xor", np.bitwise_xor, input, other)
+    return _bitwise("bitwise_xor", np.bitwise_xor, input, other)
 
 
 def bitwise_not(input: Operand) -> Operand:
     """The opposite of bools, or of the bits of integers."""
+    _must_have_bits("bitwise_not", input)
     return _test(np.invert, input)
+
+
+def _bitwise(name: str, ufunc: np.ufunc, a: Operand, b: Operand) -> Operand:
+    a, b = promote(name, a, b)
+    _must_have_bits(name, a, b)
+    return _compare(name, ufunc, a, b)
+
+
+def _must_have_bits(name: str, *operands: Operand) -> None:
+    for x in operands:
+        if not hasattr(x, "dtype") or x.dtype.kind == "f":
+            raise TypeError(f"{name}: needs bools or integers, got {x.dtype.name if hasattr(x, 'dtype') else repr(x)}")

@@ -19,7 +19,10 @@ class Index(Op):
 
     def forward(self, x: np.ndarray, key: Key) -> np.ndarray:
         self.shape, self.key = x.shape, key
-        return x[key]
+        y = x[key]
+        if isinstance(y, np.ndarray):
+            return y
+        return x[(*(key if isinstance(key, tuple) else (key,)), ...)]  # one element: a 0-d view, not a copy of it
 
     def backward(self, g: Operand) -> Operand:
         return IndexAdd.apply(g, key=self.key, shape=self.shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..autograd import Op
-from .common import Operand, must_share_dtype, sum_to
+from .common import Operand, must_share_dtype, quiet, sum_to
 from .reduce import sum
 from .shape import reshape, transpose, unsqueeze
 
@@ -13,6 +13,7 @@ from .shape import reshape, transpose, unsqueeze
 class MatMul(Op):
     """y = a b, batched over leading axes that broadcast; ga = g b^T, gb = a^T g"""
 
+    @quiet
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return a @ b
 
@@ -27,6 +28,7 @@ class MatMul(Op):
 class Linear(Op):
     """y = x w^T + b, over the last axis of x; gx = g w, gw = g^T x, gb = the sum of g over all rows"""
 
+    @quiet
     def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
         y = x @ w.T
         if b is not None:

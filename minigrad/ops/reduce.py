@@ -50,6 +50,7 @@ class CumSum(Op):
 
     saves_inputs = False
 
+    @quiet
     def forward(self, x: np.ndarray, dim: int, reverse: bool) -> np.ndarray:
         self.dim, self.reverse = dim, reverse
         if x.ndim == 0:
@@ -123,8 +124,8 @@ def std(
     *,
     correction: float = 1,
 ) -> Operand:
-    """The square root of `var`, of the same arguments."""
-    return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+    """The square root of `var`, of the same arguments; where it is 0 the gradient is 0."""
+    return _flat_sqrt(var(input, dim, unbiased, keepdim, correction=correction))
 
 
 @numpy_spelling
@@ -139,10 +140,9 @@ def norm(input: Operand, p: float | str = "fro", dim: Dim = None, keepdim: bool 
 
     "fro" is p = 2. At x = 0 the gradient is 0.
     """
+    _must_be_floating("norm", input)
     if p == "fro" or p == 2:
-        squares = sum(input * input, dim, keepdim)
-        zero = unwrap(squares) == 0
-        return where(zero, 0.0, sqrt(where(zero, 1.0, squares)))
+        return _flat_sqrt(sum(input * input, dim, keepdim))
     if isinstance(p, str):
         raise ValueError(f'norm: p must be a number or "fro", got {p!r}')
     if p == float("inf"):
@@ -157,6 +157,12 @@ def norm(input: Operand, p: float | str = "fro", dim: Dim = None, keepdim: bool 
     total = sum(where(zero, 0.0, pow(where(zero, 1.0, abs(input)), p)), dim, keepdim)
     empty = unwrap(total) == 0
     return where(empty, 0.0, pow(where(empty, 1.0, total), 1 / p))
+
+
+def _flat_sqrt(x: Operand) -> Operand:
+    """The square root, with the gradient 0 at 0 instead of an infinite one."""
+    zero = unwrap(x) == 0
+    return where(zero, 0.0, sqrt(where(zero, 1.0, x)))
 
 
 def max_number(a: float, b: float) -> float:
