@@ -7,8 +7,7 @@ Names, argument order, defaults and results are PyTorch's, with three difference
   by keyword: `cross_entropy(x, labels, weight, reduction="sum")`.
 - Class indices may have any integer dtype, not only int64 and uint8.
 
-`reduction` is "mean", "sum", or "none" for one loss per element. With N counting what a loss is taken of, "mean"
-divides by N, or by the sum of the class weights where there are any.
+The `reduction` of a loss is "mean" (the default), "sum", or "none", which gives one loss for each element or label.
 """
 
 from __future__ import annotations
@@ -227,14 +226,16 @@ def batch_norm(
     must_share_dtype(op, input, weight, bias)
     if eps < 0 or (training and eps == 0):
         raise ValueError(f"{op}: eps must be positive (in evaluation it may be 0), got {eps}")
-    x = ops.reshape(input, input.shape[0], channels, math.prod(input.shape[2:]))
+    x = input
+    if x.ndim != 3:
+        x = ops.reshape(x, x.shape[0], channels, math.prod(x.shape[2:]))
     if training:
         y = _normalize_by_batch(op, x, running_mean, running_var, weight, bias, momentum, eps)
     else:
         if running_mean is None:
             raise RuntimeError(f"{op}: running_mean and running_var must be given when training=False, got None")
         y = _normalize_by_constants(x, unwrap(running_mean), unwrap(running_var), weight, bias, eps)
-    return ops.reshape(y, input.shape)
+    return y if input.ndim == 3 else ops.reshape(y, input.shape)
 
 
 def _normalize_by_batch(
@@ -537,7 +538,7 @@ def _check_labels(op: str, x: Tensor, target: Tensor, ignore_index: int) -> tupl
         hint = ""
         if target.shape == x.shape:
             hint = "; class probabilities, in input's shape, must be floating: use target.float()"
-        elif target.ndim == x.ndim and target.shape[1] == 1:
+        elif 1 < target.ndim == x.ndim and target.shape[1] == 1:
             hint = "; target.squeeze(1) has it"
         raise ValueError(
             f"{op}: an input of shape {tuple(x.shape)} needs class indices of shape {shape}, got target of shape "
@@ -642,7 +643,7 @@ def binary_cross_entropy(
     if not ((p >= 0) & (p <= 1)).all():
         bad = p[~((p >= 0) & (p <= 1))][0]
         raise RuntimeError(
-            f"{op}: input must hold probabilities, between 0 and 1, got {bad}; put scores through sigmoid, or use "
+            f"{op}: input must hold probabilities, between 0 and 1, got {bad:g}; put scores through sigmoid, or use "
             "binary_cross_entropy_with_logits"
         )
     edge = p * (1 - p) < 1e-12

@@ -236,7 +236,8 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | No
 @no_grad
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Draw from the normal distribution of std = gain sqrt(2 / (fan_in + fan_out)), as `xavier_uniform_` does."""
-    return tensor.normal_(0, _xavier_std("xavier_normal_", tensor, gain), generator=generator)
+    std = _xavier_std("xavier_normal_", tensor, gain)
+    return normal_(tensor, 0, std, generator)
 
 
 @no_grad
@@ -260,7 +261,8 @@ def kaiming_uniform_(
     >>> bool((w.abs() <= 1).all())
     True
     """
-    return _fill_uniform(tensor, _kaiming_std("kaiming_uniform_", tensor, a, mode, nonlinearity), generator)
+    std = _kaiming_std("kaiming_uniform_", tensor, a, mode, nonlinearity)
+    return _fill_uniform(tensor, std, generator)
 
 
 @no_grad
@@ -272,7 +274,8 @@ def kaiming_normal_(
     generator: Generator | None = None,
 ) -> Tensor:
     """Draw from the normal distribution of std = gain / sqrt(fan); arguments and source as in `kaiming_uniform_`."""
-    return tensor.normal_(0, _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity), generator=generator)
+    std = _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity)
+    return normal_(tensor, 0, std, generator)
 
 
 def _xavier_std(name: str, tensor: Tensor, gain: float) -> float:
@@ -298,7 +301,7 @@ def _kaiming_std(name: str, tensor: Tensor, a: float, mode: str, nonlinearity: s
 def _fill_uniform(tensor: Tensor, std: float, generator: Generator | None) -> Tensor:
     """Draw uniformly, around 0, with the given standard deviation: a uniform distribution ends at sqrt(3) of it."""
     bound = math.sqrt(3) * std
-    return tensor.uniform_(-bound, bound, generator=generator)
+    return uniform_(tensor, -bound, bound, generator)
 
 
 # ----------------------------------------------------------------------------------------------- matrices
