@@ -42,9 +42,8 @@ def get_backend() -> str:
     """The name of the backend in force in this thread: "numba" or "numpy".
 
     >>> import minigrad
-    >>> with minigrad.use_backend("numpy"):
-    ...     minigrad.get_backend()
-    'numpy'
+    >>> minigrad.get_backend() in ("numba", "numpy")
+    True
     """
     module = _choice.module or _default
     return _default_name() if module is None else NAMES[module.__name__]
@@ -62,8 +61,8 @@ def use_backend(name: str) -> Iterator[None]:
 
     >>> import minigrad
     >>> with minigrad.use_backend("numpy"):
-    ...     print(minigrad.get_backend(), minigrad.kernels.current().__name__)
-    numpy minigrad.kernels.reference
+    ...     minigrad.get_backend()
+    'numpy'
     """
     if name not in MODULES:
         raise ValueError(f"use_backend: unknown backend {name!r}; choose one of {_choices()}")

@@ -194,7 +194,7 @@ def max_pool2d_backward(g: Array, indices: Array, input_shape: Shape, *, out: Ou
     shapes.require_shape("max_pool2d_backward", "the output gradient", g, (N, C, *g.shape[2:]))
     shapes.require_range("max_pool2d_backward", "indices", indices, H * W)
     gx = np.zeros(input_shape, g.dtype)
-    n, c = np.indices(g.shape, sparse=True)[:2]
+    n, c = np.arange(N)[:, None, None, None], np.arange(C)[:, None, None]
     np.add.at(gx.reshape(N, C, H * W), (n, c, indices), g)
     return store("max_pool2d_backward", out, gx)
 
@@ -208,7 +208,7 @@ def max_pool2d_take(x: Array, indices: Array, *, out: Out = None) -> Array:
     N, C, H, W = x.shape
     shapes.require_shape("max_pool2d_take", "indices", indices, (N, C, *indices.shape[2:]))
     shapes.require_range("max_pool2d_take", "indices", indices, H * W)
-    n, c = np.indices(indices.shape, sparse=True)[:2]
+    n, c = np.arange(N)[:, None, None, None], np.arange(C)[:, None, None]
     return store("max_pool2d_take", out, x.reshape(N, C, H * W)[n, c, indices])
 
 

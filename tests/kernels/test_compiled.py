@@ -240,6 +240,10 @@ def test_out_may_overlap_an_input(module):
     module.conv2d(image, w, None, *slide, out=image)
     np.testing.assert_allclose(image, expected, rtol=1e-5, atol=1e-5)
 
+    row = np.arange(5.0).reshape(1, 1, 1, 5)
+    module.max_pool2d_take(row, np.array([[[[4, 3, 2, 1, 0]]]]), out=row)
+    np.testing.assert_array_equal(row[0, 0, 0], [4, 3, 2, 1, 0])
+
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", KERNELS)
