@@ -295,14 +295,14 @@ class Optimizer:
             )
         state = {}
         for name, value in saved.items():
-            array, shape = np.array(unwrap(value), order="C"), () if name == "step" else p.shape
+            array, shape = np.asarray(unwrap(value)), () if name == "step" else p.shape
             if array.dtype.kind not in "fiub" or (array.size != 1 if name == "step" else array.shape != shape):
                 wanted = "one number" if name == "step" else f"numbers of shape {shape}"
                 raise ValueError(f"{owner}: {name} must be {wanted}, got {array.dtype} of shape {array.shape}")
             if name == "step":
                 checks.number(owner, name, array.item(), " >= 0")
             dtype = np.float32 if name == "step" else p.dtype
-            state[name] = wrap(array.reshape(shape).astype(dtype, copy=False))
+            state[name] = wrap(array.astype(dtype, order="C").reshape(shape))
         return state
 
     def __repr__(self) -> str:
