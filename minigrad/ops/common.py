@@ -119,9 +119,10 @@ def promote(op: str, a: Operand, b: Operand) -> tuple[Operand, ...]:
 
 def must_share_dtype(op: str, *operands: Operand | None) -> None:
     """RuntimeError unless all operands (None aside) have one dtype: products do not promote, as in PyTorch."""
-    names = [x.dtype.name for x in operands if x is not None]
-    if len(set(names)) > 1:
-        raise RuntimeError(f"{op}: operands must have one dtype, got {' and '.join(names)}; convert with .to(dtype)")
+    found = [x.dtype for x in operands if x is not None]
+    if found.count(found[0]) != len(found):
+        names = " and ".join(dtype.name for dtype in found)
+        raise RuntimeError(f"{op}: operands must have one dtype, got {names}; convert with .to(dtype)")
 
 
 def zeros_like(x: Operand) -> Operand:

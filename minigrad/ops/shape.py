@@ -5,6 +5,7 @@ All but cat, pad and flip give views of the same memory wherever NumPy does.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -62,11 +63,10 @@ def view(input: Operand, *shape: Sizes) -> Operand:
 
 
 def _reshape(op: str, x: Operand, shape: tuple[int, ...], copy: bool | None) -> Operand:
-    total, known, unknown = int(np.prod(x.shape, dtype=np.int64)), 1, 0
-    for n in shape:
-        known, unknown = (known, unknown + 1) if n == -1 else (known * n, unknown)
-        if n < -1:
-            raise RuntimeError(f"{op}: sizes must be -1 or more, got {shape}")
+    total, unknown = math.prod(x.shape), shape.count(-1)
+    known = math.prod(shape) if not unknown else -math.prod(shape)
+    if min(shape, default=0) < -1:
+        raise RuntimeError(f"{op}: sizes must be -1 or more, got {shape}")
     if unknown > 1:
         raise RuntimeError(f"{op}: only one size can be -1, got {shape}")
     if unknown and known == 0:
