@@ -9,7 +9,7 @@ from ..dtypes import int64
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .checks import count
+from .checks import count, describe
 from .module import Module
 from .parameter import Parameter
 
@@ -77,8 +77,8 @@ class _BatchNorm(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """x with its channels in dim 1; the output has the same shape."""
-        if input.ndim not in self.ndims:
-            raise ValueError(f"{type(self).__name__}: expected input {self.form}, got shape {tuple(input.shape)}")
+        if getattr(input, "ndim", None) not in self.ndims:
+            raise ValueError(f"{type(self).__name__}: expected input {self.form}, got {describe(input)}")
         training, momentum, mean, var = self.training, self.momentum, self.running_mean, self.running_var
         seen = self.num_batches_tracked if training and self.track_running_stats else None
         if training and not self.track_running_stats:

@@ -1,4 +1,4 @@
-"""Checks that the constructors of several layers share."""
+"""Checks of arguments that several layers share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["count", "integer"]
+__all__ = ["count", "describe", "integer"]
 
 
 def integer(layer: str, name: str, value: Any) -> int:
@@ -22,3 +22,8 @@ def count(layer: str, name: str, value: Any, least: int = 1) -> int:
     if n < least:
         raise ValueError(f"{layer}: {name} must be at least {least}, got {n}")
     return n
+
+
+def describe(x: Any) -> str:
+    """For an error: the shape of a Tensor or an array, or what else came in its place."""
+    return f"shape {tuple(x.shape)}" if hasattr(x, "shape") else type(x).__name__

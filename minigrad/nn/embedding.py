@@ -9,7 +9,7 @@ from ..creation import empty
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .checks import count
+from .checks import count, describe
 from .module import Module
 from .parameter import Parameter
 
@@ -59,8 +59,8 @@ class Embedding(Module):
             self.weight = Parameter(empty(shape, device=device, dtype=dtype), requires_grad=not _freeze)
             self.reset_parameters()
         else:
-            if tuple(_weight.shape) != shape:
-                raise ValueError(f"Embedding: the table must have shape {shape}, got {tuple(_weight.shape)}")
+            if tuple(getattr(_weight, "shape", ())) != shape:
+                raise ValueError(f"Embedding: the table must have shape {shape}, got {describe(_weight)}")
             self.weight = Parameter(_weight, requires_grad=not _freeze)
 
     @classmethod
@@ -83,10 +83,10 @@ class Embedding(Module):
         >>> layer(minigrad.tensor(1))
         tensor([3., 4.])
         """
-        if embeddings.ndim != 2:
+        if getattr(embeddings, "ndim", None) != 2:
             raise ValueError(
-                "Embedding.from_pretrained: embeddings must be (num_embeddings, embedding_dim), got shape "
-                f"{tuple(embeddings.shape)}"
+                "Embedding.from_pretrained: embeddings must be (num_embeddings, embedding_dim), got "
+                f"{describe(embeddings)}"
             )
         rows, size = embeddings.shape
         options = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)

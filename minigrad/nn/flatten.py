@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .. import ops
 from ..tensor import Tensor
 from .checks import count, integer
 from .module import Module
@@ -26,7 +27,7 @@ class Flatten(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """x of any shape."""
-        return input.flatten(self.start_dim, self.end_dim)
+        return ops.flatten(input, self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
@@ -49,7 +50,7 @@ class Unflatten(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """x (..., product of the sizes, ...)."""
-        return input.unflatten(self.dim, self.unflattened_size)
+        return ops.unflatten(input, self.dim, self.unflattened_size)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

@@ -566,8 +566,9 @@ def _locate(error: Exception, module: Module) -> None:
     else:
         path = ".".join(filter(None, (step, path)))
     error._place = (module, path, layer, text)  # type: ignore[attr-defined]
-    if path:
-        op, colon, rest = text.partition(": ")
-        if colon and op.replace("_", "").lower() == layer.lower():
-            text = rest  # "model.2 (Linear): linear: ..." would say it twice
-        error.args = (f"model.{path} ({layer}): {text}",)
+    op, colon, rest = text.partition(": ")
+    if colon and op.replace("_", "").lower() in (layer.lower(), layer.lower().rstrip("123d")):
+        text = rest  # "BatchNorm2d: batch_norm: ..." would say it twice
+    elif not path:
+        return  # the model itself failed, and its text is its own
+    error.args = (f"model.{path} ({layer}): {text}" if path else f"{layer}: {text}",)

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 import numpy as np
 
 from ... import autograd
+from ...ops.common import quiet
 from ...tensor import Tensor
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
 
 
 @autograd.no_grad
+@quiet
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],
     max_norm: float,
