@@ -1,0 +1,192 @@
+"""Sequential, ModuleList and ModuleDict."""
+
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+import minigrad
+from minigrad import nn
+
+
+def layers(n=3):
+    return [nn.Linear(2, 2) for _ in range(n)]
+
+
+def names(container):
+    return [name for name, _ in container.named_children()]
+
+
+class TestSequential:
+    def test_calls_every_module_in_turn(self, rng):
+        a, b, _ = layers()
+        x = minigrad.tensor(rng.standard_normal((4, 2)), dtype=minigrad.float32)
+        assert minigrad.equal(nn.Sequential(a, nn.ReLU(), b)(x), b(minigrad.relu(a(x))))
+        assert nn.Sequential()(x) is x
+
+    def test_names(self):
+        a, b, c = layers()
+        assert names(nn.Sequential(a, b, c)) == ["0", "1", "2"]
+        for kind in (dict, OrderedDict):
+            model = nn.Sequential(kind(first=a, second=b))
+            assert names(model) == ["first", "second"] and model.second is b
+        model.append(c)
+        assert names(model) == ["first", "second", "2"]
+
+    def test_like_a_list(self):
+        a, b, c = layers()
+        model = nn.Sequential(a, b, c)
+        assert len(model) == 3 and list(model) == [a, b, c]
+        assert model[0] is a and model[-1] is c and model[np.int64(1)] is b
+        assert b in model and nn.ReLU() not in model
+        tail = model[1:]
+        assert type(tail) is nn.Sequential and list(tail) == [b, c] and names(tail) == ["1", "2"]
+        new = nn.ReLU()
+        assert list(tail.append(new)) == [b, c, new]
+        assert list(model) == [a, b, c]
+        model[1] = new
+        assert list(model) == [a, new, c] and names(model) == ["0", "1", "2"]
+        del model[1]
+        assert list(model) == [a, c] and names(model) == ["0", "1"]
+        assert model.insert(-1, b) is model and list(model) == [a, b, c]
+        assert model.insert(3, new).pop() is new and model.pop(0) is a and names(model) == ["0", "1"]
+        assert model.extend([a]) is model and list(model) == [b, c, a]
+        del model[::2]
+        assert list(model) == [c]
+        assert list(model + nn.Sequential(a)) == [c, a] and list(model) == [c]
+        model += [a]
+        assert list(model) == [c, a]
+
+    def test_parameters_are_in_order(self):
+        a, b, c = layers()
+        model = nn.Sequential(a, b)
+        model.insert(0, c)
+        assert [id(p) for p in model.parameters()] == [id(p) for m in (c, a, b) for p in m.parameters()]
+        assert list(model.state_dict())[:2] == ["0.weight", "0.bias"]
+
+    def test_bad_calls_change_nothing(self):
+        a, b, c = layers()
+        model = nn.Sequential(a, b)
+        for call, error, text in (
+            (lambda: model[2], IndexError, "index 2 is out of range for 2 modules"),
+            (lambda: model[-3], IndexError, "-3"),
+            (lambda: model["0"], TypeError, "'0'"),
+            (lambda: model.insert(4, c), IndexError, r"\[-2, 2\], got 4"),
+            (lambda: model.insert(0, 3), TypeError, "int"),
+            (lambda: model.append(3), TypeError, "int"),
+            (lambda: model.extend([c, 3]), TypeError, "item 1 must be a Module, got int"),
+            (lambda: model.extend(3), TypeError, "int"),
+            (lambda: model.__setitem__(0, 3), TypeError, "int"),
+            (lambda: model.__delitem__(5), IndexError, "5"),
+            (lambda: model.pop(5), IndexError, "5"),
+            (lambda: model + 3, TypeError, "int"),
+            (lambda: nn.Sequential([a]), TypeError, "item 0 must be a Module, got list"),
+            (lambda: nn.Sequential(a, None), TypeError, "NoneType"),
+            (lambda: nn.Sequential({"a.b": a}), ValueError, "a.b"),
+            (lambda: nn.Sequential({"training": a}), ValueError, "training"),
+        ):
+            with pytest.raises(error, match=rf"Sequential.*{text}"):
+                call()
+            assert list(model) == [a, b] and names(model) == ["0", "1"]
+
+
+class TestModuleList:
+    def test_like_a_list(self):
+        a, b, c = layers()
+        held = nn.ModuleList([a, b])
+        assert list(held) == [a, b] and len(held) == 2 and not len(nn.ModuleList())
+        assert held.append(c) is held and held[-1] is c
+        assert type(held[1:]) is nn.ModuleList and names(held[1:]) == ["0", "1"]
+        held.insert(1, held.pop())
+        assert list(held) == [a, c, b] and names(held) == ["0", "1", "2"]
+        held += [c]
+        assert list(held) == [a, c, b, c] and list(held + nn.ModuleList([a])) == [a, c, b, c, a]
+        del held[0]
+        held[0] = a
+        assert list(held) == [a, b, c]
+        assert len(list(held.parameters())) == 6
+        assert list(nn.ModuleList(held)) == [a, b, c]
+        assert len(nn.ModuleList(nn.Linear(1, 1) for _ in range(12))) == 12
+
+    def test_bad_calls(self):
+        held = nn.ModuleList(layers(1))
+        for call, error in (
+            (lambda: held[1], IndexError),
+            (lambda: nn.ModuleList([3]), TypeError),
+            (lambda: nn.ModuleList(3), TypeError),
+            (lambda: nn.ModuleList({"a": nn.ReLU()}), TypeError),
+            (lambda: held.extend([nn.ReLU(), "x"]), TypeError),
+        ):
+            with pytest.raises(error, match="ModuleList"):
+                call()
+            assert len(held) == 1
+        with pytest.raises(NotImplementedError, match="ModuleList"):
+            held(1)
+
+    def test_repr_counts_equal_neighbours(self):
+        assert repr(nn.ModuleList([*layers(2), nn.ReLU(), nn.Linear(2, 2)])) == (
+            "ModuleList(\n"
+            "  (0-1): 2 x Linear(in_features=2, out_features=2, bias=True)\n"
+            "  (2): ReLU()\n"
+            "  (3): Linear(in_features=2, out_features=2, bias=True)\n"
+            ")"
+        )
+        assert repr(nn.ModuleList()) == "ModuleList()"
+
+
+class TestModuleDict:
+    def test_like_a_dict(self):
+        a, b, c = layers()
+        held = nn.ModuleDict({"a": a})
+        held["b"] = b
+        held.update([("c", c), ("a", b)])
+        assert list(held) == list(held.keys()) == ["a", "b", "c"] and list(held.values()) == [b, b, c]
+        assert list(held.items()) == [("a", b), ("b", b), ("c", c)] and len(held) == 3
+        assert "a" in held and "weight" not in held and "training" not in held
+        assert held["c"] is held.c is c and held.pop("c") is c
+        del held["a"]
+        assert list(held) == ["b"]
+        held.update(nn.ModuleDict({"z": a}).items())
+        held.clear()
+        assert len(held) == 0 and not list(held.parameters())
+
+    def test_paths(self):
+        held = nn.ModuleDict({"x": nn.Linear(1, 1, bias=False), "y": nn.Linear(1, 1, bias=False)})
+        assert list(held.state_dict()) == ["x.weight", "y.weight"]
+
+    def test_bad_calls_change_nothing(self):
+        held = nn.ModuleDict({"a": nn.ReLU()})
+        for call, error in (
+            (lambda: held["b"], KeyError),
+            (lambda: held.pop("b"), KeyError),
+            (lambda: held.__delitem__("training"), KeyError),
+            (lambda: held.update({"b": nn.ReLU(), "c": 3}), TypeError),
+            (lambda: held.update(3), TypeError),
+            (lambda: held.__setitem__("keys", nn.ReLU()), ValueError),
+            (lambda: held.__setitem__("a.b", nn.ReLU()), ValueError),
+            (lambda: held.__setitem__(3, nn.ReLU()), TypeError),
+        ):
+            with pytest.raises(error):
+                call()
+            assert list(held) == ["a"]
+
+
+@pytest.mark.reference
+def test_names_after_changes_equal_pytorch_s():
+    torch = pytest.importorskip("torch")
+
+    def play(nn):
+        model = nn.Sequential(OrderedDict(a=nn.ReLU(), b=nn.Tanh(), c=nn.Sigmoid()))
+        seen = [list(model[1:].state_dict()), repr(model), repr(model[::2])]
+        del model[1]
+        model.append(nn.Linear(1, 1)).extend(nn.Sequential(nn.GELU()))
+        seen.append(repr(model))
+        plain = nn.Sequential(nn.ReLU(), nn.Tanh())
+        plain.insert(1, nn.Linear(2, 2))
+        plain.pop(0)
+        held = nn.ModuleList([nn.ReLU(), nn.Tanh()])
+        held.insert(0, nn.GELU())
+        held.pop(1)
+        return [*seen, repr(plain), repr(held), repr(held[:1])]
+
+    assert play(nn) == play(torch.nn)

@@ -1,0 +1,131 @@
+"""Bad arguments and bad inputs: which error, what its text says, and that nothing changes."""
+
+import numpy as np
+import pytest
+
+import minigrad
+from minigrad import nn
+
+
+def zeros(*shape, dtype=minigrad.float32):
+    return minigrad.zeros(shape, dtype=dtype)
+
+
+ints = minigrad.int64
+table = minigrad.ones(3, 2)
+
+# what is called, the error, and what its text must say
+CONSTRUCTORS = [
+    (lambda: nn.Linear(0, 2), ValueError, "Linear: in_features must be at least 1, got 0"),
+    (lambda: nn.Linear(2, -3), ValueError, "Linear: out_features must be at least 1, got -3"),
+    (lambda: nn.Linear(2.5, 2), TypeError, "Linear: in_features must be an int, got 2.5"),
+    (lambda: nn.Linear(True, 2), TypeError, "in_features must be an int, got True"),
+    (lambda: nn.Linear("2", 2), TypeError, "in_features must be an int, got '2'"),
+    (lambda: nn.Conv1d(0, 2, 3), ValueError, "Conv1d: in_channels must be at least 1, got 0"),
+    (lambda: nn.Conv1d(2, 2, (3, 3)), TypeError, r"Conv1d: kernel_size must be an int or 1 ints, got \(3, 3\)"),
+    (lambda: nn.Conv2d(1, None, 3), TypeError, "Conv2d: out_channels must be an int, got None"),
+    (lambda: nn.Conv2d(1, 2, 0), RuntimeError, "Conv2d: kernel_size must be at least 1, got 0"),
+    (lambda: nn.Conv2d(1, 2, (1, 2, 3)), TypeError, r"kernel_size must be an int or 2 ints, got \(1, 2, 3\)"),
+    (lambda: nn.Conv2d(1, 2, 2.0), TypeError, "kernel_size must be an int or 2 ints, got 2.0"),
+    (lambda: nn.Conv2d(1, 2, 3, stride=0), RuntimeError, "stride must be at least 1, got 0"),
+    (lambda: nn.Conv2d(1, 2, 3, padding=-1), RuntimeError, "padding must be at least 0, got -1"),
+    (lambda: nn.Conv2d(1, 2, 3, padding="full"), ValueError, 'padding .* "same" or "valid", got \'full\''),
+    (lambda: nn.Conv2d(1, 2, 3, 2, "same"), ValueError, 'padding "same" needs stride 1, got stride=2'),
+    (lambda: nn.Conv2d(1, 2, 3, dilation=0), RuntimeError, "dilation must be at least 1, got 0"),
+    (lambda: nn.Conv2d(3, 4, 3, groups=2), ValueError, "divide in_channels, got groups=2 and in_channels=3"),
+    (lambda: nn.Conv2d(4, 3, 3, groups=2), ValueError, "divide out_channels, got groups=2 and out_channels=3"),
+    (lambda: nn.Conv2d(4, 4, 3, groups=0), ValueError, "groups must be at least 1, got 0"),
+    (lambda: nn.Conv2d(1, 2, 3, padding_mode="zero"), ValueError, "padding_mode must be one of .*reflect.*'zero'"),
+    (lambda: nn.ConvTranspose2d(1, 2, 3, padding_mode="reflect"), ValueError, "ConvTranspose2d: .*'reflect'"),
+    (lambda: nn.ConvTranspose2d(1, 2, 3, padding="same"), TypeError, "ConvTranspose2d: padding .*'same'"),
+    (lambda: nn.ConvTranspose2d(1, 2, 3, output_padding=-1), RuntimeError, "output_padding must be at least 0"),
+    (lambda: nn.MaxPool2d(0), RuntimeError, "MaxPool2d: kernel_size must be at least 1, got 0"),
+    (lambda: nn.MaxPool2d(2, stride=0), RuntimeError, "stride must be at least 1, got 0"),
+    (lambda: nn.MaxPool2d(2, padding=2), ValueError, "padding must be at most half of kernel_size, got 2 and 2"),
+    (lambda: nn.MaxPool2d(2, dilation=0), RuntimeError, "dilation must be at least 1, got 0"),
+    (lambda: nn.AvgPool2d("2"), TypeError, "AvgPool2d: kernel_size must be an int or 2 ints, got '2'"),
+    (lambda: nn.AvgPool2d(2, divisor_override=0), ValueError, "divisor_override must not be zero"),
+    (lambda: nn.AdaptiveAvgPool2d((1, 2, 3)), TypeError, "AdaptiveAvgPool2d: output_size .*1, 2, 3"),
+    (lambda: nn.AdaptiveAvgPool2d(-1), RuntimeError, "output_size must be at least 0"),
+    (lambda: nn.BatchNorm2d(0), ValueError, "BatchNorm2d: num_features must be at least 1, got 0"),
+    (lambda: nn.BatchNorm1d(3, eps=-1e-5), ValueError, "BatchNorm1d: eps .* got -1e-05"),
+    (lambda: nn.BatchNorm1d(3, eps="small"), ValueError, "eps .* got 'small'"),
+    (lambda: nn.BatchNorm1d(3, momentum=1.5), ValueError, r"momentum, .* in \[0, 1\], or None .* got 1.5"),
+    (lambda: nn.BatchNorm1d(3, momentum="x"), ValueError, "momentum, .* got 'x'"),
+    (lambda: nn.Dropout(1.5), ValueError, r"Dropout: p, .* in \[0, 1\], got 1.5"),
+    (lambda: nn.Dropout2d(-0.1), ValueError, "Dropout2d: p, .* got -0.1"),
+    (lambda: nn.Dropout(None), ValueError, "got None"),
+    (lambda: nn.Flatten("1"), TypeError, "Flatten: start_dim must be an int, got '1'"),
+    (lambda: nn.Unflatten(1, 4), TypeError, "Unflatten: unflattened_size must be a tuple of ints, got 4"),
+    (lambda: nn.Unflatten(1, (2, 1.5)), TypeError, "unflattened_size must be an int, got 1.5"),
+    (lambda: nn.Unflatten(None, (2, 2)), TypeError, "dim must be an int, got None"),
+    (lambda: nn.Embedding(0, 3), ValueError, "Embedding: num_embeddings must be at least 1, got 0"),
+    (lambda: nn.Embedding(3, 0), ValueError, "embedding_dim must be at least 1, got 0"),
+    (lambda: nn.Embedding(3, 2, padding_idx=3), ValueError, r"padding_idx must be an int in \[-3, 2\], got 3"),
+    (lambda: nn.Embedding(3, 2, padding_idx=1.0), ValueError, "padding_idx .* got 1.0"),
+    (lambda: nn.Embedding(3, 3, _weight=table), ValueError, r"\(3, 3\), got shape \(3, 2\)"),
+    (lambda: nn.Embedding.from_pretrained(zeros(3)), ValueError, r"from_pretrained: .* got shape \(3,\)"),
+    (lambda: nn.Embedding.from_pretrained([[1.0]]), ValueError, "from_pretrained: .* got list"),
+    (lambda: nn.GELU("erf"), ValueError, "GELU: approximate .* got 'erf'"),
+    (lambda: nn.Softplus(0), ValueError, "Softplus: beta must be positive, got 0"),
+    (lambda: nn.Hardtanh(1.0, 1.0), ValueError, "Hardtanh: min_val must be below max_val, got 1.0 and 1.0"),
+]
+
+# a layer, an input, the error, and what its text must say
+INPUTS = [
+    (nn.Linear(784, 10), zeros(32, 28, 28), RuntimeError, r"Linear: .*28.*784.*flatten"),
+    (nn.Linear(3, 10), zeros(), RuntimeError, r"Linear: "),
+    (nn.Linear(3, 2), zeros(2, 3, dtype=minigrad.float64), RuntimeError, "Linear: .*float64 and float32"),
+    (nn.Linear(3, 2), zeros(2, 3, dtype=ints), RuntimeError, "Linear: .*int64 and float32"),
+    (nn.Conv1d(3, 2, 3), zeros(2, 3, 4, 5), RuntimeError, r"Conv1d: .*\(N, C, L\).*\(2, 3, 4, 5\)"),
+    (nn.Conv2d(3, 6, 3), zeros(2, 4, 8, 8), RuntimeError, r"Conv2d: .*needs 3 input channels.*\(2, 4, 8, 8\) has 4"),
+    (nn.Conv2d(3, 6, 3), zeros(8, 8), RuntimeError, r"Conv2d: .*\(N, C, H, W\) or \(C, H, W\), got shape \(8, 8\)"),
+    (nn.Conv2d(3, 6, 9), zeros(2, 3, 8, 8), RuntimeError, r"Conv2d: .*\(9, 9\).*\(2, 3, 8, 8\)"),
+    (nn.Conv2d(1, 1, 3, padding=9, padding_mode="reflect"), zeros(1, 1, 4, 4), RuntimeError, r"\(9, 9\).*size 4"),
+    (nn.ConvTranspose2d(3, 6, 3), zeros(2, 4, 8, 8), RuntimeError, r"ConvTranspose2d: .*3 channels.* has 4"),
+    (nn.ConvTranspose2d(3, 6, 3, output_padding=1), zeros(2, 3, 8, 8), RuntimeError, r"output_padding \(1, 1\)"),
+    (nn.MaxPool2d(5), zeros(1, 1, 4, 4), RuntimeError, r"MaxPool2d: .*\(5, 5\).*\(1, 1, 4, 4\)"),
+    (nn.MaxPool2d(2), zeros(4, 4), RuntimeError, r"MaxPool2d: .*got shape \(4, 4\)"),
+    (nn.AvgPool2d(2), zeros(1, 1, 4, 4, dtype=ints), RuntimeError, r"AvgPool2d: .*int64.*float\(\)"),
+    (nn.AdaptiveAvgPool2d(2), zeros(1, 1, 0, 4), RuntimeError, "AdaptiveAvgPool2d: .*size 0"),
+    (nn.BatchNorm1d(3), zeros(2, 3, 4, 4), ValueError, r"BatchNorm1d: expected input \(N, C\) or \(N, C, L\), .*4, 4"),
+    (nn.BatchNorm2d(3), zeros(2, 3), ValueError, r"BatchNorm2d: expected input \(N, C, H, W\), got shape \(2, 3\)"),
+    (nn.BatchNorm2d(3), [1.0], ValueError, r"BatchNorm2d: expected input \(N, C, H, W\), got list"),
+    (nn.BatchNorm1d(3), zeros(2, 4), RuntimeError, r"BatchNorm1d: .*\(3,\).*\(2, 4\)"),
+    (
+        nn.BatchNorm1d(3),
+        zeros(1, 3),
+        ValueError,
+        "BatchNorm1d: .*more than one value per channel.*drop_last=True.*eval",
+    ),
+    (nn.BatchNorm2d(3), zeros(1, 3, 1, 1), ValueError, "BatchNorm2d: .*more than one value per channel"),
+    (nn.BatchNorm1d(3), zeros(2, 3, dtype=ints), RuntimeError, r"BatchNorm1d: .*int64"),
+    (nn.BatchNorm1d(3, momentum=None), zeros(2, 3, dtype=minigrad.float64), RuntimeError, "float64 and float32"),
+    (nn.Dropout(), zeros(3, dtype=ints), RuntimeError, "Dropout: .*int64"),
+    (nn.Dropout2d(), zeros(3), ValueError, r"Dropout2d: .*got shape \(3,\)"),
+    (nn.Flatten(5), zeros(2, 3), IndexError, r"Flatten: .*\[-2, 1\] .*got 5"),
+    (nn.Flatten(2, 1), zeros(2, 3, 4), RuntimeError, "Flatten: start_dim 2 comes after end_dim 1"),
+    (nn.Unflatten(1, (2, 2)), zeros(2, 3), RuntimeError, r"Unflatten: .*\(2, 2\).*size 3 of dim 1"),
+    (nn.Embedding(10, 3), minigrad.tensor([1, 10]), IndexError, r"Embedding: .*10"),
+    (nn.Embedding(10, 3), minigrad.tensor([-1]), IndexError, r"Embedding: .*-1"),
+    (nn.Embedding(10, 3), minigrad.tensor([1.0]), RuntimeError, "Embedding: .*float32"),
+    (nn.Softmax(3), zeros(2, 2), IndexError, r"Softmax: dim .*got 3"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "text"), CONSTRUCTORS, ids=[row[2] for row in CONSTRUCTORS])
+def test_constructor(call, error, text):
+    with pytest.raises(error, match=text):
+        call()
+
+
+@pytest.mark.parametrize(("layer", "x", "error", "text"), INPUTS, ids=[f"{type(r[0]).__name__}-{r[3]}" for r in INPUTS])
+def test_input(layer, x, error, text):
+    before = {key: t.numpy().copy() for key, t in layer.state_dict().items()}
+    with pytest.raises(error, match=f"^{text}" if text.startswith(type(layer).__name__) else text):
+        layer(x)
+    place = rf"^model\.1\.0 \({type(layer).__name__}\): "
+    with pytest.raises(error, match=place):
+        nn.Sequential(nn.Identity(), nn.Sequential(layer))(x)
+    for key, t in layer.state_dict().items():
+        np.testing.assert_array_equal(t.numpy(), before[key], err_msg=key)
