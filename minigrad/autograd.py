@@ -274,7 +274,7 @@ class Op:
 
     def release(self) -> None:
         """Free what was saved for backward. An op that saved nothing stays usable."""
-        if self.inputs or any(isinstance(kept, np.ndarray) for kept in self.__dict__.values()):
+        if self.inputs or any(isinstance(kept, (np.ndarray, np.generic)) for kept in self.__dict__.values()):
             self.inputs = None
             self.__dict__.clear()
 
@@ -363,14 +363,28 @@ def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | Non
                     "Pass retain_graph=True to the first backward() or grad(), or run the forward again."
                 )
             gradients = op.backward(g)
+            if type(gradients) is not tuple:
+                gradients = (gradients,)
+            if len(gradients) != len(op.edges):
+                raise RuntimeError(
+                    f"{op.name()}.backward gave {len(gradients)} gradients for {len(op.edges)} inputs; it must return "
+                    "one for each, None where there is none"
+                )
             if not retain_graph:
                 op.release()
-            for edge, gx in zip(op.edges, gradients if type(gradients) is tuple else (gradients,), strict=True):
+            for edge, gx in zip(op.edges, gradients, strict=True):
                 if edge is None or gx is None or (wanted is not None and edge not in useful):
                     continue
                 grads[edge] = grads[edge] + gx if edge in grads else gx
         for leaf in grads if wanted is None else wanted & grads.keys():
-            found[leaf] = _run_hooks(leaf, grads[leaf]) if leaf.hooks else grads[leaf]
+            g = _run_hooks(leaf, grads[leaf]) if leaf.hooks else grads[leaf]
+            if g.shape != leaf.shape:
+                raise RuntimeError(
+                    f"a gradient of shape {g.shape} arrived at a leaf of shape {leaf.shape}: an op's backward is wrong"
+                )
+            if g.dtype != leaf.dtype:
+                g = g.to(leaf.dtype) if create_graph else g.astype(leaf.dtype)
+            found[leaf] = g
     return found
 
 
@@ -395,7 +409,7 @@ def _schedule(seeds: Iterable, wanted: set | None) -> tuple[list[Op], set]:
 
 def _run_hooks(node: Any, g: Any) -> Any:
     """Show a node's complete gradient to its hooks; one that returns a Tensor replaces it."""
-    shown = g if isinstance(g, _Tensor) else wrap(g)
+    shown = g if isinstance(g, _Tensor) else wrap(np.array(g))  # a copy: a hook may keep it, or change it in place
     for _, hook in sorted(node.hooks.items()):
         answer = hook(shown)
         if answer is not None:
@@ -404,7 +418,7 @@ def _run_hooks(node: Any, g: Any) -> Any:
                     f"a hook must return None or a Tensor of the gradient's shape {shown.shape}, got {answer!r}"
                 )
             shown = answer
-    return shown if isinstance(g, _Tensor) else shown.array
+    return shown if isinstance(g, _Tensor) else np.array(shown.array)
 
 
 class RemovableHandle:

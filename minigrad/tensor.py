@@ -191,6 +191,8 @@ class Tensor:
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"data must be a Tensor, got {type(value).__name__}")
+        if self._requires_grad and not value.is_floating_point():
+            raise RuntimeError(f"data: only floating tensors have gradients, got {value.dtype.name} for one that has")
         self.array = value.array
 
     def retain_grad(self) -> None:
@@ -485,9 +487,16 @@ class Tensor:
                 f"{name}: a tensor that requires grad cannot be changed in place, nor take such values, while ops are "
                 "recorded; make a new tensor instead, or write inside `with minigrad.no_grad():`"
             )
+        if not self.array.flags.writeable:
+            raise RuntimeError(f"{name}: this tensor's memory is read-only (it was expanded, say); write to x.clone()")
         with autograd.no_grad():
             value = np.asarray(autograd.unwrap(compute()))
-        target = self.array[key].shape
+        if value.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: a value must be a number, an array or a Tensor, got {value.dtype.name}")
+        try:
+            target = self.array[key].shape
+        except IndexError as error:
+            raise IndexError(f"{name}: {error}; the tensor has shape {self.shape}") from None
         try:
             np.broadcast_to(value, target)
         except ValueError:
@@ -498,8 +507,6 @@ class Tensor:
             raise RuntimeError(
                 f"{name}: a {value.dtype.name} result does not fit in place into a {self.dtype.name} tensor"
             )
-        if not self.array.flags.writeable:
-            raise RuntimeError(f"{name}: this tensor's memory is read-only (it was expanded, say); write to x.clone()")
         self.array[key] = value
         return self
 
@@ -532,7 +539,9 @@ class Tensor:
         return self._write("copy_", lambda: src, src, convert=True)
 
     def fill_(self, value: Any) -> Tensor:
-        """Set every element to `value`."""
+        """Set every element to `value`, a number or a 0-d Tensor."""
+        if autograd.unwrap(value) is not value and value.ndim:
+            raise RuntimeError(f"fill_: the value must be a number or a 0-d tensor, got shape {value.shape}; use copy_")
         return self._write("fill_", lambda: value, value, convert=True)
 
     def zero_(self) -> Tensor:
@@ -541,15 +550,30 @@ class Tensor:
 
     def uniform_(self, from_: Any = 0, to: Any = 1, *, generator: Generator | None = None) -> Tensor:
         """Draw every element uniformly from [from_, to)."""
+        self._must_be_floating("uniform_")
+        if not from_ <= to:
+            raise RuntimeError(f"uniform_: from_ must not exceed to, got {from_} and {to}")
         return self._write("uniform_", lambda: source(generator).uniform(from_, to, self.shape), convert=True)
 
     def normal_(self, mean: Any = 0, std: Any = 1, *, generator: Generator | None = None) -> Tensor:
         """Draw every element from the normal distribution."""
+        self._must_be_floating("normal_")
+        if not std >= 0:
+            raise RuntimeError(f"normal_: std must not be negative, got {std}")
         return self._write("normal_", lambda: source(generator).normal(mean, std, self.shape), convert=True)
 
     def bernoulli_(self, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
         """Set every element to 1 with probability p, else to 0."""
-        return self._write("bernoulli_", lambda: source(generator).random(self.shape) < p, convert=True)
+        chances = np.asarray(autograd.unwrap(p))
+        if not ((chances >= 0) & (chances <= 1)).all():
+            raise RuntimeError(f"bernoulli_: p must be in [0, 1], got {p}")
+        return self._write("bernoulli_", lambda: source(generator).random(self.shape) < chances, convert=True)
+
+    def _must_be_floating(self, name: str) -> None:
+        if not self.is_floating_point():
+            raise RuntimeError(
+                f"{name}: needs a floating tensor, got {self.dtype.name}; draw in a floating one and convert"
+            )
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._write("x[index] = value", lambda: value, value, key=ops.as_key(self, key), convert=True)

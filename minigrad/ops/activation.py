@@ -103,6 +103,7 @@ def elu(input: Operand, alpha: float = 1.0) -> Operand:
     return ELU.apply(floating(input), alpha=alpha)
 
 
+@quiet  # -inf times 0
 def gelu(input: Operand, approximate: str = "none") -> Operand:
     """input * Phi(input), Phi the normal distribution function (Hendrycks and Gimpel, 2016).
 
@@ -116,6 +117,7 @@ def gelu(input: Operand, approximate: str = "none") -> Operand:
     raise ValueError(f'gelu: approximate must be "none" or "tanh", got {approximate!r}')
 
 
+@quiet  # -inf times 0
 def silu(input: Operand) -> Operand:
     """input * sigmoid(input), also called swish."""
     x = floating(input)
@@ -146,6 +148,7 @@ def hardsigmoid(input: Operand) -> Operand:
     return hardtanh(floating(input) / 6 + 0.5, 0.0, 1.0)
 
 
+@quiet  # -inf times 0
 def mish(input: Operand) -> Operand:
     """input * tanh(softplus(input)) (Misra, 2019)."""
     x = floating(input)

@@ -19,7 +19,10 @@ class Index(Op):
 
     def forward(self, x: np.ndarray, key: Key) -> np.ndarray:
         self.shape, self.key = x.shape, key
-        y = x[key]
+        try:
+            y = x[key]
+        except IndexError as error:
+            raise IndexError(f"index: {error}; the tensor has shape {x.shape}") from None
         if isinstance(y, np.ndarray):
             return y
         return x[(*(key if isinstance(key, tuple) else (key,)), ...)]  # one element: a 0-d view, not a copy of it

@@ -1,0 +1,521 @@
+"""The functions of minigrad.ops beside PyTorch's: every one, with its options; every dtype; every refusal.
+
+`calls` makes a grid of its arguments: tensors, then positional and named options, each a list to choose from.
+"""
+
+import math
+from functools import partial
+from itertools import count, product
+
+import numpy as np
+import pytest
+
+import minigrad
+from minigrad import autograd, ops
+
+inf, nan = math.inf, math.nan
+_seeds = count()
+
+
+def calls(names, inputs, *args, **options):
+    """(name, inputs, args, options) for every name and every combination of options."""
+    for name, *values in product(names.split(), *args, *options.values()):
+        yield name, inputs, values[: len(args)], dict(zip(options, values[len(args) :], strict=True))
+
+
+def composed(name, function, inputs, *args):
+    """As `calls`, of a function of the library and the rest: for what is not a call with tensors in front."""
+    for values in product(*args):
+        yield name, inputs, (function, *values), {}
+
+
+def ties(*shape):
+    """Whole numbers from 0 to 2."""
+    return np.random.default_rng(0).integers(0, 3, shape).astype(float)
+
+
+X = (2, 3, 4)
+IMAGE = (2, 4, 7, 6)
+DIMS, ANY_DIMS, KEEP = [0, 1, -1], [0, 1, -1, (0, 2), (-1, 0, 1)], [False, True]
+FEW = ties(2, 3, 4)
+FINITE = np.array([0.0, -0.0, 1.0, -1.0, 3.0, -3.0, 6.0, 30.0, -30.0, 1e3, -1e3, inf, -inf])
+SPECIAL = np.append(FINITE, nan)
+PEAKS = np.array([[inf, inf, 0], [-inf, -inf, 0], [0, 1, 1], [nan, 3, nan]])
+INDEX = [1, 0, 1]
+KEYS = [
+    0, -1, (1, 2, 3), slice(1, None), (..., 1), (0, ..., slice(None, None, 2)), None, (slice(None), None), True,
+    INDEX, (slice(None), INDEX), (INDEX, INDEX), (0, INDEX), (INDEX, slice(1, 3)), (..., INDEX),
+]  # fmt: skip
+SMOOTH = "neg square reciprocal exp expm1 sin cos tanh sigmoid erf silu softplus gelu mish softsign clone"
+KINKED = "abs sign relu leaky_relu elu hardtanh relu6 hardsigmoid"
+
+GRID = [
+    # elementwise
+    *calls("add sub mul div maximum minimum", [(2, 3), (2, 3)]),
+    *calls("add sub mul div maximum minimum", [(2, 1), (3,)]),
+    *calls("add sub mul div maximum minimum", [(), (2,)]),
+    *calls("add sub mul div maximum minimum", [(0, 2), (1,)]),
+    *calls("add sub mul div maximum minimum", [(), ()]),
+    *calls("maximum minimum", [SPECIAL[:, None], SPECIAL]),
+    *calls("add sub", [(2, 3), (3,)], alpha=[2, -0.5]),
+    *[call for shape in [X, (), (0, 2)] for call in calls(f"{SMOOTH} {KINKED}", [shape])],
+    *calls(SMOOTH, [SPECIAL]),
+    *calls(KINKED, [FINITE]),
+    *calls("log log1p sqrt rsqrt", [np.array([0.5, 1.0, 2.0, 1e-300, 1e300, 0.0, inf, -1.0, nan])]),
+    *calls("leaky_relu elu", [X], [0.5, -1.0, 0.0]),
+    *calls("gelu", [X], approximate=["none", "tanh"]),
+    *calls("softplus", [X], [0.5, 1, 3], [20, 1]),
+    *calls("hardtanh", [X], [-0.5], [2.0]),
+    *calls("pow", [np.array([0.0, 1.0, 2.0, 0.3])], [0, 1, 2, 3, -1, 0.5, -0.5, 2.5]),
+    *calls("pow", [np.array([[1.0], [2.0], [0.3]]), np.array([0.0, 1, 2, 3, -1, 0.5, -0.5, 2.5])]),
+    *calls("pow", [np.array([0.0, 0.0, 0.0, -1.0]), np.array([0.0, 2.0, -1.0, 2.0])]),
+    *composed("pow", lambda m, x: 2.0**x, [X]),
+    *calls("clamp", [X], [-0.5, 0, None], [0.5, 1, -1]),
+    *calls("clamp", [X], min=[0.3]),
+    *calls("clamp", [X, (4,), (3, 1)]),
+    *calls("clamp", [X, X]),
+    *composed("where", lambda m, a, b: m.where(a > b, a, b * 2), [(2, 3), (3,)]),
+    *composed("where", lambda m, a: m.where(a > 0, a, 0.0) + m.where(a > 0, 1.5, a), [(2, 3)]),
+    # an infinite gradient that arrives where the function is flat must stop there
+    *composed("relu", lambda m, x: m.log(m.relu(x)) + m.sqrt(m.relu(x)), [(9,)]),
+    *composed("relu6", lambda m, x: m.log(m.relu6(x)) + m.sqrt(m.hardtanh(x, 0.0, 1.0)), [(9,)]),
+    *composed("clamp", lambda m, x: m.sqrt(m.clamp(x, min=0)), [(9,)]),
+    *composed("maximum", lambda m, x, y: m.sqrt(m.maximum(x, y * 0)) + m.log(m.minimum(x, y)), [(9,), (9,)]),
+    *composed("where", lambda m, x: m.sqrt(m.where(x > 0, x, 0.0)), [(9,)]),
+    *composed("amax", lambda m, x: m.log(m.amax(x, 1)) + m.log(m.amin(x, 1)), [(2, 3)]),
+    # comparisons
+    *calls("eq ne lt le gt ge logical_and logical_or", [ties(2, 3), (3,)]),
+    *calls("eq ne lt le gt ge", [FEW], [1, 0.5, True]),
+    *calls("isnan isinf isfinite logical_not", [SPECIAL]),
+    *calls("allclose equal", [X, X]),
+    *composed("allclose", lambda m, x, *tolerances: m.allclose(x, x + 1e-6, *tolerances), [X], [0, 1e-3], [0, 1e-3]),
+    *composed("equal", lambda m, x: (m.equal(x, x + 0), m.equal(x, x[:1])), [X]),
+    *composed("bitwise_and", lambda m, a, b: m.bitwise_and(a > 0, b > 0), [(2, 3), (3,)]),
+    *composed("bitwise_or", lambda m, a, b: m.bitwise_or(a > 0, b > 0), [(2, 3), (3,)]),
+    *composed("bitwise_xor", lambda m, a, b: m.bitwise_xor(a > 0, b > 0), [(2, 3), (3,)]),
+    *composed("bitwise_not", lambda m, a: m.bitwise_not(a > 0), [X]),
+    # reductions
+    *calls("sum mean amax amin logsumexp", [X], ANY_DIMS, KEEP),
+    *calls("sum mean amax amin logsumexp all any", [FEW], dim=[0, 1, -1, (0, 2)], keepdim=KEEP),
+    *[c for s in [X, (), (1,)] for c in calls("sum mean amax amin max min all any norm argmax argmin var std", [s])],
+    *calls("sum mean amax amin max min all any norm argmax argmin", [FEW]),
+    *calls("amax amin", [PEAKS[:3]], [1]),
+    *calls("max min", [PEAKS], [0, 1]),
+    *calls("sum mean", [(0, 3)], [None, (), 0, 1]),
+    *calls("var std", [X], [None, *ANY_DIMS], correction=[0, 1, 0.5], keepdim=KEEP),
+    *calls("var std", [X], KEEP),
+    *calls("var std", [X], [1], KEEP, KEEP),
+    *composed("std", lambda m, x: m.std(x * 0 + 3, 1), [X]),
+    *calls("norm", [X], ["fro", 0, 1, 2, 3, 2.5, 0.5, -1, inf, -inf], [0, -1, (0, 2)], KEEP),
+    *calls("norm", [np.array([[0.0, 0.0], [0.0, 2.0], [3.0, -3.0]])], [1, 2, 3, 1.5, inf, -inf], [1]),
+    *calls("max min argmax argmin", [X], DIMS, KEEP),
+    *calls("max min", [FEW], dim=DIMS, keepdim=KEEP),
+    *calls("max min", [(2, 3), (3,)]),
+    *calls("softmax log_softmax cumsum", [X], DIMS),
+    *calls("softmax log_softmax", [np.array([[0.0, -inf, 3.0], [1e3, 0, -1e3], [2, 2, 2]])], dim=[0, 1]),
+    *calls("softmax log_softmax cumsum logsumexp", [()], [0, -1]),
+    *calls("logsumexp", [np.array([[0.0, -inf, 3.0], [1e3, 1e3, -1e3]])], [0, 1]),
+    # shapes
+    *calls("reshape", [X], [(6, 4), (-1,), (2, -1, 2), (4, 3, 2), (1, 24)]),
+    *composed("view", lambda m, x, sizes: m.view(x, *sizes), [X], [(6, 4), (-1,), (2, -1, 2), (2, 3, 4, 1)]),
+    *calls("flatten", [X], [0, -3], [-1, 0, 1]),
+    *calls("flatten t", [()]),
+    *calls("unflatten", [X], [2, -1], [(2, -1), (4, 1), (2, 2, 1), (-1,)]),
+    *calls("squeeze", [(1, 3, 1)], [0, 1, -1, (0, 2), (1,), ()]),
+    *calls("squeeze", [(1, 3, 1)]),
+    *calls("unsqueeze", [X], [0, 1, 3, -1, -4]),
+    *calls("permute", [X], [(0, 1, 2), (2, 0, 1), (-1, 0, 1)]),
+    *calls("transpose", [X], [0, -1, 1], [1, 2, -3]),
+    *[call for shape in [(2, 3), (3,)] for call in calls("t", [shape])],
+    *calls("movedim", [X], [0, -1], [2, 0, -2]),
+    *calls("movedim", [X], [(0, 1), (2, 0)], [(2, 0), (0, -1)]),
+    *composed("expand", lambda m, x, sizes: m.expand(x, *sizes), [(2, 1, 4)], [X, (-1, 3, -1), (5, 2, 3, 4)]),
+    *calls("expand_as", [(3, 1), X]),
+    *calls("broadcast_to", [(3,)], [(3,), (2, 3), (5, 2, 3)]),
+    *calls("flip", [X], [(0,), (0, 2), (-1,), ()]),
+    *composed("cat", lambda m, a, b, dim: m.cat([a, b, a], dim), [X, X], DIMS),
+    *composed("cat", lambda m, a, b: m.cat((a, b)), [(0,), (2, 3)]),
+    *composed("stack", lambda m, a, b, dim: m.stack([a, b, a], dim=dim), [X, X], [0, 1, -1, -4]),
+    *calls("pad", [X], [(1, 2), (0, 1, 2, 0), (-1, 1), (1, -2, -1, 0), (1, 1, 1, 1, 1, 1)], ["constant"], [None, 2.5]),
+    *calls("pad", [X], [(1, 2), (2, 0), (0, 1)], mode=["reflect", "replicate", "circular"]),
+    *calls("pad", [(2, *X)], [(1, 2, 1, 1)], ["reflect", "replicate", "circular"]),
+    # indices
+    *calls("getitem", [X], KEYS),
+    *composed("getitem", lambda m, x: (m.getitem(x, x > 0), m.getitem(x, (slice(None), x[0, :, 0] > 0))), [X]),
+    *composed("gather", lambda m, x, dim: m.gather(x, dim, (x > 0).long()), [X], DIMS),
+    *composed("gather", lambda m, x: m.gather(x, 2, m.argmax(x, 2, True)[:, :2]), [X]),
+    # products
+    *calls("matmul dot", [(3,), (3,)]),
+    *calls("matmul", [(2, 3), (3,)]),
+    *calls("matmul", [(3,), (3, 2)]),
+    *calls("matmul", [(3,), (2, 3, 2)]),
+    *calls("matmul", [(2, 2, 3), (3,)]),
+    *calls("matmul", [(5, 1, 2, 3), (4, 3, 2)]),
+    *calls("matmul mm", [(2, 3), (3, 4)]),
+    *calls("matmul mm", [(2, 0), (0, 3)]),
+    *calls("matmul mm", [(0, 3), (3, 2)]),
+    *calls("matmul bmm", [(5, 2, 3), (5, 3, 4)]),
+    *[call for shape in [(3,), (2, 3), (2, 4, 3), (0, 3)] for call in calls("linear", [shape, (5, 3), (5,)])],
+    *calls("linear", [(2, 3), (5, 3)]),
+    # convolution and pooling
+    *calls("conv2d", [IMAGE, (6, 4, 3, 2), (6,)], [1, 2, (2, 1)], [0, 1, (1, 2)], [1, 2, (1, 2)]),
+    *calls("conv2d", [IMAGE, (6, 2, 3, 2), (6,)], [1, (2, 1)], [0, (1, 2)], [1, (1, 2)], [2]),
+    *calls("conv2d", [IMAGE, (2, 4, 3, 2)], padding=["same", "valid"], dilation=[1, 2]),
+    *calls("conv2d", [IMAGE, (2, 4, 1, 4)], padding=["same"], dilation=[1, (1, 2)]),
+    *calls("conv2d", [IMAGE[1:], (2, 4, 2, 2)], stride=[1, 3]),
+    *calls("conv1d", [(2, 4, 8), (3, 4, 2), (3,)], [1, 2], [0, 2], [1, 2]),
+    *calls("conv1d", [(2, 4, 8), (3, 4, 2)], padding=["same", "valid"]),
+    *calls("conv1d", [(4, 8), (2, 2, 3)], groups=[2]),
+    *calls("conv_transpose2d", [(2, 4, 3, 4), (4, 6, 3, 2), (6,)], [2, (3, 2)], [0, (1, 0)], [0, (0, 1)], [1], [1, 2]),
+    *calls("conv_transpose2d", [(2, 4, 3, 4), (4, 3, 3, 2), (6,)], [2, (3, 2)], [0, (1, 0)], [0, (0, 1)], [2], [1, 2]),
+    *calls("conv_transpose2d", [(4, 3, 4), (4, 2, 3, 2)]),
+    *calls("max_pool2d", [IMAGE], [2, (3, 2)], [None, 1, (2, 3)], [0, 1], [1, 2], KEEP, return_indices=KEEP),
+    *calls("max_pool2d", [ties(4, 7, 6)], [3], [1], [1], return_indices=[True]),
+    *calls("avg_pool2d", [IMAGE], [2, (3, 2)], [None, 1, (2, 3)], [0, 1], KEEP, KEEP, [None, 5]),
+    *calls("adaptive_avg_pool2d", [IMAGE], [1, 3, (2, 5), (None, 2), (9, 8)]),
+]  # fmt: skip
+
+NOT_IN_PYTORCH = {
+    "BatchNorm", "SoftmaxCrossEntropy", "batch_norm_definition", "scale_and_shift",  # parts of the functional ones
+    "as_key", "cast", "is_number_or_array", "normalize_dim",  # tools for writing ops and methods
+}  # fmt: skip
+
+
+def label(case):
+    """For example `sum((2, 3, 4), 0, keepdim=True)`."""
+    name, inputs, args, options = case
+    shown = [x.shape if isinstance(x, np.ndarray) else x for x in inputs] + [a for a in args if not callable(a)]
+    return f"{name}({', '.join([*map(str, shown), *(f'{k}={v}' for k, v in options.items())])})"
+
+
+def call(library, name, tensors, args, options):
+    """One call of the grid, in either library."""
+    if args and callable(args[0]):
+        return args[0](library, *tensors, *args[1:])
+    return getattr(library, name)(*tensors, *args, **options)
+
+
+def parts(result):
+    """The single results of what may be nested tuples of them."""
+    return [y for part in result for y in parts(part)] if isinstance(result, (tuple, list)) else [result]
+
+
+def close(ours, theirs, tolerance=1e-10):
+    np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance, strict=True)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("case", GRID, ids=label)
+def test_values_and_gradients(case, pytorch, rng):
+    name, inputs, args, options = case
+    arrays = [x if isinstance(x, np.ndarray) else np.asarray(rng.standard_normal(x)) for x in inputs]
+    ours = [minigrad.tensor(a, requires_grad=True) for a in arrays]
+    theirs = [pytorch.from_numpy(a.copy()).requires_grad_() for a in arrays]
+    found = parts(call(ops, name, ours, args, options))
+    expected = parts(call(pytorch, name, theirs, args, options))
+    for y, wanted in zip(found, expected, strict=True):
+        if isinstance(wanted, bool):
+            assert y is wanted
+            continue
+        close(y.array, wanted.detach().numpy())
+        if not wanted.requires_grad:
+            assert not y.requires_grad
+            continue
+        g = np.asarray(rng.standard_normal(y.shape))
+        again = {"retain_graph": True, "materialize_grads": True}
+        gradients = pytorch.autograd.grad(wanted, theirs, pytorch.from_numpy(g), **again)
+        if y.requires_grad:
+            ours_gradients = autograd.grad(y, ours, minigrad.tensor(g), **again)
+        else:
+            ours_gradients = [minigrad.zeros_like(x) for x in ours]  # constant: PyTorch gives a graph of zeros
+        for gx, wx in zip(ours_gradients, gradients, strict=True):
+            # PyTorch's derivative of hardsigmoid is the float32 that is nearest to 1/6, in float64 too.
+            close(gx.array, wx.numpy(), 1e-7 if name == "hardsigmoid" else 1e-10)
+
+
+def test_every_public_function_is_in_the_grid():
+    compared = {name for name, *_ in GRID}
+    assert sorted(set(ops.__all__) - compared - NOT_IN_PYTORCH) == []
+    assert sorted((compared | NOT_IN_PYTORCH) - set(ops.__all__)) == []
+
+
+# ---------------------------------------------------------------------------- dtypes: the same, or an error in both
+
+DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
+TENSORS = [(name, shape) for name in DTYPES for shape in ((2,), ())]
+NUMBERS = [True, 2, 2.5]
+
+PAIRS = {
+    "add": lambda m, a, b: a + b,
+    "sub": lambda m, a, b: a - b,
+    "mul": lambda m, a, b: a * b,
+    "div": lambda m, a, b: a / b,
+    "pow": lambda m, a, b: a**b,
+    "and": lambda m, a, b: a & b,
+    "or": lambda m, a, b: a | b,
+    "xor": lambda m, a, b: a ^ b,
+    "eq": lambda m, a, b: a == b,
+    "le": lambda m, a, b: a <= b,
+    "where": lambda m, a, b: m.where(m.tensor([True, False]), a, b),
+    "where with a 0-d condition": lambda m, a, b: m.where(m.tensor(True), a, b),
+    "add with alpha": lambda m, a, b: m.add(a, b, alpha=2),
+    "sub with alpha": lambda m, a, b: m.sub(a, b, alpha=0.5),
+    "result_type": lambda m, a, b: m.ones(1, dtype=m.result_type(a, b)),
+}
+TENSOR_PAIRS = {
+    "maximum": lambda m, a, b: m.maximum(a, b),
+    "logical_or": lambda m, a, b: m.logical_or(a, b),
+    "cat": lambda m, a, b: m.cat([a, b]),
+    "stack": lambda m, a, b: m.stack([a, b]),
+    "matmul": lambda m, a, b: a @ b,
+    "promote_types": lambda m, a, b: m.ones(1, dtype=m.promote_types(a.dtype, b.dtype)),
+}
+IN_PLACE = {
+    "fill_": lambda m, a, b: a.fill_(b),
+    "add_": lambda m, a, b: a.add_(b),
+    "sub_": lambda m, a, b: a.sub_(b),
+    "mul_": lambda m, a, b: a.mul_(b),
+    "div_": lambda m, a, b: a.div_(b),
+    "pow_": lambda m, a, b: a.pow_(b),
+    "clamp": lambda m, a, b: m.clamp(a, max=b),
+    "new value": lambda m, a, b: a.__setitem__(..., b) or a,
+}
+SINGLE = """sum mean var std norm amax max argmax all any exp log sqrt rsqrt sin tanh sigmoid erf abs neg sign square
+    reciprocal relu isnan logical_not bitwise_not cumsum softmax logsumexp"""
+# Where we differ: these take bools or integers that PyTorch refuses; `all` and `any` of uint8 are bool, not uint8;
+# a bool to the power True, which PyTorch gives as a bool, is refused like all powers of bools.
+INTEGERS = {"bool", "uint8", "int8", "int16", "int32", "int64"}
+DIFFERENT = {
+    "abs": {"bool"}, "argmax": {"bool"}, "clamp": {"bool"}, "matmul": {"bool"}, "softmax": INTEGERS,
+    "all": {"uint8"}, "any": {"uint8"}, "pow": {"bool"}, "pow_": {"bool"},
+}  # fmt: skip
+
+
+def operand(library, kind):
+    """A Python number as it is; else a tensor of ones of that dtype and shape."""
+    return library.ones(kind[1], dtype=getattr(library, kind[0])) if isinstance(kind, tuple) else kind
+
+
+def outcome(function, *args):
+    """The dtype and the numbers of a result, or None for a refusal."""
+    try:
+        y = function(*args)
+    except (TypeError, ValueError, RuntimeError, IndexError):
+        return None
+    y = y[0] if isinstance(y, tuple) else y
+    return str(y.dtype).removeprefix("torch."), np.array(y.tolist(), float).round(3).tolist()  # but for rounding
+
+
+def differences(name, function, pytorch, pairs):
+    for kinds in pairs:
+        if any(kind[0] in DIFFERENT.get(name, ()) for kind in kinds if isinstance(kind, tuple)):
+            continue
+        ours = outcome(partial(function, minigrad), *(operand(minigrad, kind) for kind in kinds))
+        theirs = outcome(partial(function, pytorch), *(operand(pytorch, kind) for kind in kinds))
+        if str(ours) != str(theirs):  # as text: NaN equals NaN
+            yield f"{name} of {kinds}: {ours}, in PyTorch {theirs}"
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", PAIRS)
+def test_dtypes_of_tensors_and_numbers(name, pytorch):
+    pairs = [*product(TENSORS, TENSORS + NUMBERS), *product(NUMBERS, TENSORS)]
+    assert list(differences(name, PAIRS[name], pytorch, pairs)) == []
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", TENSOR_PAIRS)
+def test_dtypes_of_tensors(name, pytorch):
+    assert list(differences(name, TENSOR_PAIRS[name], pytorch, product(TENSORS, TENSORS))) == []
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_dtypes_in_place(name, pytorch):
+    assert list(differences(name, IN_PLACE[name], pytorch, product(TENSORS, TENSORS + NUMBERS))) == []
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", SINGLE.split())
+def test_dtypes_of_one_tensor(name, pytorch):
+    def apply(library, x):
+        return getattr(library, name)(x, 0) if name in ("cumsum", "softmax", "logsumexp") else getattr(library, name)(x)
+
+    assert list(differences(name, apply, pytorch, [(kind,) for kind in TENSORS])) == []
+
+
+# ------------------------------------------------------------------------------ bad calls: refused here as there
+
+image, filters = (lambda m, x: m.reshape(x, (2, 3, 2, 2))), (lambda m, x: m.reshape(x, (2, 3, 2, 2)))
+
+# (call of the library and x of shape (2, 3, 4), what the text must say)
+BAD = [
+    (lambda m, x: m.add(x, x[:, :2]), "Add: shapes (2, 3, 4) and (2, 2, 4)"),
+    (lambda m, x: m.eq(x, x[:, :2]), "eq: shapes (2, 3, 4) and (2, 2, 4)"),
+    (lambda m, x: m.where(x > 0, x, x[:, :2]), "Where: shapes (2, 3, 4) and (2, 3, 4) and (2, 2, 4)"),
+    (lambda m, x: m.mul(x, "2"), "mul: operands must be Tensors, arrays or numbers, got Tensor and str"),
+    (lambda m, x: m.lt(x, "2"), "lt: operands must be Tensors, arrays or numbers, got str"),
+    (lambda m, x: m.sub(x > 0, x > 0), "sub: bools"),
+    (lambda m, x: m.neg(x > 0), "neg: a bool"),
+    (lambda m, x: m.relu(x > 0), "relu: a bool"),
+    (lambda m, x: m.pow(x > 0, x > 0), "pow: bools"),
+    (lambda m, x: m.pow((x > 0).long(), -1), "pow: an integer to a negative power"),
+    (lambda m, x: m.add((x > 0).long(), 1, alpha=0.5), "add: alpha must be an int for int64 operands, got 0.5"),
+    (lambda m, x: m.clamp(x), "clamp: give min, max or both"),
+    (lambda m, x: m.where(x, x, x), "where: the condition must be a bool tensor"),
+    (lambda m, x: m.bitwise_and(x, x), "bitwise_and: needs bools or integers, got float64"),
+    (lambda m, x: m.bitwise_not(x), "bitwise_not: needs bools or integers, got float64"),
+    (lambda m, x: m.softplus(x, "a"), None),
+    (lambda m, x: m.gelu(x, approximate="exact"), "gelu: approximate"),
+    # reductions
+    (lambda m, x: m.sum(x, 3), "sum: dim must be in [-3, 2] for 3 dimensions, got 3"),
+    (lambda m, x: m.amax(x, (0, -4)), "amax: dim must be in [-3, 2] for 3 dimensions, got -4"),
+    (lambda m, x: m.sum(x, (0, -3)), "sum: dim (0, -3) names a dimension twice"),
+    (lambda m, x: m.sum(x, "0"), "sum: dim must be an int, got '0'"),
+    (lambda m, x: m.mean((x > 0).long()), "mean: needs a floating dtype, got int64"),
+    (lambda m, x: m.var((x > 0).long()), "var: needs a floating dtype, got int64"),
+    (lambda m, x: m.norm((x > 0).long()), "norm: needs a floating dtype, got int64"),
+    (lambda m, x: m.norm(x, "l2"), "norm: p must be a number"),
+    (lambda m, x: m.amax(x[:0], 0), "amax: no extremum of zero elements: shape (0, 3, 4)"),
+    (lambda m, x: m.max(x[:0]), "max: no extremum of zero elements: shape (0, 3, 4)"),
+    (lambda m, x: m.min(x[:0], 0), "argmin: no extremum of zero elements: shape (0, 3, 4)"),
+    (lambda m, x: m.argmax(x[:0]), "argmax: no extremum of zero elements: shape (0, 3, 4)"),
+    (lambda m, x: m.max(x, (0, 1)), "dim must be an int, got (0, 1)"),
+    (lambda m, x: m.max(x, 5), "argmax: dim must be in [-3, 2] for 3 dimensions, got 5"),
+    (lambda m, x: m.softmax(x, 3), "softmax: dim must be in [-3, 2] for 3 dimensions, got 3"),
+    (lambda m, x: m.logsumexp(x, 3), "logsumexp: dim must be in [-3, 2] for 3 dimensions, got 3"),
+    (lambda m, x: m.cumsum(x, 3), "cumsum: dim must be in [-3, 2] for 3 dimensions, got 3"),
+    (lambda m, x: m.all(x, 3), "all: dim must be in [-3, 2] for 3 dimensions, got 3"),
+    # shapes
+    (lambda m, x: m.reshape(x, (5, 5)), "reshape: shape (5, 5) cannot hold the 24 elements of shape (2, 3, 4)"),
+    (lambda m, x: m.reshape(x, (7, -1)), "reshape: shape (7, -1) cannot hold the 24 elements"),
+    (lambda m, x: m.reshape(x, (-1, -1)), "reshape: only one size can be -1, got (-1, -1)"),
+    (lambda m, x: m.reshape(x, (-2, 12)), "reshape: sizes must be -1 or more, got (-2, 12)"),
+    (lambda m, x: m.reshape(x[:0], (0, -1)), "reshape: with a size 0 in (0, -1), -1 could be anything"),
+    (lambda m, x: m.reshape(x, (2.0, 12)), None),
+    (lambda m, x: m.view(m.transpose(x, 0, 1), 24),
+     "view: shape (3, 2, 4) with this memory layout is no view of shape (24,)"),
+    (lambda m, x: m.flatten(x, 2, 0), "flatten: start_dim 2 comes after end_dim 0"),
+    (lambda m, x: m.flatten(x, 3), "flatten: dim must be in [-3, 2] for 3 dimensions, got 3"),
+    (lambda m, x: m.unflatten(x, 1, (2, 2)), "unflatten: sizes (2, 2) do not multiply to size 3 of dim 1"),
+    (lambda m, x: m.unflatten(x, 2, (3, -1)), "unflatten: sizes (3, -1) do not multiply to size 4 of dim 2"),
+    (lambda m, x: m.squeeze(x, 3), "squeeze: dim must be in [-3, 2] for 3 dimensions, got 3"),
+    (lambda m, x: m.unsqueeze(x, 4), "unsqueeze: dim must be in [-4, 3] for 4 dimensions, got 4"),
+    (lambda m, x: m.permute(x, (0, 1)), "permute: needs the 3 dimensions of shape (2, 3, 4), got dims (0, 1)"),
+    (lambda m, x: m.permute(x, (0, 0, 1)), "permute: dim (0, 0, 1) names a dimension twice"),
+    (lambda m, x: m.transpose(x, 0, 3), "transpose: dim must be in [-3, 2] for 3 dimensions, got 3"),
+    (lambda m, x: m.t(x), "t: needs at most 2 dimensions, got shape (2, 3, 4)"),
+    (lambda m, x: m.movedim(x, (0, 1), (0,)), "movedim: source (0, 1) and destination (0,) must be equally many"),
+    (lambda m, x: m.movedim(x, 0, 5), "movedim: dim must be in [-3, 2] for 3 dimensions, got 5"),
+    (lambda m, x: m.expand(x, 3, 4), "expand: sizes (3, 4) are fewer than the dimensions of shape (2, 3, 4)"),
+    (lambda m, x: m.expand(x, 2, 5, 4), "expand: shape (2, 3, 4) does not expand to sizes (2, 5, 4)"),
+    (lambda m, x: m.expand(x, -1, 2, 3, 4), "expand: shape (2, 3, 4) does not expand to sizes (-1, 2, 3, 4)"),
+    (lambda m, x: m.broadcast_to(x, (4,)), "sizes (4,) are fewer than the dimensions of shape (2, 3, 4)"),
+    (lambda m, x: m.flip(x, (0, -3)), "flip: dim (0, -3) names a dimension twice"),
+    (lambda m, x: m.flip(x, (3,)), "flip: dim must be in [-3, 2] for 3 dimensions, got 3"),
+    (lambda m, x: m.cat([]), "cat: needs a list or tuple of one or more Tensors, got []"),
+    (lambda m, x: m.cat(x), "cat: needs a list or tuple"),
+    (lambda m, x: m.cat([x, 1.0]), "cat: needs a list or tuple"),
+    (lambda m, x: m.cat([x, x[0]]),
+     "cat: sizes must agree except in dim 0, but tensor 1 has shape (3, 4) and the first (2, 3, 4)"),
+    (lambda m, x: m.cat([x, x[:, :2]]), "cat: sizes must agree except in dim 0, but tensor 1 has shape (2, 2, 4)"),
+    (lambda m, x: m.cat([x, x], 3), "cat: dim must be in [-3, 2] for 3 dimensions, got 3"),
+    (lambda m, x: m.cat([m.sum(x)]), "cat: a 0-d tensor cannot be joined"),
+    (lambda m, x: m.stack([]), "stack: needs a list or tuple of one or more Tensors, got []"),
+    (lambda m, x: m.stack([x, x[:1]]), "stack: shapes must be equal; the first is (2, 3, 4), tensor 1 (1, 3, 4)"),
+    (lambda m, x: m.pad(x, (1,)),
+     "pad: needs (before, after) pairs for at most the 3 dimensions of (2, 3, 4), got (1,)"),
+    (lambda m, x: m.pad(x, (1,) * 8), "pad: needs (before, after) pairs for at most the 3 dimensions of (2, 3, 4)"),
+    (lambda m, x: m.pad(x, (-5, 0)), "pad: (-5, 0) cuts more than there is in shape (2, 3, 4)"),
+    (lambda m, x: m.pad(x, (4, 0), "reflect"), "pad: reflect padding (4, 0) of dim 2 is too wide for its size 4"),
+    (lambda m, x: m.pad(x, (5, 0), "circular"), "pad: circular padding (5, 0) of dim 2 is too wide for its size 4"),
+    (lambda m, x: m.pad(x, (1, 0), "mirror"), "pad: mode must be"),
+    # indices
+    (lambda m, x: x[5], "index: index 5 is out of bounds for axis 0 with size 2; the tensor has shape (2, 3, 4)"),
+    (lambda m, x: x[0, -4], "is out of bounds for axis 1 with size 3; the tensor has shape (2, 3, 4)"),
+    (lambda m, x: x[:, [0, 3]], "out of bounds"),
+    (lambda m, x: x[0, 0, 0, 0], "index: 4 indices for a tensor of 3 dimensions, shape (2, 3, 4)"),
+    (lambda m, x: x[1.5], "index: must be ints, slices, None, ... or integer and bool tensors, got 1.5"),
+    (lambda m, x: x["a"], "index: must be ints, slices, None, ... or integer and bool tensors, got 'a'"),
+    (lambda m, x: x[x], "index: a tensor used as index must be of integers or bools, got float64"),
+    (lambda m, x: x[(x > 0)[:, :2]], "shape (2, 3, 4)"),
+    (lambda m, x: m.gather(x, 0, x), "gather: the index must be of integers, got float64"),
+    (lambda m, x: m.gather(x, 0, (x > 0).long() * 2), "gather: index 2 is out of range for dim 0 of size 2"),
+    (lambda m, x: m.gather(x, 0, (x > 0).long()[0]),
+     "gather: index of shape (3, 4) does not fit input of shape (2, 3, 4)"),
+    (lambda m, x: m.gather(x, 3, (x > 0).long()), "gather: dim must be in [-3, 2] for 3 dimensions, got 3"),
+    # products
+    (lambda m, x: m.matmul(x, x),
+     "matmul: the last size of the first must equal the last but one size of the second, got shapes (2, "
+     "3, 4) and (2, 3, 4)"),
+    (lambda m, x: m.matmul(x, m.sum(x)), "matmul: both operands need at least one dimension"),
+    (lambda m, x: m.matmul(x, 2.0), "matmul: both operands need at least one dimension"),
+    (lambda m, x: m.matmul(x, x[0].float().T), "matmul: operands must have one dtype, got float64 and float32"),
+    (lambda m, x: m.matmul(x, m.reshape(x, (3, 4, 2))),
+     "matmul: the batch sizes of (2, 3, 4) and (3, 4, 2) do not broadcast"),
+    (lambda m, x: m.mm(x, x), "mm: needs two matrices, got shapes (2, 3, 4) and (2, 3, 4)"),
+    (lambda m, x: m.bmm(x, x[0]), "bmm: needs shapes (B, n, m) and (B, m, p), got (2, 3, 4) and (3, 4)"),
+    (lambda m, x: m.dot(x, x), "dot: needs two vectors, got shapes (2, 3, 4) and (2, 3, 4)"),
+    (lambda m, x: m.dot(x[0, 0], x[0, 0, :2]), "got shapes (4,) and (2,)"),
+    (lambda m, x: m.linear(x, x[0, :, :3]),
+     "linear: the last size of input, of shape (2, 3, 4), must be in_features of weight (out_features, "
+     "in_features), of shape (3, 3)"),
+    (lambda m, x: m.linear(x, x[0], x[0, 0]), "linear: bias must have shape (3,), got (4,)"),
+    # convolution and pooling: an image of shape (2, 3, 2, 2)
+    (lambda m, x: m.conv2d(x[0], filters(m, x)), "conv2d: input must be (N, C, H, W) or (C, H, W), got shape (3, 4)"),
+    (lambda m, x: m.conv2d(image(m, x), x), "conv2d: weight must be (O, C / groups, KH, KW), got shape (2, 3, 4)"),
+    (lambda m, x: m.conv2d(image(m, x)[:, :2], filters(m, x)), "needs 3 input channels, but input (2, 2, 2, 2) has 2"),
+    (lambda m, x: m.conv2d(image(m, x), filters(m, x), groups=2),
+     "conv2d: groups must divide the 3 input channels, got 2"),
+    (lambda m, x: m.conv2d(image(m, x)[..., :1], filters(m, x)),
+     "conv2d: the kernel (2, 2) with dilation (1, 1) spans 2"),
+    (lambda m, x: m.conv2d(image(m, x), filters(m, x), stride=0), "conv2d: stride must be at least 1, got 0"),
+    (lambda m, x: m.conv2d(image(m, x), filters(m, x), padding=-1), "conv2d: padding must be at least 0, got -1"),
+    (lambda m, x: m.conv2d(image(m, x), filters(m, x), padding=(1, 1, 1)),
+     "conv2d: padding must be an int or 2 ints, got (1, 1, 1)"),
+    (lambda m, x: m.conv2d(image(m, x), filters(m, x), padding="full"),
+     'conv2d: padding must be a number, "same" or "valid"'),
+    (lambda m, x: m.conv2d(image(m, x), filters(m, x), stride=2, padding="same"),
+     'conv2d: padding "same" needs stride 1, got (2, 2)'),
+    (lambda m, x: m.conv2d(image(m, x), filters(m, x), x[0, 0]),
+     "conv2d: bias must have shape (2,), one for each output channel, got (4,)"),
+    (lambda m, x: m.conv2d(image(m, x), filters(m, x).float()),
+     "conv2d: operands must have one dtype, got float64 and float32"),
+    (lambda m, x: m.conv1d(x, x[:, :2]),
+     "conv1d: weight (2, 2, 4) with groups=1 needs 2 input channels, but input (2, 3, 4) has 3"),
+    (lambda m, x: m.conv_transpose2d(image(m, x), filters(m, x)),
+     "conv_transpose2d: weight (2, 3, 2, 2) needs 2 channels, input (2, 3, 2, 2) has 3"),
+    (lambda m, x: m.conv_transpose2d(image(m, x)[:, :2], filters(m, x), output_padding=1),
+     "conv_transpose2d: output_padding (1, 1) must be smaller than stride (1, 1) or dilation (1, 1)"),
+    (lambda m, x: m.conv_transpose2d(image(m, x)[:, :2], filters(m, x), padding=2),
+     "conv_transpose2d: the output would have size (-1, -1)"),
+    (lambda m, x: m.max_pool2d(x[0], 2), "max_pool2d: input must be (N, C, H, W) or (C, H, W), got shape (3, 4)"),
+    (lambda m, x: m.max_pool2d(x, 5), "max_pool2d: the window (5, 5) with padding (0, 0) is larger than the input"),
+    (lambda m, x: m.max_pool2d(x, 2, padding=2),
+     "max_pool2d: padding (2, 2) must be at most half of kernel_size (2, 2)"),
+    (lambda m, x: m.max_pool2d(x, 2, stride=0), "max_pool2d: stride must be at least 1, got 0"),
+    (lambda m, x: m.max_pool2d(x, 0), "max_pool2d: kernel_size must be at least 1, got 0"),
+    (lambda m, x: m.avg_pool2d(x, 2, divisor_override=0), "avg_pool2d: divisor_override must not be zero"),
+    (lambda m, x: m.adaptive_avg_pool2d(x, (1, 2, 3)),
+     "adaptive_avg_pool2d: output_size must be an int, None or two of them"),
+    (lambda m, x: m.adaptive_avg_pool2d(x, -1), "adaptive_avg_pool2d: output_size must be"),
+]  # fmt: skip
+REFUSALS = (TypeError, ValueError, RuntimeError, IndexError)
+
+
+@pytest.mark.parametrize(("bad", "text"), BAD, ids=[str(text).split(":")[0] for _, text in BAD])
+def test_bad_calls_say_what_is_wrong(bad, text):
+    x = minigrad.tensor(np.arange(24.0).reshape(2, 3, 4))
+    with pytest.raises(REFUSALS) as caught:
+        bad(ops, x)
+    assert caught.type in (*REFUSALS, NotImplementedError)
+    if text is not None:
+        assert text in str(caught.value)
+    np.testing.assert_array_equal(x.array.reshape(-1), np.arange(24.0))
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize(("bad", "text"), BAD, ids=[str(text).split(":")[0] for _, text in BAD])
+def test_bad_calls_are_bad_in_pytorch_too(bad, text, pytorch):
+    with pytest.raises(REFUSALS):
+        bad(pytorch, pytorch.from_numpy(np.arange(24.0).reshape(2, 3, 4)))
