@@ -546,6 +546,19 @@ class TestErrorsNameTheLayer:
             nn.Sequential(Hidden())(1)
         assert str(caught.value) == "model.0 (Hidden): model.1 (Failing): bad"
 
+    def test_a_module_that_calls_itself(self):
+        class Twice(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.inner = Failing(ValueError("bad"))
+
+            def forward(self, x):
+                return self(x - 1) if x else self.inner(x)
+
+        with pytest.raises(ValueError) as caught:
+            nn.Sequential(Twice())(2)
+        assert str(caught.value) == "model.0.inner (Failing): bad"
+
     def test_other_errors_are_left_alone(self):
         class Odd(ValueError):
             def __str__(self):
