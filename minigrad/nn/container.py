@@ -126,7 +126,7 @@ class Sequential(_Series):
 
     def forward(self, input: Any) -> Any:
         """Every module in turn."""
-        for module in self:
+        for _, module in self._registered("module"):
             input = module(input)
         return input
 

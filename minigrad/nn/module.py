@@ -9,11 +9,13 @@ from __future__ import annotations
 import textwrap
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from typing import Any, NamedTuple, NoReturn, Self
 
 import numpy as np
 
 from .. import autograd, dtypes
+from ..ops.common import quiet
 from ..tensor import Tensor, check_device
 from .parameter import Parameter
 
@@ -74,6 +76,12 @@ class Module:
         self._non_persistent = set()
         self._pre_hooks, self._hooks = OrderedDict(), OrderedDict()
         self.training = True
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # what copy.copy() ends with: the copy must not register its names with the original
+        self.__dict__.update(state)
+        for own in ("_registry", "_non_persistent", "_pre_hooks", "_hooks"):
+            self.__dict__[own] = copy(self.__dict__[own])
 
     # ------------------------------------------------------------------------------------- calling
 
@@ -482,22 +490,14 @@ class Module:
             faults.append(f"missing keys: {', '.join(missing)}")
         if strict and unexpected:
             faults.append(f"unexpected keys: {', '.join(map(str, unexpected))}")
-        pairs = [(tensor, state_dict[key]) for key, tensor in own.items() if key in state_dict]
-        matched = [key for key in own if key in state_dict]
-        faults += [
-            f"{key}: {fault}"
-            for key, (tensor, value) in zip(matched, pairs, strict=True)
-            if (fault := _misfit(tensor, value, assign))
-        ]
+        pairs = {key: (tensor, state_dict[key]) for key, tensor in own.items() if key in state_dict}
+        faults += [f"{key}: {fault}" for key, pair in pairs.items() if (fault := _misfit(*pair, assign))]
         if faults:
             raise RuntimeError(
                 f"{type(self).__name__}.load_state_dict: nothing was loaded, because\n  " + "\n  ".join(faults)
             )
-        for tensor, value in pairs:
-            if assign:
-                tensor.array, tensor.grad = np.asarray(autograd.unwrap(value)), None
-            else:
-                tensor.array[...] = autograd.unwrap(value)
+        for pair in pairs.values():
+            _load(*pair, assign)
         return IncompatibleKeys(missing, unexpected)
 
     # ------------------------------------------------------------------------------------------- text
@@ -544,11 +544,23 @@ def _misfit(tensor: Tensor, value: Any, assign: bool) -> str:
         return f"must be a Tensor or an array, got {type(value).__name__}"
     if array.shape != tensor.shape:
         return f"has shape {tensor.shape} in the model, but {array.shape} in the state dict"
-    if array.dtype not in dtypes.SUPPORTED or (assign and (array.dtype.kind == "f") != tensor.is_floating_point()):
-        return f"has dtype {tensor.dtype.name} in the model, but {array.dtype.name} in the state dict"
+    fits = array.dtype.kind in "biuf"
+    if assign:
+        fits = array.dtype in dtypes.SUPPORTED and (array.dtype.kind == "f") == tensor.is_floating_point()
+    if not fits:
+        return f"has dtype {tensor.dtype} in the model, but {array.dtype} in the state dict"
     if not assign and not tensor.array.flags.writeable:
         return "cannot be copied into, as its memory is read-only; pass assign=True"
     return ""
+
+
+@quiet
+def _load(tensor: Tensor, value: Any, assign: bool) -> None:
+    """Copy `value` into `tensor`, or let it take over the memory."""
+    if assign:
+        tensor.array, tensor.grad = np.asarray(autograd.unwrap(value)), None
+    else:
+        tensor.array[...] = autograd.unwrap(value)
 
 
 def _locate(error: Exception, module: Module) -> None:

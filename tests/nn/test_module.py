@@ -343,7 +343,7 @@ class TestStateDict:
             "unexpected keys: rest.1.what, other",
             "offset: has shape (2,) in the model, but (3,) in the state dict",
             "first.gain: must be a Tensor or an array, got list",
-            "first.seen: has dtype int64 in the model, but str128 in the state dict",
+            "first.seen: has dtype int64 in the model, but <U4 in the state dict",
         ):
             assert part in text
         assert_same_state(model, before)
@@ -391,6 +391,14 @@ class TestStateDict:
         model.load_state_dict({"0.weight": source, "1.weight": source})
         assert model[0].weight.is_leaf and model[0].weight.tolist() == [[2, 2], [2, 2]]
         assert model[1].weight is model[0].weight
+
+    def test_any_number_is_converted(self):
+        layer = Scale()
+        for values in (np.array([1, 2], ">f8"), np.array([1, 2], np.uint8), np.array([1e99, 1.0])):
+            layer.load_state_dict({"gain": values, "seen": np.float64(3.0)})
+            with np.errstate(over="ignore"):
+                np.testing.assert_array_equal(layer.gain.detach().numpy(), values.astype(np.float32))
+            assert layer.gain.dtype == minigrad.float32 and layer.seen.item() == 3
 
     def test_not_a_dict(self):
         with pytest.raises(TypeError, match="list"):
@@ -468,6 +476,17 @@ class TestCopies:
         assert_same_state(model, before)
         assert model.training and model.first.training
         assert list(twin.first.state_dict()) == ["gain", "seen", "more"]
+
+    def test_a_shallow_copy_shares_tensors_but_not_names(self):
+        model = Model()
+        twin = copy.copy(model)
+        assert twin.offset is model.offset and twin.first is model.first
+        twin.new = nn.Parameter(minigrad.ones(1))
+        twin.register_forward_hook(lambda m, args, output: output + 1)
+        del twin.rest
+        assert [name for name, _ in model.named_parameters()] == PATHS
+        assert [name for name, _ in twin.named_parameters()] == ["offset", "new", "first.gain"]
+        assert model(minigrad.ones(1, 2)).tolist() == [[1, 1]]
 
     def test_models_are_freed_without_the_collector(self):
         gc.disable()
