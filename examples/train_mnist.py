@@ -101,7 +101,7 @@ def main() -> int:
     try:
         train, source = load(args.data_dir, True, args.limit_train)
         valid, _ = load(args.data_dir, False, args.limit_valid)
-        print(f"data: {source}\n{len(train):,} images to train on, {len(valid):,} to validate\n", flush=True)
+        print(f"data: {source}\n{len(train):,} images to train on, {len(valid):,} to validate\n")
         model = MODELS[args.model][0]()
         summary = training.summarize(model, train[0][0].unsqueeze(0))
         if args.out:

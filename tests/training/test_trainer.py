@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minigrad.training import Callback, EpochRecord, Trainer, best_epoch
+from minigrad.training import Callback, EpochRecord, Trainer, best_epoch, evaluate, train_epoch
 
 
 class Diary(Callback):
@@ -75,6 +75,15 @@ def test_it_learns_and_the_records_say_so(problem):
     assert history[-1].valid_acc > 0.9
     assert history[-1].train_loss < history[0].train_loss
     assert all(record.seconds > 0 for record in history)
+
+
+def test_a_record_has_the_running_figures_and_those_of_the_evaluation(problem):
+    (record,) = problem.trainer().fit(problem.train, problem.valid, epochs=1)
+    other = type(problem)()
+    running = train_epoch(other.model, other.train, other.loss_fn, other.optimizer)
+    after = evaluate(other.model, other.valid, other.loss_fn)
+    assert (record.train_loss, record.train_acc) == (running.loss, running.accuracy)
+    assert (record.valid_loss, record.valid_acc) == (after.loss, after.accuracy)
 
 
 def test_fit_goes_on_where_it_was(problem):
