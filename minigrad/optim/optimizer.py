@@ -169,6 +169,7 @@ class Optimizer:
     def _ready(self, group: Group) -> Gradients:
         """The parameters of a group that have a gradient, and that, once it is sure that they can be updated."""
         ready = []
+        state_of = self.state if self.state_names else {}
         for p in group["params"]:
             grad = p.grad
             if grad is None:
@@ -179,8 +180,8 @@ class Optimizer:
                 raise self._cannot_update(p, "its gradient", g, "call zero_grad() after changing a parameter")
             if not array.flags.writeable:
                 raise RuntimeError(f"{self._name(p)} is read-only memory; make the parameter of a copy, x.clone()")
-            if self.state_names and p in self.state:
-                for name, kept in self.state[p].items():
+            if p in state_of:
+                for name, kept in state_of[p].items():
                     if name != "step" and (kept.array.shape != shape or kept.array.dtype != dtype):
                         fix = "make the optimizer after changing parameters, or forget with optimizer.state.pop(p)"
                         raise self._cannot_update(p, f"its {name}", kept.array, fix)

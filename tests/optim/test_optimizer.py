@@ -303,13 +303,13 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_a_parameter_that_cannot_be_updated_stops_the_step_before_it_begins(name, change, backend):
     params = [leaf(3), leaf(2)]
-    optimizer = make(name, params)
+    optimizer = make(name, [{"params": p} for p in params])
     train(optimizer, params, 1)
     for p in params:
         p.grad = minigrad.ones(*p.shape)
     change(params[1])
     before = snapshot(optimizer, params)
-    with pytest.raises(RuntimeError, match=rf"^{name}: params\[1\] of group 0 {CHANGES[change]}"):
+    with pytest.raises(RuntimeError, match=rf"^{name}: params\[0\] of group 1 {CHANGES[change]}"):
         optimizer.step()
     assert snapshot(optimizer, params) == before
 
@@ -383,6 +383,7 @@ def test_names_in_a_state_replace_the_names_there_are():
     assert other.param_groups[0]["param_names"] == ["b"]
     other.load_state_dict(named.state_dict())
     assert other.param_groups[0]["param_names"] == ["a"]
+    assert other.param_groups[0]["param_names"] is not named.param_groups[0]["param_names"]
 
 
 def damaged(change):

@@ -172,6 +172,36 @@ def test_a_saved_schedule_goes_on(make_optimizer, trace):
     other.load_state_dict(saved)
     resumed.load_state_dict(state)
     assert trace(other, resumed, epochs=4) == expected
+    assert resumed.milestones is not state["milestones"] and resumed.base_lrs is not state["base_lrs"]
+
+
+RESUMABLE = [
+    ("StepLR", {"step_size": 5, "gamma": 0.5}),
+    ("MultiStepLR", {"milestones": [3, 9]}),
+    ("ConstantLR", {"total_iters": 9}),
+    ("LinearLR", {"total_iters": 9}),
+    ("ExponentialLR", {"gamma": 0.9}),
+    ("PolynomialLR", {"total_iters": 9}),
+    ("CosineAnnealingLR", {"T_max": 9}),
+    ("CosineAnnealingWarmRestarts", {"T_0": 9}),
+    ("LambdaLR", {"lr_lambda": lambda t: 1 / (1 + t)}),
+    ("MultiplicativeLR", {"lr_lambda": lambda t: 1 / (1 + t)}),
+    ("OneCycleLR", {"max_lr": 1.0, "total_steps": 12}),
+]
+
+
+@pytest.mark.parametrize("name, options", RESUMABLE)
+def test_a_schedule_may_be_resumed_by_its_last_epoch(name, options, make_optimizer, trace):
+    make = getattr(lr_scheduler, name)
+    optimizer = make_optimizer(1.0, 0.5)
+    scheduler = make(optimizer, **options)
+    trace(optimizer, scheduler, epochs=7)
+    saved = copy.deepcopy(optimizer.state_dict())
+    expected = trace(optimizer, scheduler, epochs=4)
+
+    other = make_optimizer(1.0, 0.5)
+    other.load_state_dict(saved)
+    assert trace(other, make(other, **options, last_epoch=6), epochs=4) == expected
 
 
 def test_a_state_of_another_kind_is_refused(make_optimizer):

@@ -34,6 +34,9 @@ def test_warm_restarts_follow_the_cosine_of_each_period(T_0, T_mult, make_optimi
     scheduler.step(7)
     scheduler.step()
     assert scheduler.get_last_lr() == pytest.approx([expected[8]]) and scheduler.last_epoch == 8
+    scheduler.step(T_0 - 0.25)
+    scheduler.step()
+    assert scheduler.get_last_lr() == pytest.approx([0.01 + 0.49 * cosine(0.75 / (T_0 * T_mult))])
 
 
 def test_warm_restarts_take_fractions_of_an_epoch(make_optimizer, cosine):

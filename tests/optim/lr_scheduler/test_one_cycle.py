@@ -69,6 +69,10 @@ def test_phases_without_length_are_skipped(total_steps, pct_start, three_phase, 
     scheduler = OneCycleLR(optimizer, 1.0, total_steps, pct_start=pct_start, three_phase=three_phase)
     rows = trace(optimizer, scheduler, epochs=total_steps)
     assert all(np.isfinite(row).all() for row in rows)
+    if (total_steps, pct_start) in ((10, 0.1), (10, 1.0)):
+        assert rows[0 if pct_start == 0.1 else 9][0] == 1.0  # the top, where the rise ends
+    if not three_phase and total_steps > 1:
+        assert rows[-2][0] == pytest.approx(1.0 if pct_start == 1 else 1 / 25e4)
 
 
 BAD = [
