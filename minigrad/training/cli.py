@@ -69,6 +69,8 @@ def fail(reason: object, code: int = 2) -> NoReturn:
         reason: a text, or an exception, whose text is taken.
         code: the exit code.
     """
+    if isinstance(reason, BrokenPipeError):
+        raise reason  # no mistake of the user's: `run` ends it in silence
     _say(f"error: {_one_line(reason)}")
     raise SystemExit(code)
 
