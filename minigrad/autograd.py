@@ -128,15 +128,21 @@ class _GradContext:
     """A with-block and decorator (with or without parentheses) that sets the grad mode to `mode`."""
 
     mode: bool
+    before: list[bool]
 
     def __new__(cls, fn: Callable | None = None) -> Any:
-        return super().__new__(cls) if fn is None else _decorate(fn, cls)
+        if fn is not None:
+            return _decorate(fn, cls)
+        context = super().__new__(cls)
+        context.before = []  # the modes to come back to: one object may be entered inside itself
+        return context
 
     def __enter__(self) -> None:
-        self.before, _mode.enabled = _mode.enabled, self.mode
+        self.before.append(_mode.enabled)
+        _mode.enabled = self.mode
 
     def __exit__(self, *exc: object) -> None:
-        _mode.enabled = self.before
+        _mode.enabled = self.before.pop()
 
     def __call__(self, fn: Callable) -> Callable:
         return _decorate(fn, type(self))
