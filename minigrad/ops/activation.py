@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ..autograd import Op
-from .common import Operand, floating, is_bool, quiet
+from .common import Operand, floating, is_bool, must_be_arrays, quiet
 from .elementwise import abs, erf, exp, masked, sigmoid, tanh, where
 
 
@@ -88,6 +88,7 @@ def relu(input: Operand) -> Operand:
     >>> minigrad.relu(minigrad.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
+    must_be_arrays("relu", input)
     if is_bool(input):
         raise RuntimeError("relu: a bool tensor has no positive part; use x.float()")
     return ReLU.apply(input)

@@ -136,6 +136,13 @@ def is_number_or_array(x: Any) -> bool:
     return is_tensor(x) or isinstance(x, (np.ndarray, np.generic, int, float))
 
 
+def must_be_arrays(op: str, *operands: Any) -> None:
+    """TypeError unless all operands are Tensors or arrays."""
+    for x in operands:
+        if not hasattr(x, "ndim"):
+            raise TypeError(f"{op}: needs Tensors, got {type(x).__name__}; make one with minigrad.tensor(data)")
+
+
 def is_bool(x: Any) -> bool:
     """Is `x` a bool, or a Tensor or array of bools?"""
     return isinstance(x, bool) or getattr(x, "dtype", None) == np.bool_
@@ -145,7 +152,9 @@ def floating(x: Operand) -> Operand:
     """`x` with integers and bools cast to the default float dtype, as the transcendental functions want them."""
     dtype = getattr(x, "dtype", None)
     if dtype is None:
-        return np.asarray(x, dtypes.get_default_dtype()) if isinstance(x, (int, float)) else x
+        if not isinstance(x, (int, float)):
+            raise TypeError(f"needs a Tensor, an array or a number, got {type(x).__name__}")
+        return np.asarray(x, dtypes.get_default_dtype())
     return x if dtype.kind == "f" else cast(x, dtypes.get_default_dtype())
 
 
@@ -171,17 +180,18 @@ def normalize_dims(op: str, dim: Dim, ndim: int) -> tuple[int, ...]:
 
 
 def numpy_spelling(fn: Callable) -> Callable:
-    """Let a function with `dim` and `keepdim` be called with NumPy's `axis` and `keepdims` too."""
+    """Let a reduction with `dim` and `keepdim` be called with NumPy's `axis` and `keepdims` too."""
 
     @functools.wraps(fn)
-    def either(*args: Any, **kwargs: Any) -> Any:
+    def either(input: Operand, *args: Any, **kwargs: Any) -> Any:
+        must_be_arrays(fn.__name__, input)
         if kwargs:
             for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")):
                 if theirs in kwargs:
                     if ours in kwargs:
                         raise TypeError(f"{fn.__name__}: got both {ours} and {theirs}; they mean the same")
                     kwargs[ours] = kwargs.pop(theirs)
-        return fn(*args, **kwargs)
+        return fn(input, *args, **kwargs)
 
     return either
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import kernels
 from ..autograd import Op
-from .common import Operand, must_share_dtype
+from .common import Operand, must_be_arrays, must_share_dtype
 from .reduce import sum
 from .shape import pad, reshape, squeeze, unsqueeze
 
@@ -262,6 +262,7 @@ def _resolve_padding(
 
 def _batched(op: str, dims: int, x: Operand) -> tuple[Operand, bool]:
     """`x` with a batch dimension, and whether it came without."""
+    must_be_arrays(op, x)
     names = "H, W" if dims == 2 else "L"
     if x.ndim not in (dims + 1, dims + 2):
         raise RuntimeError(f"{op}: input must be (N, C, {names}) or (C, {names}), got shape {tuple(x.shape)}")
@@ -271,6 +272,7 @@ def _batched(op: str, dims: int, x: Operand) -> tuple[Operand, bool]:
 
 
 def _check_weight(op: str, dims: int, weight: Operand, form: str) -> None:
+    must_be_arrays(op, weight)
     if weight.ndim != dims + 2:
         raise RuntimeError(f"{op}: weight must be {form}, got shape {tuple(weight.shape)}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..autograd import Op
-from .common import Operand, must_share_dtype, quiet, sum_to
+from .common import Operand, must_be_arrays, must_share_dtype, quiet, sum_to
 from .reduce import sum
 from .shape import reshape, transpose, unsqueeze
 
@@ -55,7 +55,8 @@ def matmul(input: Operand, other: Operand) -> Operand:
     tensor([3., 7.])
     """
     a, b = input, other
-    if not getattr(a, "ndim", 0) or not getattr(b, "ndim", 0):
+    must_be_arrays("matmul", a, b)
+    if not a.ndim or not b.ndim:
         raise RuntimeError("matmul: both operands need at least one dimension; multiply by a number with *")
     must_share_dtype("matmul", a, b)
     inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
@@ -79,6 +80,7 @@ def matmul(input: Operand, other: Operand) -> Operand:
 
 def mm(input: Operand, mat2: Operand) -> Operand:
     """The product of two matrices, without broadcasting."""
+    must_be_arrays("mm", input, mat2)
     if input.ndim != 2 or mat2.ndim != 2:
         raise RuntimeError(
             f"mm: needs two matrices, got shapes {tuple(input.shape)} and {tuple(mat2.shape)}; use matmul"
@@ -88,6 +90,7 @@ def mm(input: Operand, mat2: Operand) -> Operand:
 
 def bmm(input: Operand, mat2: Operand) -> Operand:
     """The products of two equally long batches of matrices, without broadcasting."""
+    must_be_arrays("bmm", input, mat2)
     if input.ndim != 3 or mat2.ndim != 3 or input.shape[0] != mat2.shape[0]:
         raise RuntimeError(
             f"bmm: needs shapes (B, n, m) and (B, m, p), got {tuple(input.shape)} and {tuple(mat2.shape)}"
@@ -97,6 +100,7 @@ def bmm(input: Operand, mat2: Operand) -> Operand:
 
 def dot(input: Operand, tensor: Operand) -> Operand:
     """The inner product of two vectors."""
+    must_be_arrays("dot", input, tensor)
     if input.ndim != 1 or tensor.ndim != 1:
         raise RuntimeError(
             f"dot: needs two vectors, got shapes {tuple(input.shape)} and {tuple(tensor.shape)}; use matmul"
@@ -112,10 +116,11 @@ def linear(input: Operand, weight: Operand, bias: Operand | None = None) -> Oper
     >>> minigrad.nn.functional.linear(x, w)
     tensor([[3.]])
     """
+    must_be_arrays("linear", input, weight, *(() if bias is None else (bias,)))
     if input.ndim == 0 or weight.ndim != 2 or input.shape[-1] != weight.shape[1]:
         raise RuntimeError(
-            f"linear: the last size of input, of shape {tuple(input.shape)}, must be in_features of weight "
-            f"(out_features, in_features), of shape {tuple(weight.shape)}; flatten or transpose the input first?"
+            f"linear: expected last dimension {weight.shape[-1]} (in_features of weight {tuple(weight.shape)}), "
+            f"got input of shape {tuple(input.shape)}; flatten or transpose it first?"
         )
     if bias is not None and tuple(bias.shape) != (weight.shape[0],):
         raise RuntimeError(f"linear: bias must have shape ({weight.shape[0]},), got {tuple(bias.shape)}")

@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import kernels
 from ..autograd import Op
-from .common import Operand
+from .common import Operand, must_be_arrays
 from .conv import Pair, Size, sizes
 from .linalg import matmul
 from .shape import squeeze, unsqueeze
@@ -190,6 +190,7 @@ def _averaging_matrix(n: int, m: int, dtype: np.dtype) -> np.ndarray:
 
 
 def _images(op: str, x: Operand) -> tuple[Operand, bool]:
+    must_be_arrays(op, x)
     if x.ndim not in (3, 4):
         raise RuntimeError(f"{op}: input must be (N, C, H, W) or (C, H, W), got shape {tuple(x.shape)}")
     if x.dtype.kind != "f":

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import dtypes
 from ..autograd import Op
-from .common import BroadcastTo, Operand, Sizes, cast, flatten_sizes, normalize_dim, normalize_dims
+from .common import BroadcastTo, Operand, Sizes, cast, flatten_sizes, must_be_arrays, normalize_dim, normalize_dims
 from .index import Index
 
 # ----------------------------------------------------------------------------------- reshape and permute
@@ -63,6 +63,7 @@ def view(input: Operand, *shape: Sizes) -> Operand:
 
 
 def _reshape(op: str, x: Operand, shape: tuple[int, ...], copy: bool | None) -> Operand:
+    must_be_arrays(op, x)
     total, unknown = math.prod(x.shape), shape.count(-1)
     known = math.prod(shape) if not unknown else -math.prod(shape)
     if min(shape, default=0) < -1:
@@ -84,6 +85,7 @@ def _reshape(op: str, x: Operand, shape: tuple[int, ...], copy: bool | None) -> 
 
 def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Operand:
     """The dimensions from start_dim to end_dim, both included, as one."""
+    must_be_arrays("flatten", input)
     first = normalize_dim("flatten", start_dim, input.ndim)
     last = normalize_dim("flatten", end_dim, input.ndim)
     if first > last:
@@ -98,6 +100,7 @@ def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Operand:
 
 def unflatten(input: Operand, dim: int, sizes: Sequence[int]) -> Operand:
     """One dimension split into several, of the given sizes."""
+    must_be_arrays("unflatten", input)
     d = normalize_dim("unflatten", dim, input.ndim)
     inner = tuple(sizes)
     known = int(np.prod([n for n in inner if n != -1], dtype=np.int64))
@@ -110,12 +113,14 @@ def unflatten(input: Operand, dim: int, sizes: Sequence[int]) -> Operand:
 
 def squeeze(input: Operand, dim: int | Sequence[int] | None = None) -> Operand:
     """Without the dimensions of size one: all of them, or those of `dim` that have size one."""
+    must_be_arrays("squeeze", input)
     dims = normalize_dims("squeeze", dim, input.ndim) if dim != () else ()
     return reshape(input, *(n for i, n in enumerate(input.shape) if i not in dims or n != 1))
 
 
 def unsqueeze(input: Operand, dim: int) -> Operand:
     """With a new dimension of size one at `dim`."""
+    must_be_arrays("unsqueeze", input)
     d = normalize_dim("unsqueeze", dim, input.ndim + 1)
     return reshape(input, *input.shape[:d], 1, *input.shape[d:])
 
@@ -127,6 +132,7 @@ def permute(input: Operand, *dims: Sizes) -> Operand:
     >>> minigrad.ones(2, 3, 5).permute(2, 0, 1).shape
     (5, 2, 3)
     """
+    must_be_arrays("permute", input)
     order = flatten_sizes(dims)
     if len(order) != input.ndim:
         raise RuntimeError(
@@ -137,6 +143,7 @@ def permute(input: Operand, *dims: Sizes) -> Operand:
 
 def transpose(input: Operand, dim0: int, dim1: int) -> Operand:
     """Two dimensions exchanged."""
+    must_be_arrays("transpose", input)
     a, b = normalize_dim("transpose", dim0, input.ndim), normalize_dim("transpose", dim1, input.ndim)
     order = list(range(input.ndim))
     if order:
@@ -146,6 +153,7 @@ def transpose(input: Operand, dim0: int, dim1: int) -> Operand:
 
 def t(input: Operand) -> Operand:
     """The transpose of a matrix; a vector or number as it is."""
+    must_be_arrays("t", input)
     if input.ndim > 2:
         raise RuntimeError(f"t: needs at most 2 dimensions, got shape {tuple(input.shape)}; use transpose(dim0, dim1)")
     return Permute.apply(input, dims=tuple(range(input.ndim))[::-1])
@@ -153,6 +161,7 @@ def t(input: Operand) -> Operand:
 
 def movedim(input: Operand, source: int | Sequence[int], destination: int | Sequence[int]) -> Operand:
     """The dimensions `source` moved to the places `destination`, the others in their order."""
+    must_be_arrays("movedim", input)
     src, dst = (
         normalize_dims("movedim", source, input.ndim),
         normalize_dims("movedim", destination, input.ndim),
@@ -189,6 +198,7 @@ def expand(input: Operand, *sizes: Sizes) -> Operand:
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
+    must_be_arrays("expand", input)
     wanted, have = flatten_sizes(sizes), tuple(input.shape)
     lead = len(wanted) - len(have)
     if lead < 0:
@@ -211,6 +221,7 @@ def broadcast_to(input: Operand, size: Sequence[int]) -> Operand:
 
 def flip(input: Operand, *dims: Sizes) -> Operand:
     """input reversed along `dims`, in a copy."""
+    must_be_arrays("flip", input)
     reverse = flatten_sizes(dims)
     return Flip.apply(input, dims=normalize_dims("flip", reverse, input.ndim) if reverse else ())
 
@@ -300,6 +311,7 @@ def pad(input: Operand, pad: Sequence[int], mode: str = "constant", value: float
     >>> minigrad.nn.functional.pad(minigrad.ones(1, 2), (1, 0), value=7.0)
     tensor([[7., 1., 1.]])
     """
+    must_be_arrays("pad", input)
     widths, ndim = tuple(int(n) for n in pad), input.ndim
     if len(widths) % 2 or len(widths) > 2 * ndim:
         raise RuntimeError(

@@ -529,7 +529,7 @@ class TestErrorsNameTheLayer:
 
     def test_a_real_one(self):
         model = nn.Sequential(nn.Identity(), nn.ReLU(), nn.Linear(784, 10))
-        with pytest.raises(RuntimeError, match=r"^model\.2 \(Linear\): .*28.*784") as caught:
+        with pytest.raises(RuntimeError, match=r"^model\.2 \(Linear\): .*784.*28") as caught:
             model(minigrad.zeros(32, 28, 28))
         assert "linear:" not in str(caught.value)
         with pytest.raises(RuntimeError, match=r"^Linear: .*784"):
