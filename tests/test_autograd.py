@@ -712,10 +712,6 @@ def no_collector():
     gc.enable()
 
 
-class Kept(np.ndarray):
-    """An array one can refer to weakly."""
-
-
 def test_backward_frees_what_was_saved_at_once(no_collector):
     x = leaf(1.0, 2.0)
     a = x.exp()
@@ -1045,3 +1041,114 @@ def test_random_programs_against_differences(steps, seed):
         # Hits within eps of a kink (two equal results) have probability 0 but for exact ties, which random
         # programs do make, as in maximum(a, a): there the rules and the differences agree as well.
         gradcheck(program, inputs, atol=1e-5, rtol=1e-4)
+
+
+# --------------------------------------------------------------------------- the same stories told by PyTorch
+
+
+def story_hooks_and_retained_gradients(m, x):
+    seen = []
+    y = x * x
+    y.register_hook(lambda g: seen.append(("first", g.tolist())))
+    y.retain_grad()
+    handle = y.register_hook(lambda g: g * 3)
+    y.register_hook(lambda g: seen.append(("last", g.tolist())))
+    (y * 2).sum().backward(retain_graph=True)
+    handle.remove()
+    (y * 5).sum().backward()
+    return seen, y.grad, x.grad
+
+
+def story_hooks_of_leaves(m, x):
+    seen = []
+    x.register_hook(lambda g: seen.append(g.tolist()) or g + 1)
+    (x * 2 + x * x).sum().backward()
+    (x * 3).sum().backward()
+    (g,) = m.autograd.grad((x * 7).sum(), x)
+    return seen, x.grad, g
+
+
+def story_grad_of_results(m, x):
+    y = x * x
+    z = (y * x).sum()
+    y.retain_grad()
+    return *m.autograd.grad(z, (y, x), retain_graph=True), *m.autograd.grad(z, (x, x, y)), x.grad
+
+
+def story_backward_into_chosen_inputs(m, x):
+    y, other = x * x, m.ones(3, requires_grad=True)
+    z = (y * other).sum()
+    z.backward(inputs=[y, other], retain_graph=True)
+    first, of_y = x.grad, y.grad.tolist()
+    z.backward(inputs=x)
+    return first, x.grad, of_y, other.grad
+
+
+def story_accumulation_with_a_graph(m, x):
+    (x**3).sum().backward(create_graph=True)
+    first = x.grad
+    (x**2).sum().backward(create_graph=True)
+    (g,) = m.autograd.grad(x.grad.sum(), x, retain_graph=True)
+    x.grad = None
+    (first * x).sum().backward()
+    return first, g, x.grad
+
+
+def story_many_outputs(m, x):
+    y = x * 2
+    return *m.autograd.grad((y, y, x * x), (x, y), (m.ones(3), m.ones(3) * 2, x.detach())), x.grad
+
+
+def story_unused(m, x):
+    z = m.ones(2, requires_grad=True)
+    y = (x * 2).sum()
+    return m.autograd.grad(y, (x, z), allow_unused=True, retain_graph=True), m.autograd.grad(
+        y, (x, z), materialize_grads=True
+    )
+
+
+def story_detached_parts(m, x):
+    y = x * x.detach() + (x * 2).detach() * x
+    with m.no_grad():
+        z = x * 100
+    (y + z).sum().backward()
+    return x.grad, z.requires_grad, z.is_leaf, y.is_leaf
+
+
+def story_gradients_in_place(m, x):
+    x.grad = m.ones(3) * 10
+    held = x.grad
+    x.sum().backward()
+    held.mul_(2)
+    x.sum().backward()
+    return held, x.grad, held is x.grad
+
+
+def story_changes_in_place_outside_of_the_graph(m, x):
+    with m.no_grad():
+        x *= 2
+        x[0] = 7
+        x.add_(m.ones(3), alpha=0.5)
+    y = x.detach()
+    y[1] = 0
+    (x * x).sum().backward()
+    return x.detach(), x.grad, x.requires_grad, x.is_leaf
+
+
+STORIES = {name: story for name, story in globals().items() if name.startswith("story_")}
+
+
+def told(part):
+    """What a story ends in, as plain values: tensors of both libraries as lists."""
+    if isinstance(part, (tuple, list)):
+        return [told(p) for p in part]
+    return part.tolist() if hasattr(part, "tolist") else part
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", STORIES)
+def test_stories_end_as_in_pytorch(name):
+    torch = pytest.importorskip("torch")
+    ours = STORIES[name](minigrad, minigrad.tensor([1.0, -2.0, 3.0], requires_grad=True))
+    theirs = STORIES[name](torch, torch.tensor([1.0, -2.0, 3.0], requires_grad=True))
+    assert told(ours) == told(theirs)
