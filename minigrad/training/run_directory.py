@@ -34,7 +34,7 @@ def create_run_directory(path: str | os.PathLike[str], overwrite: bool = False) 
     if earlier and not overwrite:
         raise FileExistsError(
             errno.EEXIST,
-            f"the folder holds {', '.join(earlier)} of an earlier run; name another folder, or ask to overwrite them",
+            f"the folder holds {', '.join(earlier)} of an earlier run; choose another, or set overwrite",
             str(folder),
         )
     for name in earlier:
