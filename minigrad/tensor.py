@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import autograd, dtypes, ops
+from .printing import text_of
 from .random import Generator, source
 
 __all__ = ["Tensor", "as_tensor", "from_numpy", "tensor"]
@@ -110,7 +111,16 @@ class Tensor:
         return self.shape[0]
 
     def __repr__(self) -> str:
-        return _repr(self)
+        notes, defaults = [], (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool)
+        if not self.numel() and self.ndim != 1:
+            notes.append(f"size={self.shape}")
+        if self.dtype not in (defaults if self.numel() else defaults[:1]):
+            notes.append(f"dtype=minigrad.{self.dtype.name}")
+        if self.grad_fn is not None:
+            notes.append(f"grad_fn={self.grad_fn}")
+        elif self._requires_grad:
+            notes.append("requires_grad=True")
+        return text_of(self.array, notes)
 
     def __format__(self, spec: str) -> str:
         return format(self.item() if spec and self.ndim == 0 else repr(self), spec)
@@ -662,36 +672,3 @@ def check_device(op: str, device: Any) -> None:
     """RuntimeError for any device but the CPU."""
     if device is not None and str(device) != "cpu":
         raise RuntimeError(f'{op}: the only device is "cpu", got {str(device)!r}')
-
-
-def _repr(t: Tensor) -> str:
-    """PyTorch's form: four decimals, whole floats as `1.`, large tensors summarised, then what is unusual."""
-    finite = t.array[np.isfinite(t.array)] if t.dtype.kind == "f" else t.array
-    options: dict[str, Any] = {
-        "precision": 4,
-        "floatmode": "maxprec_equal",
-        "threshold": 1000,
-        "max_line_width": 80,
-    }
-    if t.dtype.kind == "f" and finite.size:
-        size = np.abs(finite.astype(np.float64))
-        smallest, largest = size[size > 0].min(initial=np.inf), size.max()
-        whole = bool((finite == np.trunc(finite)).all())
-        scientific = largest >= 1e8 or (not whole and (smallest < 1e-4 or largest / smallest > 1000))
-        if scientific:
-            options["formatter"] = {"float_kind": lambda x: f"{x:.4e}"}
-        elif not whole:
-            options["floatmode"] = "fixed"
-    text = np.array2string(t.array, separator=", ", prefix="tensor(", suffix=")", **options)
-    extra = []
-    if t.array.size == 0 and t.shape != (0,):
-        extra.append(f"size={t.shape}")
-    if t.dtype not in (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool) or (
-        not t.numel() and t.dtype != dtypes.get_default_dtype()
-    ):
-        extra.append(f"dtype=minigrad.{t.dtype.name}")
-    if t.grad_fn is not None:
-        extra.append(f"grad_fn={t.grad_fn}")
-    elif t._requires_grad:
-        extra.append("requires_grad=True")
-    return f"tensor({', '.join([text, *extra])})"
