@@ -25,6 +25,7 @@ class Cast(Op):
 
     saves_inputs = False
 
+    @quiet
     def forward(self, x: np.ndarray, dtype: np.dtype) -> np.ndarray:
         self.dtype = x.dtype
         return x.astype(dtype)
@@ -87,9 +88,8 @@ def cast(x: Operand, dtype: np.dtype) -> Operand:
     """`x` in `dtype`; `x` itself if it has that dtype already. An integer or bool result has no graph."""
     if x.dtype == dtype:
         return x
-    if dtype.kind != "f" and is_tensor(x):
-        return wrap(x.array.astype(dtype))
-    return Cast.apply(x, dtype=dtype)
+    y = Cast.apply(x, dtype=dtype)
+    return y.detach() if dtype.kind != "f" and is_tensor(x) else y
 
 
 def shape_of(x: Operand) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import kernels
 from ..autograd import Op
-from .common import Operand, must_be_arrays, must_share_dtype
+from .common import Operand, must_be_arrays, must_share_dtype, quiet
 from .reduce import sum
 from .shape import pad, reshape, squeeze, unsqueeze
 
@@ -29,24 +29,16 @@ Pair = tuple[int, int]
 class Conv2d(Op):
     """y = the cross-correlation of x (N, C, H, W) and w (O, C / groups, KH, KW), plus b (O,)"""
 
-    def forward(
-        self,
-        x: np.ndarray,
-        w: np.ndarray,
-        b: np.ndarray | None,
-        stride: Pair,
-        padding: Pair,
-        dilation: Pair,
-        groups: int,
-    ) -> np.ndarray:
-        self.options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        return kernels.current().conv2d(x, w, b, stride, padding, dilation, groups)
+    @quiet
+    def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, **geometry: Any) -> np.ndarray:
+        self.geometry = geometry  # stride, padding, dilation, groups
+        return kernels.current().conv2d(x, w, b, **geometry)
 
     def backward(self, g: Operand) -> tuple:
         (x, w, _), (need_x, need_w, need_b) = self.operands(), self.needs
         return (
-            Conv2dInput.apply(g, w, input_shape=x.shape, **self.options) if need_x else None,
-            Conv2dWeight.apply(x, g, weight_shape=w.shape, **self.options) if need_w else None,
+            Conv2dInput.apply(g, w, input_shape=x.shape, **self.geometry) if need_x else None,
+            Conv2dWeight.apply(x, g, weight_shape=w.shape, **self.geometry) if need_w else None,
             sum(g, (0, 2, 3)) if need_b else None,
         )
 
@@ -54,48 +46,32 @@ class Conv2d(Op):
 class Conv2dInput(Op):
     """The gradient of a convolution's input, from that of its output and w; by itself, a transposed convolution"""
 
-    def forward(
-        self,
-        g: np.ndarray,
-        w: np.ndarray,
-        input_shape: tuple[int, ...],
-        stride: Pair,
-        padding: Pair,
-        dilation: Pair,
-        groups: int,
-    ) -> np.ndarray:
-        self.options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        return kernels.current().conv2d_input(g, w, input_shape, stride, padding, dilation, groups)
+    @quiet
+    def forward(self, g: np.ndarray, w: np.ndarray, input_shape: tuple[int, ...], **geometry: Any) -> np.ndarray:
+        self.geometry = geometry
+        return kernels.current().conv2d_input(g, w, input_shape, **geometry)
 
     def backward(self, gx: Operand) -> tuple:
         (g, w), (need_g, need_w) = self.operands(), self.needs
         return (
-            Conv2d.apply(gx, w, None, **self.options) if need_g else None,
-            Conv2dWeight.apply(gx, g, weight_shape=w.shape, **self.options) if need_w else None,
+            Conv2d.apply(gx, w, None, **self.geometry) if need_g else None,
+            Conv2dWeight.apply(gx, g, weight_shape=w.shape, **self.geometry) if need_w else None,
         )
 
 
 class Conv2dWeight(Op):
     """The gradient of a convolution's weights, from its input x and the gradient of its output"""
 
-    def forward(
-        self,
-        x: np.ndarray,
-        g: np.ndarray,
-        weight_shape: tuple[int, ...],
-        stride: Pair,
-        padding: Pair,
-        dilation: Pair,
-        groups: int,
-    ) -> np.ndarray:
-        self.options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        return kernels.current().conv2d_weight(x, g, weight_shape, stride, padding, dilation, groups)
+    @quiet
+    def forward(self, x: np.ndarray, g: np.ndarray, weight_shape: tuple[int, ...], **geometry: Any) -> np.ndarray:
+        self.geometry = geometry
+        return kernels.current().conv2d_weight(x, g, weight_shape, **geometry)
 
     def backward(self, gw: Operand) -> tuple:
         (x, g), (need_x, need_g) = self.operands(), self.needs
         return (
-            Conv2dInput.apply(g, gw, input_shape=x.shape, **self.options) if need_x else None,
-            Conv2d.apply(x, gw, None, **self.options) if need_g else None,
+            Conv2dInput.apply(g, gw, input_shape=x.shape, **self.geometry) if need_x else None,
+            Conv2d.apply(x, gw, None, **self.geometry) if need_g else None,
         )
 
 

@@ -14,6 +14,7 @@ class MatMul(Op):
     """y = a b, batched over leading axes that broadcast; ga = g b^T, gb = a^T g"""
 
     @quiet
+    @quiet
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return a @ b
 
@@ -28,6 +29,7 @@ class MatMul(Op):
 class Linear(Op):
     """y = x w^T + b, over the last axis of x; gx = g w, gw = g^T x, gb = the sum of g over all rows"""
 
+    @quiet
     @quiet
     def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
         y = x @ w.T
