@@ -22,10 +22,9 @@ _FIXED = ("dataset", "batch_size", "drop_last", "sampler", "batch_sampler")
 class DataLoader(Generic[T_co]):
     """Iterates over a dataset in batches; each iteration is one epoch, in a new order if shuffled.
 
-    A batch is collected by `dataset.__getbatch__` where there is one (TensorDataset, MNIST, a Subset of such,
-    a
-    dataset of yours: see `minigrad.data.batching`) and `collate_fn` is the default, with the same result as
-    sample by sample. Batches never share memory with the dataset.
+    A batch is collected by `dataset.__getbatch__` where there is one (TensorDataset, MNIST, a Subset of such, a
+    dataset of yours: see `minigrad.data.batching`) and `collate_fn` is the default, with the same result as sample
+    by sample. Batches never share memory with the dataset.
 
     Args:
         dataset: anything with `len(dataset)` and `dataset[i]`, or an IterableDataset.
