@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import autograd, dtypes, ops
+from .ops.common import quiet
 from .printing import text_of
 from .random import Generator, source
 
@@ -563,7 +564,13 @@ class Tensor:
         self._must_be_floating("uniform_")
         if not from_ <= to:
             raise RuntimeError(f"uniform_: from_ must not exceed to, got {from_} and {to}")
-        return self._write("uniform_", lambda: source(generator).uniform(from_, to, self.shape), convert=True)
+
+        def draw() -> np.ndarray:
+            numbers = source(generator).uniform(from_, to, self.shape)
+            low, high = self.dtype.type(from_), self.dtype.type(to)
+            return np.minimum(numbers, np.nextafter(high, low))  # rounded to this dtype, one could reach `to`
+
+        return self._write("uniform_", draw, convert=True)
 
     def normal_(self, mean: Any = 0, std: Any = 1, *, generator: Generator | None = None) -> Tensor:
         """Draw every element from the normal distribution."""
@@ -639,33 +646,41 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     return autograd.wrap(_to_array(ndarray, None, copy=None))
 
 
+@quiet
 def _to_array(data: Any, dtype: Any, copy: bool | None) -> np.ndarray:
     """`data` as an ndarray of a supported dtype, copied if `copy`, else only where NumPy must."""
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
     if isinstance(data, Tensor):
         return np.array(data.array, dtype=wanted, copy=copy)
-    if wanted is None and not isinstance(data, (np.ndarray, np.generic)):
+    if wanted is None and isinstance(data, (list, tuple, float, int)):
         wanted = _dtype_of_numbers(data)
     try:
         array = np.array(data, dtype=wanted, copy=copy)
     except (ValueError, TypeError, OverflowError) as error:
-        raise type(error)(f"tensor: cannot make a tensor of this {type(data).__name__}: {error}") from None
+        kind = RuntimeError if isinstance(error, OverflowError) else type(error)
+        raise kind(f"tensor: cannot make a tensor of this {type(data).__name__}: {error}") from None
     return array.astype(dtypes.as_dtype(array.dtype), copy=False)
 
 
 def _dtype_of_numbers(data: Any) -> np.dtype | None:
-    """The default dtype for Python floats and for nothing at all; None where the data say it themselves."""
-    if isinstance(data, float):
-        return dtypes.get_default_dtype()
+    """The dtype that all the elements promote to, Python floats being of the default one; None: ask NumPy."""
+    found: np.dtype | None = None
+    for kind in {getattr(x, "dtype", type(x)) for x in _flatten(data)}:
+        if not isinstance(kind, np.dtype):
+            kind = {bool: dtypes.bool, int: dtypes.int64, float: dtypes.get_default_dtype()}.get(kind)
+        if kind not in dtypes.SUPPORTED:
+            return None
+        found = kind if found is None else dtypes.promote_types(found, kind)
+    return dtypes.get_default_dtype() if found is None else found
+
+
+def _flatten(data: Any) -> Iterator:
+    """The elements of nested lists and tuples."""
     if isinstance(data, (list, tuple)):
-        first: Any = data
-        while isinstance(first, (list, tuple)) and first:
-            first = first[0]
-        if isinstance(first, (list, tuple)):
-            return dtypes.get_default_dtype()
-        if not hasattr(first, "dtype") and np.asarray(data).dtype == np.float64:
-            return dtypes.get_default_dtype()
-    return None
+        for part in data:
+            yield from _flatten(part)
+    else:
+        yield data
 
 
 def check_device(op: str, device: Any) -> None:
