@@ -78,6 +78,8 @@ def as_dtype(dtype: Any) -> np.dtype:
     if dtype is builtins.int:
         return int64
     try:
+        if dtype is None:
+            raise TypeError  # NumPy takes it for float64
         found = np.dtype(dtype).newbyteorder("=")
     except TypeError:
         raise TypeError(f"{dtype!r} is not a dtype; use one such as minigrad.float32 or minigrad.int64") from None

@@ -124,7 +124,11 @@ class Tensor:
         return text_of(self.array, notes)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item() if spec and self.ndim == 0 else repr(self), spec)
+        if not spec:
+            return repr(self)
+        if self.ndim:
+            raise TypeError(f"format: {spec!r} is for one number, not a tensor of shape {self.shape}")
+        return format(self.item(), spec)
 
     # ------------------------------------------------------------------------------------- gradients
 
@@ -668,7 +672,7 @@ def _dtype_of_numbers(data: Any) -> np.dtype | None:
     for kind in {getattr(x, "dtype", type(x)) for x in _flatten(data)}:
         if not isinstance(kind, np.dtype):
             kind = {bool: dtypes.bool, int: dtypes.int64, float: dtypes.get_default_dtype()}.get(kind)
-        if kind not in dtypes.SUPPORTED:
+        if kind is None or kind not in dtypes.SUPPORTED:
             return None
         found = kind if found is None else dtypes.promote_types(found, kind)
     return dtypes.get_default_dtype() if found is None else found

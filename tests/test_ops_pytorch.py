@@ -449,7 +449,7 @@ BAD = [
      "matmul: the last size of the first must equal the last but one size of the second, got shapes (2, "
      "3, 4) and (2, 3, 4)"),
     (lambda m, x: m.matmul(x, m.sum(x)), "matmul: both operands need at least one dimension"),
-    (lambda m, x: m.matmul(x, 2.0), "matmul: both operands need at least one dimension"),
+    (lambda m, x: m.matmul(x, 2.0), "matmul: needs Tensors, got float"),
     (lambda m, x: m.matmul(x, x[0].float().T), "matmul: operands must have one dtype, got float64 and float32"),
     (lambda m, x: m.matmul(x, m.reshape(x, (3, 4, 2))),
      "matmul: the batch sizes of (2, 3, 4) and (3, 4, 2) do not broadcast"),
@@ -458,8 +458,7 @@ BAD = [
     (lambda m, x: m.dot(x, x), "dot: needs two vectors, got shapes (2, 3, 4) and (2, 3, 4)"),
     (lambda m, x: m.dot(x[0, 0], x[0, 0, :2]), "got shapes (4,) and (2,)"),
     (lambda m, x: m.linear(x, x[0, :, :3]),
-     "linear: the last size of input, of shape (2, 3, 4), must be in_features of weight (out_features, "
-     "in_features), of shape (3, 3)"),
+     "linear: expected last dimension 3 (in_features of weight (3, 3)), got input of shape (2, 3, 4)"),
     (lambda m, x: m.linear(x, x[0], x[0, 0]), "linear: bias must have shape (3,), got (4,)"),
     # convolution and pooling: an image of shape (2, 3, 2, 2)
     (lambda m, x: m.conv2d(x[0], filters(m, x)), "conv2d: input must be (N, C, H, W) or (C, H, W), got shape (3, 4)"),
