@@ -93,7 +93,7 @@ def read_idx(
                 "was damaged or replaced: the SHA-256 of its unpacked bytes is "
                 f"{digest.hexdigest()}, expected {sha256.lower()}",
             )
-    return np.frombuffer(values, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+    return np.frombuffer(values, dtype).reshape(shape).astype(dtype.type, copy=False)
 
 
 def _read_header(stream: _Stream, source: object) -> tuple[bytes, tuple[int, ...], np.dtype]:
