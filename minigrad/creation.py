@@ -61,14 +61,18 @@ def _index(op: str, name: str, value: Any) -> int:
         raise TypeError(f"{op}: {name} must be an int, got {value!r}") from None
 
 
-def _finish(op: str, array: np.ndarray, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+def _checked(op: str, dtype: Any, device: Any, requires_grad: bool, default: np.dtype | None = None) -> np.dtype:
+    """The dtype to make. All options are checked at once, before memory is taken or a random number drawn."""
     check_device(op, device)
-    made = wrap(array.astype(dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype), copy=False))
+    wanted = dtypes.as_dtype(dtype) if dtype is not None else default or dtypes.get_default_dtype()
+    if requires_grad and wanted.kind != "f":
+        raise RuntimeError(f"{op}: only floating tensors have gradients, got requires_grad=True for {wanted.name}")
+    return wanted
+
+
+def _finish(array: Any, wanted: np.dtype, requires_grad: bool) -> Tensor:
+    made = wrap(np.asarray(array).astype(wanted, copy=False))
     return made.requires_grad_() if requires_grad else made
-
-
-def _float(dtype: Any) -> np.dtype:
-    return dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
 
 
 # ---------------------------------------------------------------------------------------------- constants
@@ -84,19 +88,22 @@ def zeros(
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return _finish("zeros", np.zeros(_sizes("zeros", sizes, size), _float(dtype)), dtype, device, requires_grad)
+    wanted = _checked("zeros", dtype, device, requires_grad)
+    return _finish(np.zeros(_sizes("zeros", sizes, size), wanted), wanted, requires_grad)
 
 
 def ones(*sizes: Size, size: Size = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of the given size."""
-    return _finish("ones", np.ones(_sizes("ones", sizes, size), _float(dtype)), dtype, device, requires_grad)
+    wanted = _checked("ones", dtype, device, requires_grad)
+    return _finish(np.ones(_sizes("ones", sizes, size), wanted), wanted, requires_grad)
 
 
 def empty(
     *sizes: Size, size: Size = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """A tensor of the given size whose elements are whatever the memory held."""
-    return _finish("empty", np.empty(_sizes("empty", sizes, size), _float(dtype)), dtype, device, requires_grad)
+    wanted = _checked("empty", dtype, device, requires_grad)
+    return _finish(np.empty(_sizes("empty", sizes, size), wanted), wanted, requires_grad)
 
 
 def full(size: Size, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -104,19 +111,17 @@ def full(size: Size, fill_value: Any, *, dtype: Any = None, device: Any = None, 
     value = unwrap(fill_value)
     if np.ndim(value):
         raise TypeError(f"full: fill_value must be one number, got shape {np.shape(value)}")
-    if dtype is None:
-        dtype = dtypes.result_type(value)
+    wanted = _checked("full", dtype, device, requires_grad, dtypes.result_type(value))
     try:
-        array = np.full(_sizes("full", (size,)), value, dtypes.as_dtype(dtype))
+        return _finish(np.full(_sizes("full", (size,)), value, wanted), wanted, requires_grad)
     except OverflowError as error:
         raise RuntimeError(f"full: {error}") from None
-    return _finish("full", array, dtype, device, requires_grad)
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """The n x m matrix with ones on its diagonal; m is n by default."""
-    sizes = _sizes("eye", (n, n if m is None else m))
-    return _finish("eye", np.eye(*sizes, dtype=_float(dtype)), dtype, device, requires_grad)
+    wanted, sizes = _checked("eye", dtype, device, requires_grad), _sizes("eye", (n, n if m is None else m))
+    return _finish(np.eye(*sizes, dtype=wanted), wanted, requires_grad)
 
 
 def arange(
@@ -142,18 +147,19 @@ def arange(
         raise RuntimeError(f"arange: start, end and step must be finite, got {start}, {end} and {step}")
     if step == 0 or (end - start) * step < 0:
         raise RuntimeError(f"arange: step {step} does not lead from {start} to {end}")
-    if dtype is None:
-        dtype = _float(None) if any(isinstance(x, (float, np.floating)) for x in (start, end, step)) else dtypes.int64
-    return _finish("arange", np.arange(start, end, step), dtype, device, requires_grad)
+    whole = not any(isinstance(x, (float, np.floating)) for x in (start, end, step))
+    wanted = _checked("arange", dtype, device, requires_grad, dtypes.int64 if whole else None)
+    return _finish(np.arange(start, end, step), wanted, requires_grad)
 
 
 def linspace(
     start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """`steps` evenly spaced numbers from start to end, both included."""
-    if _index("linspace", "steps", steps) < 0:
-        raise RuntimeError(f"linspace: steps must not be negative, got {steps}")
-    return _finish("linspace", np.linspace(start, end, steps), dtype, device, requires_grad)
+    wanted, count = _checked("linspace", dtype, device, requires_grad), _index("linspace", "steps", steps)
+    if count < 0:
+        raise RuntimeError(f"linspace: steps must not be negative, got {count}")
+    return _finish(np.linspace(start, end, count), wanted, requires_grad)
 
 
 # ------------------------------------------------------------------------------------------ random numbers
@@ -168,12 +174,12 @@ def rand(
     requires_grad: bool = False,
 ) -> Tensor:
     """Numbers drawn uniformly from [0, 1)."""
-    wanted, shape = _random_float("rand", dtype), _sizes("rand", sizes, size)
+    wanted, shape = _floating("rand", dtype, device, requires_grad), _sizes("rand", sizes, size)
     if wanted == dtypes.float16:  # rounding a float32 could give 1
         array = source(generator).integers(0, 2**11, shape) / 2**11
     else:
         array = source(generator).random(shape, dtype=wanted.type)
-    return _finish("rand", np.asarray(array), wanted, device, requires_grad)
+    return _finish(array, wanted, requires_grad)
 
 
 def randn(
@@ -190,14 +196,14 @@ def randn(
     >>> minigrad.randn(2, 3, generator=minigrad.Generator().manual_seed(0)).shape
     (2, 3)
     """
-    wanted = _random_float("randn", dtype)
+    wanted, shape = _floating("randn", dtype, device, requires_grad), _sizes("randn", sizes, size)
     draw = wanted if wanted.itemsize >= 4 else dtypes.float32
-    array = source(generator).standard_normal(_sizes("randn", sizes, size), dtype=draw.type)
-    return _finish("randn", np.asarray(array), wanted, device, requires_grad)
+    return _finish(source(generator).standard_normal(shape, dtype=draw.type), wanted, requires_grad)
 
 
-def _random_float(op: str, dtype: Any) -> np.dtype:
-    wanted = _float(dtype)
+def _floating(op: str, dtype: Any, device: Any = None, requires_grad: bool = False) -> np.dtype:
+    """As `_checked`, for numbers that only floating dtypes can hold."""
+    wanted = _checked(op, dtype, device, requires_grad)
     if wanted.kind != "f":
         raise RuntimeError(f"{op}: needs a floating dtype, got {wanted.name}; use randint for integers")
     return wanted
@@ -220,14 +226,18 @@ def randint(
         low, high = 0, low
     if size is None or isinstance(size, int):
         raise TypeError(f"randint: size must be a tuple of ints, got {size!r}")
-    low, high = _index("randint", "low", low), _index("randint", "high", high)
+    low, high, shape = _index("randint", "low", low), _index("randint", "high", high), _sizes("randint", (tuple(size),))
     if high <= low:
         raise RuntimeError(f"randint: high must exceed low, got low={low} and high={high}")
-    wanted = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
-    if wanted.kind in "iu" and not (np.iinfo(wanted).min <= low and high - 1 <= np.iinfo(wanted).max):
-        raise RuntimeError(f"randint: {wanted.name} cannot hold the integers from {low} to {high - 1}")
-    array = source(generator).integers(low, high, _sizes("randint", (tuple(size),)))
-    return _finish("randint", np.asarray(array), wanted, device, requires_grad)
+    wanted = _checked("randint", dtype, device, requires_grad, dtypes.int64)
+    _must_hold("randint", wanted, low, high - 1)
+    return _finish(source(generator).integers(low, high, shape), wanted, requires_grad)
+
+
+def _must_hold(op: str, dtype: np.dtype, lowest: int, highest: int) -> None:
+    """RuntimeError unless an integer dtype can hold these; what a floating one cannot, it rounds."""
+    if dtype.kind in "iu" and not (np.iinfo(dtype).min <= lowest and highest <= np.iinfo(dtype).max):
+        raise RuntimeError(f"{op}: {dtype.name} cannot hold the integers from {lowest} to {highest}")
 
 
 def randperm(
@@ -239,14 +249,22 @@ def randperm(
     requires_grad: bool = False,
 ) -> Tensor:
     """The integers from 0 to n - 1 in random order."""
-    if _index("randperm", "n", n) < 0:
-        raise RuntimeError(f"randperm: n must not be negative, got {n}")
-    array = source(generator).permutation(n)
-    return _finish("randperm", array, dtypes.int64 if dtype is None else dtype, device, requires_grad)
+    count, wanted = _index("randperm", "n", n), _checked("randperm", dtype, device, requires_grad, dtypes.int64)
+    if count < 0:
+        raise RuntimeError(f"randperm: n must not be negative, got {count}")
+    _must_hold("randperm", wanted, 0, count - 1)
+    return _finish(source(generator).permutation(count), wanted, requires_grad)
 
 
 def normal(
-    mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: Any = None
+    mean: Any,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Normally distributed numbers: `mean` and `std` are tensors, or numbers together with `size`."""
     given = [x for x in (mean, std) if isinstance(x, Tensor)]
@@ -261,8 +279,10 @@ def normal(
         shape = np.broadcast_shapes(np.shape(means), np.shape(stds)) if given else _sizes("normal", (size,))
     except ValueError:
         raise RuntimeError(cannot_broadcast("normal", means, stds)) from None
-    wanted = _random_float("normal", dtypes.result_type(*given) if given and dtype is None else dtype)
-    return _finish("normal", np.asarray(source(generator).normal(means, stds, shape)), wanted, None, False)
+    wanted = _floating(
+        "normal", dtypes.result_type(*given) if given and dtype is None else dtype, device, requires_grad
+    )
+    return _finish(source(generator).normal(means, stds, shape), wanted, requires_grad)
 
 
 # --------------------------------------------------------------------------------- like another tensor
@@ -272,8 +292,7 @@ def _like(op: str, input: Any, dtype: Any, device: Any, requires_grad: bool) -> 
     """The options with which a function makes a tensor like `input`."""
     if not (is_tensor(input) or isinstance(input, np.ndarray)):
         raise TypeError(f"{op}: input must be a Tensor, got {type(input).__name__}")
-    check_device(op, device)
-    return {"dtype": input.dtype if dtype is None else dtype, "requires_grad": requires_grad}
+    return {"dtype": _checked(op, dtype, device, requires_grad, input.dtype), "requires_grad": requires_grad}
 
 
 def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:

@@ -69,7 +69,7 @@ class Generator:
             fresh = np.random.PCG64()
             fresh.state = saved["state"]
             seed = int(saved["seed"])
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise RuntimeError(f"set_state: not a state from Generator.get_state ({error})") from None
         self._seed, self.numpy = seed, np.random.Generator(fresh)
         return self
