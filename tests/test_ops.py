@@ -1039,3 +1039,12 @@ def test_conv2d_of_any_geometry(data):
     y.backward(minigrad.as_tensor(g))
     close(x.grad.array, conv_input(g, arrays[1], x.shape, **geometry))
     close(w.grad.array, conv_weight(arrays[0], g, w.shape, **geometry))
+
+
+# -------------------------------------------------------------------------------------------- single cases
+
+
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_an_index_of_uint8_is_refused_for_pytorch_takes_it_for_a_mask(shape):
+    with pytest.raises(IndexError, match=r"index: a uint8 tensor .* use index.long\(\) for places, index.bool\(\)"):
+        minigrad.ones(2, 3)[minigrad.ones(shape, dtype=minigrad.uint8)]

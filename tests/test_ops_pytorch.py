@@ -4,6 +4,7 @@
 """
 
 import math
+from array import array
 from functools import partial
 from itertools import count, product
 
@@ -44,7 +45,7 @@ PEAKS = np.array([[inf, inf, 0], [-inf, -inf, 0], [0, 1, 1], [nan, 3, nan]])
 INDEX = [1, 0, 1]
 KEYS = [
     0, -1, (1, 2, 3), slice(1, None), (..., 1), (0, ..., slice(None, None, 2)), None, (slice(None), None), True,
-    INDEX, (slice(None), INDEX), (INDEX, INDEX), (0, INDEX), (INDEX, slice(1, 3)), (..., INDEX),
+    INDEX, (slice(None), INDEX), (INDEX, INDEX), ((0, 0),), (..., (1, 1, 0)), range(2), (0, array("b", INDEX)), (0, INDEX), (INDEX, slice(1, 3)), (..., INDEX),
 ]  # fmt: skip
 SMOOTH = "neg square reciprocal exp expm1 sin cos tanh sigmoid erf silu softplus gelu mish softsign clone"
 KINKED = "abs sign relu leaky_relu elu hardtanh relu6 hardsigmoid"
@@ -350,9 +351,9 @@ image, filters = (lambda m, x: m.reshape(x, (2, 3, 2, 2))), (lambda m, x: m.resh
 
 # (call of the library and x of shape (2, 3, 4), what the text must say)
 BAD = [
-    (lambda m, x: m.add(x, x[:, :2]), "Add: shapes (2, 3, 4) and (2, 2, 4)"),
+    (lambda m, x: m.add(x, x[:, :2]), "add: shapes (2, 3, 4) and (2, 2, 4)"),
     (lambda m, x: m.eq(x, x[:, :2]), "eq: shapes (2, 3, 4) and (2, 2, 4)"),
-    (lambda m, x: m.where(x > 0, x, x[:, :2]), "Where: shapes (2, 3, 4) and (2, 3, 4) and (2, 2, 4)"),
+    (lambda m, x: m.where(x > 0, x, x[:, :2]), "where: shapes (2, 3, 4) and (2, 3, 4) and (2, 2, 4)"),
     (lambda m, x: m.mul(x, "2"), "mul: operands must be Tensors, arrays or numbers, got Tensor and str"),
     (lambda m, x: m.lt(x, "2"), "lt: operands must be Tensors, arrays or numbers, got str"),
     (lambda m, x: m.sub(x > 0, x > 0), "sub: bools"),
@@ -439,6 +440,8 @@ BAD = [
     (lambda m, x: x["a"], "index: must be ints, slices, None, ... or integer and bool tensors, got 'a'"),
     (lambda m, x: x[x], "index: a tensor used as index must be of integers or bools, got float64"),
     (lambda m, x: x[(x > 0)[:, :2]], "shape (2, 3, 4)"),
+    (lambda m, x: x[{0}], "index: must be ints, slices, None, ... or integer and bool tensors, got {0}"),
+    (lambda m, x: x[[0, 1], [[0], [1, 2]]], "index: must be ints, slices, None, ... or integer"),
     (lambda m, x: m.gather(x, 0, x), "gather: the index must be of integers, got float64"),
     (lambda m, x: m.gather(x, 0, (x > 0).long() * 2), "gather: index 2 is out of range for dim 0 of size 2"),
     (lambda m, x: m.gather(x, 0, (x > 0).long()[0]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ def _names_each_place_once(key: Key) -> bool:
 
 
 def getitem(x: Operand, key: Key) -> Operand:
-    """x[key] with NumPy's rules: ints, slices, None, Ellipsis, and integer or bool tensors, arrays and lists.
+    """x[key] with NumPy's rules: ints, slices, None, Ellipsis, and integer or bool tensors, arrays and sequences.
 
     Basic indexing (no arrays) gives a view, as in NumPy.
     """
@@ -99,7 +100,7 @@ def getitem(x: Operand, key: Key) -> Operand:
 
 
 def as_key(x: Operand, key: Key) -> Key:
-    """`key` with Tensors and lists as arrays, checked against the shape of `x` (IndexError names both)."""
+    """`key` with Tensors and sequences as arrays, checked against the shape of `x` (IndexError names both)."""
     parts = tuple(_as_index(part) for part in (key if isinstance(key, tuple) else (key,)))
     taken = sum(
         part.ndim if isinstance(part, np.ndarray) and part.dtype == bool else part is not None and part is not Ellipsis
@@ -112,19 +113,31 @@ def as_key(x: Operand, key: Key) -> Key:
 
 
 def _as_index(part: Any) -> Any:
-    if is_tensor(part):
-        part = part.array
-    elif isinstance(part, (list, range)):
-        part = np.asarray(part) if len(part) else np.asarray(part, np.int64)
-    if isinstance(part, np.ndarray):
-        if part.dtype.kind not in "iub":
-            raise IndexError(
-                f"index: a tensor used as index must be of integers or bools, got {part.dtype.name}; use x.long()"
-            )
-        return part.item() if part.ndim == 0 and part.dtype.kind in "iu" else part
-    if isinstance(part, (float, str)):
+    """An int, slice, None, Ellipsis or bool as it is; anything else as an array (of which repeats are expected)."""
+    if part is None or part is Ellipsis or isinstance(part, (int, slice)):
+        return part
+    if isinstance(part, np.integer):
+        return int(part)
+    array = unwrap(part)
+    if isinstance(part, Sequence) and not isinstance(part, (str, bytes)):
+        try:
+            array = np.asarray(part) if len(part) else np.zeros(0, np.int64)
+        except ValueError:
+            array = None  # of unequal lengths
+    if isinstance(array, np.bool_):
+        array = np.asarray(array)
+    if not isinstance(array, np.ndarray):
         raise IndexError(f"index: must be ints, slices, None, ... or integer and bool tensors, got {part!r}")
-    return part
+    if array.dtype.kind not in "iub":
+        raise IndexError(
+            f"index: a tensor used as index must be of integers or bools, got {array.dtype.name}; use x.long()"
+        )
+    if array.dtype == np.uint8:
+        raise IndexError(
+            "index: a uint8 tensor could mean places or a mask (PyTorch takes it for a mask); "
+            "use index.long() for places, index.bool() for a mask"
+        )
+    return array.item() if array.ndim == 0 and array.dtype.kind in "iu" else array
 
 
 def gather(input: Operand, dim: int, index: Operand) -> Operand:
