@@ -1,6 +1,6 @@
 """Reverse-mode automatic differentiation: `Op`, the backward walk, `backward` and `grad`.
 
-The engine rests on one idea: **a derivative rule is written once**.
+The engine rests on one idea: **a derivative rule is written once**. Multiplication, for operands of one shape:
 
     class Mul(Op):
         def forward(self, a, b):
@@ -31,9 +31,7 @@ Derivatives", 2nd ed., 2008, for both.
 
 from __future__ import annotations
 
-import functools
 import inspect
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
@@ -41,6 +39,9 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
+
+from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .grad_mode import state as _grad_mode
 
 __all__ = [
     "Fused",
@@ -52,6 +53,9 @@ __all__ = [
     "no_grad",
     "set_grad_enabled",
 ]
+
+# PyTorch computes with infinities without a word; so does a backward pass.
+QUIET: dict[str, Any] = {"divide": "ignore", "invalid": "ignore", "over": "ignore"}
 
 _Tensor: Any = None  # the class results are wrapped in; tensor.py registers it
 _stamps = count()
@@ -83,131 +87,6 @@ def unwrap(x: Any) -> Any:
     return x.array if isinstance(x, _Tensor) else x
 
 
-# --------------------------------------------------------------------------------------------- grad mode
-
-
-class _Mode(threading.local):
-    enabled = True  # each thread starts out recording
-
-
-_mode = _Mode()
-
-
-def is_grad_enabled() -> bool:
-    """Are ops being recorded in this thread?"""
-    return _mode.enabled
-
-
-class set_grad_enabled:
-    """Turn recording on or off in this thread: at once, for a with-block, or for a function it decorates.
-
-    >>> import minigrad
-    >>> x = minigrad.ones(2, requires_grad=True)
-    >>> with minigrad.set_grad_enabled(False):
-    ...     y = x * 2
-    >>> y.requires_grad
-    False
-    """
-
-    def __init__(self, mode: bool) -> None:
-        self.mode, self.before = bool(mode), _mode.enabled
-        _mode.enabled = self.mode
-
-    def __enter__(self) -> None:
-        _mode.enabled = self.mode
-
-    def __exit__(self, *exc: object) -> None:
-        _mode.enabled = self.before
-
-    def __call__(self, fn: Callable) -> Callable:
-        _mode.enabled = self.before  # used as a decorator: the function alone is affected
-        return _decorate(fn, functools.partial(set_grad_enabled, self.mode))
-
-
-class _GradContext:
-    """A with-block and decorator (with or without parentheses) that sets the grad mode to `mode`."""
-
-    mode: bool
-    before: list[bool]
-
-    def __new__(cls, fn: Callable | None = None) -> Any:
-        if fn is not None:
-            return _decorate(fn, cls)
-        context = super().__new__(cls)
-        context.before = []  # the modes to come back to: one object may be entered inside itself
-        return context
-
-    def __enter__(self) -> None:
-        self.before.append(_mode.enabled)
-        _mode.enabled = self.mode
-
-    def __exit__(self, *exc: object) -> None:
-        _mode.enabled = self.before.pop()
-
-    def __call__(self, fn: Callable) -> Callable:
-        return _decorate(fn, type(self))
-
-
-class no_grad(_GradContext):
-    """Do not record ops in this thread, in a with-block or in a function it decorates.
-
-    >>> import minigrad
-    >>> w = minigrad.ones(2, requires_grad=True)
-    >>> with minigrad.no_grad():
-    ...     w -= 0.1        # changed in place, outside of any graph
-    >>> w
-    tensor([0.9000, 0.9000], requires_grad=True)
-    """
-
-    mode = False
-
-
-class enable_grad(_GradContext):
-    """Record ops again inside `no_grad`, in a with-block or in a function it decorates.
-
-    >>> import minigrad
-    >>> x = minigrad.ones(2, requires_grad=True)
-    >>> with minigrad.no_grad(), minigrad.enable_grad():
-    ...     y = x * 2
-    >>> y.requires_grad
-    True
-    """
-
-    mode = True
-
-
-def _decorate(fn: Callable, context: Callable) -> Callable:
-    """Run `fn` inside `context()`; a generator only while it is running, not while it is suspended."""
-    if inspect.isgeneratorfunction(fn):
-
-        @functools.wraps(fn)
-        def stepped(*args: Any, **kwargs: Any) -> Any:
-            generator, step, value = fn(*args, **kwargs), "send", None
-            while True:
-                try:
-                    with context():
-                        item = getattr(generator, step)(value)
-                except StopIteration as stop:
-                    return stop.value
-                try:
-                    step, value = "send", (yield item)
-                except GeneratorExit:
-                    with context():
-                        generator.close()
-                    raise
-                except BaseException as error:
-                    step, value = "throw", error
-
-        return stepped
-
-    @functools.wraps(fn)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with context():
-            return fn(*args, **kwargs)
-
-    return wrapped
-
-
 # ---------------------------------------------------------------------------------------------------- Op
 
 
@@ -221,14 +100,15 @@ class Op:
                returns an array that it holds, nor changes one in place.
     """
 
-    __slots__ = ("__dict__", "edges", "hooks", "inputs", "needs", "stamp")
+    __slots__ = ("__dict__", "edges", "hooks", "inputs", "needs", "retained", "stamp")
 
     saves_inputs = True  # False where backward never asks for `operands`: the inputs can then be freed early
 
     edges: list[Any]  # for each input its node (an Op or a leaf Tensor), or None when it needs no gradient
     needs: list[bool]  # for each input, whether it needs a gradient
     inputs: tuple | None  # the inputs themselves; () if not saved, None once freed
-    hooks: dict[float, Callable] | None
+    hooks: dict[int, Callable] | None  # what to show the output's gradient to, once it is complete
+    retained: weakref.ref | None  # the output, if it asked for its gradient (retain_grad)
     stamp: int  # how many ops were recorded before this one
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
@@ -254,33 +134,36 @@ class Op:
             y = op.forward(*arrays, **options)
         except ValueError as error:
             if "broadcast" in str(error):
-                raise RuntimeError(cannot_broadcast(cls.__name__, *arrays)) from None
+                must_broadcast(cls.__name__.lower(), *arrays)
             raise
         if not any_tensor:
             return y  # arrays in, array out: this is what keeps a plain backward pass at NumPy's speed
-        recorded = _mode.enabled and True in needs
+        recorded = _grad_mode.enabled and True in needs
         if recorded:
             op.edges = [(x.grad_fn or x) if need else None for x, need in zip(inputs, needs, strict=True)]
             op.needs = needs
             op.inputs = inputs if cls.saves_inputs else ()
-            op.hooks = None
+            op.hooks = op.retained = None
             op.stamp = next(_stamps)
         if type(y) is tuple:
             return wrap(y[0], op if recorded else None), *map(wrap, y[1:])
         return wrap(y, op if recorded else None)
 
     def operands(self) -> Sequence[Any]:
-        """The inputs of forward as this backward pass wants them: Tensors if it is recorded, else arrays."""
+        """The inputs of forward as this backward pass wants them: Tensors if it is recorded, else arrays.
+
+        A pass is recorded if grad mode is on: the walk sets it for each pass, by `create_graph`.
+        """
         assert self.inputs is not None
-        return self.inputs if _mode.enabled else [unwrap(x) for x in self.inputs]
+        return self.inputs if _grad_mode.enabled else [unwrap(x) for x in self.inputs]
 
     def output(self, y: Any) -> Any:
         """A result that forward kept, tied to the graph again if this backward pass is recorded."""
-        return wrap(y, self) if _mode.enabled else y
+        return wrap(y, self) if _grad_mode.enabled else y
 
     def release(self) -> None:
-        """Free what was saved for backward. An op that saved nothing stays usable."""
-        if self.inputs or any(isinstance(kept, (np.ndarray, np.generic)) for kept in self.__dict__.values()):
+        """Free what was saved for backward. An op that saved no array stays usable."""
+        if self.inputs or any(map(_holds_array, self.__dict__.values())):
             self.inputs = None
             self.__dict__.clear()
 
@@ -307,7 +190,7 @@ class Fused(Op):
         raise NotImplementedError(f"{type(self).__name__} must define kernel_backward")
 
     def backward(self, g: Any) -> Any:
-        if not isinstance(g, _Tensor):
+        if not _grad_mode.enabled:
             return self.kernel_backward(g)
         # Aliases make the inputs independent of each other: one may be passed twice, or computed from another.
         inputs = [Alias.apply(x) if isinstance(x, _Tensor) else x for x in self.operands()]
@@ -318,10 +201,23 @@ class Fused(Op):
         return tuple(found.get(node) for node in nodes)
 
 
-def cannot_broadcast(name: str, *arrays: Any) -> str:
-    """What to say when the shapes of operands do not go together."""
-    shapes = " and ".join(str(np.shape(a)) for a in arrays)
-    return f"{name}: shapes {shapes} do not broadcast: from the last one on, sizes must be equal, or one of them 1"
+def must_broadcast(name: str, *arrays: Any) -> None:
+    """RuntimeError, as in PyTorch, unless the shapes of the operands go together."""
+    shapes = [np.shape(a) for a in arrays]
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise RuntimeError(
+            f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast: from the last one on, sizes must be "
+            "equal, or one of them 1"
+        ) from None
+
+
+def _holds_array(kept: Any) -> bool:
+    """Is `kept` an array, or a tuple with one, such as the key of an index?"""
+    if type(kept) is tuple:
+        return any(isinstance(part, np.ndarray) for part in kept)
+    return isinstance(kept, (np.ndarray, np.generic))
 
 
 class Alias(Op):
@@ -347,22 +243,25 @@ def _node(tensor: Any) -> Any:
 def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | None = None) -> dict:
     """Carry gradients back through the graph: {node: gradient} in, {node: gradient} out.
 
-    The result holds the leaves' gradients, or those of the `wanted` nodes; then only ops on a way to one of them
-    are run. Gradients are arrays, or Tensors when `create_graph` asks for a pass that is itself recorded.
+    An op's gradient is complete when its turn comes, a leaf's when all ops are done. The result holds the leaves'
+    gradients, or those of the `wanted` nodes; then only ops on a way to one of them are run. Gradients are arrays,
+    or Tensors when `create_graph` asks for a pass that is itself recorded.
     """
     order, useful = _schedule(seeds, wanted)
     grads, found = dict(seeds), {}
-    with set_grad_enabled(create_graph), np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+    with set_grad_enabled(create_graph), np.errstate(**QUIET):
         for op in order:
             g = grads.pop(op, None)
             if g is None:
                 continue  # no gradient came this way
             if op.hooks:
                 g = _run_hooks(op, g)
+            if op.retained:
+                _retain(op.retained(), g)
             if wanted is not None and op in wanted:
                 found[op] = g
                 if useful.isdisjoint(op.edges):
-                    continue
+                    continue  # nothing else that is wanted lies behind it
             if op.inputs is None:
                 raise RuntimeError(
                     f"backward through {op.name()} a second time, but what it saved was freed by the first pass. "
@@ -416,61 +315,58 @@ def _schedule(seeds: Iterable, wanted: set | None) -> tuple[list[Op], set]:
 def _run_hooks(node: Any, g: Any) -> Any:
     """Show a node's complete gradient to its hooks; one that returns a Tensor replaces it."""
     shown = g if isinstance(g, _Tensor) else wrap(np.array(g))  # a copy: a hook may keep it, or change it in place
-    for _, hook in sorted(node.hooks.items()):
+    for hook in tuple(node.hooks.values()):
         answer = hook(shown)
         if answer is not None:
-            if not isinstance(answer, _Tensor) or answer.shape != shown.shape:
+            if not isinstance(answer, _Tensor) or (answer.shape, answer.dtype) != (shown.shape, shown.dtype):
                 raise RuntimeError(
-                    f"a hook must return None or a Tensor of the gradient's shape {shown.shape}, got {answer!r}"
+                    "a hook must return None or a Tensor of the gradient's own shape and dtype, which are "
+                    f"{shown.shape} and {shown.dtype.name}, got {answer!r}"
                 )
             shown = answer
     return shown if isinstance(g, _Tensor) else np.array(shown.array)
 
 
+def _retain(tensor: Any, g: Any) -> None:
+    """Add `g` to `.grad` of a Tensor that asked to keep it, if it is still there."""
+    if tensor is not None:
+        g = g.clone() if isinstance(g, _Tensor) else wrap(np.array(g))  # its own: others go on with g
+        tensor._grad = g if tensor._grad is None else tensor._grad + g
+
+
+def retain_grad(tensor: Any) -> None:
+    """Let backward fill `.grad` of a Tensor that an op made (see `Tensor.retain_grad`)."""
+    tensor.grad_fn.retained = weakref.ref(tensor)  # weak: an op must not keep its own output alive
+
+
+def register_hook(tensor: Any, hook: Callable) -> RemovableHandle:
+    """Call `hook` with the gradient of `tensor` whenever it is complete (see `Tensor.register_hook`)."""
+    if not callable(hook):
+        raise TypeError(f"register_hook: needs a function of the gradient, got {hook!r}")
+    node = _node(tensor)
+    if node.hooks is None:
+        node.hooks = {}
+    return RemovableHandle(node.hooks, hook)
+
+
 class RemovableHandle:
-    """What registering a hook gives back: `remove()` takes the hook away again. Also a context manager.
+    """What registering a hook gives back: `remove()` takes the hook away again. Also a context manager."""
 
-    `hooks` are called in the order of their places; by default a new one comes after those that are there.
-    """
+    _ids = count()
 
-    _places = count()
-
-    def __init__(self, hooks: dict[float, Callable], hook: Callable, place: float | None = None) -> None:
-        self._hooks, self._place = hooks, next(self._places) if place is None else place
-        hooks[self._place] = hook
+    def __init__(self, hooks: dict[int, Callable], hook: Callable) -> None:
+        self._hooks, self.id = hooks, next(self._ids)
+        hooks[self.id] = hook
 
     def remove(self) -> None:
         """Take the hook away; a second call does nothing."""
-        self._hooks.pop(self._place, None)
+        self._hooks.pop(self.id, None)
 
     def __enter__(self) -> RemovableHandle:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.remove()
-
-
-def register_hook(tensor: Any, hook: Callable, place: float | None = None) -> RemovableHandle:
-    """Call `hook` with the gradient of `tensor` whenever it is complete (see `Tensor.register_hook`)."""
-    node = _node(tensor)
-    if node.hooks is None:
-        node.hooks = {}
-    return RemovableHandle(node.hooks, hook, place)
-
-
-_LAST = float("inf")  # the place of the one hook that retains a gradient: after those that may replace it
-
-
-def retain_grad(tensor: Any) -> None:
-    """Let backward fill `.grad` of a Tensor that an op made (see `Tensor.retain_grad`)."""
-    ref = weakref.ref(tensor)  # the op must not keep its own output alive
-
-    def keep(g: Any) -> None:
-        owner = ref()
-        if owner is not None:
-            owner._grad = g.clone() if owner._grad is None else owner._grad + g
-
-    register_hook(tensor, keep, _LAST)
 
 
 # ------------------------------------------------------------------------------------ backward and grad
@@ -509,8 +405,12 @@ def backward(
     keep = create_graph if retain_graph is None else retain_graph
     found = _walk(seeds, create_graph, keep, None if wanted is None else set(wanted))
     taken = {_memory(unwrap(g)) for g in seeds.values()}
-    for node, g in found.items():
-        _accumulate(node if wanted is None else wanted[node], g, taken)
+    with np.errstate(**QUIET):
+        for node, g in found.items():
+            tensor = node if wanted is None else wanted[node]
+            retained = isinstance(node, Op) and node.retained  # the walk has filled its .grad
+            if tensor._requires_grad and not retained:
+                _accumulate(tensor, g, taken)
 
 
 def grad(
@@ -620,14 +520,16 @@ def _accumulate(tensor: Any, g: Any, taken: set[int]) -> None:
 
 
 def _own(g: Any, taken: set[int]) -> np.ndarray:
-    """`g` for one holder alone, copied if its memory is in `taken` or part of something larger.
+    """`g` for one holder alone: itself, or a copy if somebody else may hold its memory (`taken`: who has).
 
     Add hands the same array back to both its inputs; if both kept it, clipping one gradient in place would clip
     the other too.
     """
     g = np.asarray(g)
-    memory, whole = _memory(g), g.base is None or getattr(g.base, "size", None) == g.size
-    if memory in taken or not whole or not g.flags.writeable:
+    memory = _memory(g)
+    shared = memory in taken or not g.flags.writeable  # what is read-only was broadcast: elements share memory
+    part = g.base is not None and getattr(g.base, "size", None) != g.size  # would keep a larger array alive
+    if shared or part:
         return g.copy()
     taken.add(memory)
     return g

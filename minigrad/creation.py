@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .autograd import cannot_broadcast, is_tensor, unwrap, wrap
+from .autograd import is_tensor, must_broadcast, unwrap, wrap
 from .ops.common import flatten_sizes
 from .random import Generator, source
 from .tensor import Tensor, check_device
@@ -278,7 +278,8 @@ def normal(
     try:
         shape = np.broadcast_shapes(np.shape(means), np.shape(stds)) if given else _sizes("normal", (size,))
     except ValueError:
-        raise RuntimeError(cannot_broadcast("normal", means, stds)) from None
+        must_broadcast("normal", means, stds)
+        raise
     wanted = _floating(
         "normal", dtypes.result_type(*given) if given and dtype is None else dtype, device, requires_grad
     )

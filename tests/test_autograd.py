@@ -498,7 +498,7 @@ def test_a_hook_may_answer_with_a_tensor_of_its_own_or_change_in_place():
 def test_a_hook_with_a_wrong_answer_is_refused(answer):
     x = leaf(1.0, 2.0)
     x.register_hook(lambda g: answer)
-    with pytest.raises(RuntimeError, match=r"a hook must return None or a Tensor of the gradient's shape \(2,\)"):
+    with pytest.raises(RuntimeError, match=r"a hook must return None or a Tensor of the gradient's own shape and dtype.*\(2,\) and float32"):
         x.backward(minigrad.ones(2))
     assert x.grad is None
 
@@ -1152,3 +1152,56 @@ def test_stories_end_as_in_pytorch(name):
     ours = STORIES[name](minigrad, minigrad.tensor([1.0, -2.0, 3.0], requires_grad=True))
     theirs = STORIES[name](torch, torch.tensor([1.0, -2.0, 3.0], requires_grad=True))
     assert told(ours) == told(theirs)
+
+
+# ------------------------------------------------------------------------ what an op saves, keeps and reports
+
+
+def test_a_retained_gradient_counts_once_also_when_it_is_asked_for():
+    x = leaf(1.0, 2.0)
+    y = x * 2
+    z = y * 3
+    y.retain_grad()
+    y.retain_grad()
+    z.retain_grad()
+    z.sum().backward(inputs=[y, z])
+    assert y.grad.tolist() == [3, 3] and z.grad.tolist() == [1, 1] and x.grad is None
+
+
+def test_a_leaf_that_stopped_requiring_grad_gets_none():
+    x = leaf(1.0, 2.0)
+    y = (x * 2).sum()
+    x.requires_grad_(False)
+    y.backward()
+    assert x.grad is None
+
+
+def test_a_hook_must_keep_the_dtype_and_be_callable():
+    x = leaf(1.0, 2.0)
+    y = x * 2
+    y.register_hook(lambda g: g.half())
+    with pytest.raises(RuntimeError, match="float32, got"):
+        y.sum().backward()
+    with pytest.raises(TypeError, match="register_hook: needs a function"):
+        x.register_hook(3)
+
+
+@pytest.mark.parametrize("key", [np.array([0, 1]), (np.array([0, 1]),)], ids=["array", "tuple"])
+def test_what_an_index_saved_is_freed_however_it_is_spelled(key):
+    x = leaf(1.0, 2.0)
+    y = x[key]
+    y.sum().backward()
+    assert not vars(y.grad_fn)
+    with pytest.raises(RuntimeError, match="a second time"):
+        y.sum().backward()
+
+
+def test_an_error_of_an_op_is_not_mistaken_for_another():
+    class Picky(autograd.Op):
+        def forward(self, a, b):
+            raise ValueError("labels must broadcast, I say")
+
+    with pytest.raises(ValueError, match="I say"):
+        Picky.apply(leaf(1.0), leaf(1.0, 2.0))
+    with pytest.raises(RuntimeError, match=r"^add: shapes \(2,\) and \(3,\) do not broadcast"):
+        leaf(1.0, 2.0) + leaf(1.0, 2.0, 3.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,14 +11,16 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..autograd import Op, is_tensor, wrap
+from ..autograd import QUIET, Op, is_tensor, unwrap, wrap
 
 Operand = Any  # a Tensor, an ndarray or a Python number
 Dim = int | Sequence[int] | None
 Sizes = int | Sequence[int]  # f(2, 3) and f((2, 3)) are both understood
 
 # PyTorch computes 1/0 and log(0) without a word; so do the ops in which an infinity is an everyday result.
-quiet = np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore")
+quiet = np.errstate(**QUIET)
+
+LONG = 1024  # adding fewer float32 than this one after the other loses no digit that matters
 
 
 class Cast(Op):
@@ -43,7 +46,7 @@ class SumTo(Op):
         self.shape = x.shape
         lead = x.ndim - len(shape)
         axes = tuple(i for i in range(x.ndim) if i < lead or (shape[i - lead] == 1 and x.shape[i] != 1))
-        return x.sum(axis=axes, keepdims=True).reshape(shape)
+        return total(x, axes, keepdims=True).reshape(shape)
 
     def backward(self, g: Operand) -> Operand:
         return BroadcastTo.apply(g, shape=self.shape)
@@ -77,6 +80,30 @@ class Clone(Op):
 def clone(input: Operand) -> Operand:
     """A copy of the elements; the gradient goes back to the original."""
     return Clone.apply(input)
+
+
+def total(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray:
+    """The sum over `axes`: of float16 taken in float32, of many float32 in float64, and rounded once.
+
+    NumPy adds in pairs along the innermost axis only: 2**25 float32 ones would sum to 2**24 over an outer axis.
+    """
+    if x.dtype == np.float16:
+        return _wide_total(x, axes, keepdims, np.float32)
+    if x.dtype == np.float32 and x.size >= LONG and math.prod(x.shape[i] for i in axes) >= LONG:
+        innermost_only = x.flags.forc and len(axes) == x.ndim
+        if not innermost_only:
+            return _wide_total(x, axes, keepdims, np.float64)
+    return x.sum(axis=axes, keepdims=keepdims)
+
+
+@quiet
+def _wide_total(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, wide: type) -> np.ndarray:
+    return x.sum(axis=axes, keepdims=keepdims, dtype=wide).astype(x.dtype)
+
+
+def in_float32(compute: Callable, x: Operand) -> Operand:
+    """compute(x); for a float16 x in float32 on the way, rounded once at the end."""
+    return cast(compute(cast(x, dtypes.float32)), dtypes.float16) if x.dtype == np.float16 else compute(x)
 
 
 def sum_to(g: Operand, shape: tuple[int, ...]) -> Operand:
@@ -123,6 +150,18 @@ def must_share_dtype(op: str, *operands: Operand | None) -> None:
     if found.count(found[0]) != len(found):
         names = " and ".join(dtype.name for dtype in found)
         raise RuntimeError(f"{op}: operands must have one dtype, got {names}; convert with .to(dtype)")
+
+
+def number(op: str, name: str, value: Any) -> float:
+    """An option as a Python number: that of a NumPy scalar, or of a 0-d tensor without gradient; else TypeError."""
+    if type(value) in (int, float):
+        return value
+    x = unwrap(value)
+    if isinstance(x, (np.generic, np.ndarray)) and x.ndim == 0 and not getattr(value, "requires_grad", False):
+        x = x.item()
+    if not isinstance(x, (int, float)):
+        raise TypeError(f"{op}: {name} must be a number, got {value!r}")
+    return x
 
 
 def zeros_like(x: Operand) -> Operand:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes, kernels
-from ..autograd import Op, cannot_broadcast, is_tensor, unwrap, wrap
+from ..autograd import Op, is_tensor, must_broadcast, unwrap, wrap
 from .common import Operand, cast, floating, is_bool, is_number_or_array, promote, quiet, shape_of, sum_to, zeros_like
 
 # ------------------------------------------------------------------------------------------- arithmetic
@@ -530,7 +530,8 @@ def _compare(name: str, ufunc: np.ufunc, a: Operand, b: Operand) -> Operand:
     try:
         result = ufunc(x, y)
     except ValueError:
-        raise RuntimeError(cannot_broadcast(name, x, y)) from None
+        must_broadcast(name, x, y)
+        raise
     return wrap(result) if is_tensor(a) or is_tensor(b) else result
 
 

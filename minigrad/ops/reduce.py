@@ -20,12 +20,15 @@ from .common import (
     Operand,
     cast,
     floating,
+    in_float32,
     normalize_dim,
     normalize_dims,
+    number,
     numpy_spelling,
     quiet,
+    total,
 )
-from .elementwise import abs, div, exp, log, maximum, minimum, ne, pow, sqrt, where
+from .elementwise import abs, div, exp, log, maximum, minimum, pow, sqrt, where
 from .index import gather
 from .shape import reshape
 
@@ -39,7 +42,7 @@ class Sum(Op):
 
     def forward(self, x: np.ndarray, dims: tuple[int, ...], keepdim: bool) -> np.ndarray:
         self.shape, self.kept = x.shape, _kept(x.shape, dims)
-        return x.sum(axis=dims, keepdims=keepdim)
+        return total(x, dims, keepdim)
 
     def backward(self, g: Operand) -> Operand:
         return BroadcastTo.apply(reshape(g, self.kept), shape=self.shape)
@@ -55,7 +58,9 @@ class CumSum(Op):
         self.dim, self.reverse = dim, reverse
         if x.ndim == 0:
             return x.copy()
-        return np.flip(np.cumsum(np.flip(x, dim), dim), dim) if reverse else np.cumsum(x, dim, dtype=x.dtype)
+        wide = {"e": np.float32, "f": np.float64}.get(x.dtype.char, x.dtype)  # rounded once, not at every step
+        y = np.flip(np.cumsum(np.flip(x, dim), dim, wide), dim) if reverse else np.cumsum(x, dim, wide)
+        return y.astype(x.dtype, copy=False)
 
     def backward(self, g: Operand) -> Operand:
         return CumSum.apply(g, dim=self.dim, reverse=not self.reverse)
@@ -83,7 +88,7 @@ def mean(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any =
     x = input if dtype is None else cast(input, dtypes.as_dtype(dtype))
     _must_be_floating("mean", x)
     dims = normalize_dims("mean", dim, x.ndim)
-    return div(Sum.apply(x, dims=dims, keepdim=keepdim), _count(x, dims))
+    return in_float32(lambda x: div(Sum.apply(x, dims=dims, keepdim=keepdim), _count(x, dims)), x)
 
 
 @numpy_spelling
@@ -93,7 +98,7 @@ def var(
     unbiased: bool | None = None,
     keepdim: bool = False,
     *,
-    correction: float = 1,
+    correction: float | None = 1,
 ) -> Operand:
     """The variance over `dim`: the sum of squared deviations from the mean, divided by (n - correction).
 
@@ -109,10 +114,15 @@ def var(
         dim, unbiased = None, dim
     if unbiased is not None:
         correction = int(unbiased)
+    less = 1 if correction is None else number("var", "correction", correction)
     dims = normalize_dims("var", dim, input.ndim)
-    centred = input - div(Sum.apply(input, dims=dims, keepdim=True), _count(input, dims))
-    degrees = max_number(_count(input, dims) - correction, 0)
-    return div(Sum.apply(centred * centred, dims=dims, keepdim=keepdim), degrees)
+    n = _count(input, dims)
+
+    def of_deviations(x: Operand) -> Operand:
+        centred = x - div(Sum.apply(x, dims=dims, keepdim=True), n)
+        return div(Sum.apply(centred * centred, dims=dims, keepdim=keepdim), max_number(n - less, 0))
+
+    return in_float32(of_deviations, input)
 
 
 @numpy_spelling
@@ -122,10 +132,11 @@ def std(
     unbiased: bool | None = None,
     keepdim: bool = False,
     *,
-    correction: float = 1,
+    correction: float | None = 1,
 ) -> Operand:
     """The square root of `var`, of the same arguments; where it is 0 the gradient is 0."""
-    return _flat_sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+    _must_be_floating("std", input)
+    return in_float32(lambda x: _flat_sqrt(var(x, dim, unbiased, keepdim, correction=correction)), input)
 
 
 @numpy_spelling
@@ -138,25 +149,30 @@ def cumsum(input: Operand, dim: int, *, dtype: Any = None) -> Operand:
 def norm(input: Operand, p: float | str = "fro", dim: Dim = None, keepdim: bool = False) -> Operand:
     """The p-norm of the elements over `dim`: (sum |x|^p)^(1/p); the largest |x| for p = inf, their count for 0.
 
-    "fro" is p = 2. At x = 0 the gradient is 0.
+    "fro" is p = 2. For p < 0 it is 0 if an element is. At x = 0 the gradient is 0.
     """
     _must_be_floating("norm", input)
-    if p == "fro" or p == 2:
-        return _flat_sqrt(sum(input * input, dim, keepdim))
-    if isinstance(p, str):
+    if isinstance(p, str) and p != "fro":
         raise ValueError(f'norm: p must be a number or "fro", got {p!r}')
-    if p == float("inf"):
-        return amax(abs(input), dim, keepdim)
-    if p == float("-inf"):
-        return amin(abs(input), dim, keepdim)
-    if p == 0:
-        return sum(cast(ne(input, 0), input.dtype), dim, keepdim)
+    power = 2 if p == "fro" else number("norm", "p", p)
+    return in_float32(lambda x: _norm(x, power, dim, keepdim), input)
+
+
+def _norm(x: Operand, p: float, dim: Dim, keepdim: bool) -> Operand:
+    if p == 2:
+        return _flat_sqrt(sum(x * x, dim, keepdim))
     if p == 1:
-        return sum(abs(input), dim, keepdim)
-    zero = unwrap(input) == 0
-    total = sum(where(zero, 0.0, pow(where(zero, 1.0, abs(input)), p)), dim, keepdim)
-    empty = unwrap(total) == 0
-    return where(empty, 0.0, pow(where(empty, 1.0, total), 1 / p))
+        return sum(abs(x), dim, keepdim)
+    if p == float("inf"):
+        return amax(abs(x), dim, keepdim)
+    if p == float("-inf"):
+        return amin(abs(x), dim, keepdim)
+    zero = unwrap(x) == 0
+    if p == 0:
+        return sum(where(zero, 0.0, pow(x, 0)), dim, keepdim)
+    powers = sum(where(zero, 0.0, pow(where(zero, 1.0, abs(x)), p)), dim, keepdim)
+    empty = unwrap(powers) == 0 if p > 0 else any(zero, dim, keepdim)
+    return where(empty, 0.0, pow(where(empty, 1.0, powers), 1 / p))
 
 
 def _flat_sqrt(x: Operand) -> Operand:
@@ -314,7 +330,7 @@ class Softmax(Op):
     @quiet
     def forward(self, x: np.ndarray, dim: int) -> np.ndarray:
         e = np.exp(x - _peak(x, dim))  # the largest exponent is 0: nothing overflows
-        self.dim, self.y = dim, e / e.sum(axis=dim, keepdims=True)
+        self.dim, self.y = dim, e / total(e, (dim,), keepdims=True)
         return self.y
 
     def backward(self, g: Operand) -> Operand:
@@ -330,7 +346,7 @@ class LogSoftmax(Op):
     @quiet
     def forward(self, x: np.ndarray, dim: int) -> np.ndarray:
         z = x - _peak(x, dim)
-        self.dim, self.y = dim, z - np.log(np.exp(z).sum(axis=dim, keepdims=True))
+        self.dim, self.y = dim, z - np.log(total(np.exp(z), (dim,), keepdims=True))
         return self.y
 
     def backward(self, g: Operand) -> Operand:
@@ -362,7 +378,9 @@ def log_softmax(input: Operand, dim: int, dtype: Any = None) -> Operand:
 def _along(op: type[Op], name: str, x: Operand, dim: int) -> Operand:
     """Apply along one dimension; a 0-d tensor counts as one element."""
     d = normalize_dim(name, dim, x.ndim)
-    return op.apply(x, dim=d) if x.ndim else reshape(op.apply(reshape(x, (1,)), dim=0), ())
+    if not x.ndim:
+        return reshape(op.apply(reshape(x, (1,)), dim=0), ())
+    return in_float32(lambda x: op.apply(x, dim=d), x)
 
 
 @numpy_spelling
@@ -370,8 +388,12 @@ def logsumexp(input: Operand, dim: Dim, keepdim: bool = False) -> Operand:
     """log(sum(exp(input))) over `dim`, without overflow."""
     x = floating(input)
     dims = normalize_dims("logsumexp", dim, x.ndim)
+    return in_float32(lambda x: _logsumexp(x, dims, keepdim), x)
+
+
+def _logsumexp(x: Operand, dims: tuple[int, ...], keepdim: bool) -> Operand:
     if builtins.any(x.shape[d] == 0 for d in dims):
-        return log(sum(exp(x), dim, keepdim))
+        return log(Sum.apply(exp(x), dims=dims, keepdim=keepdim))
     peak = np.asarray(unwrap(x).max(axis=dims, keepdims=True))
     peak = np.where(np.isinf(peak), 0, peak).astype(x.dtype)  # inf - inf would be NaN
     y = log(Sum.apply(exp(x - peak), dims=dims, keepdim=True)) + peak

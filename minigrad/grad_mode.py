@@ -1,0 +1,119 @@
+"""Grad mode: are ops being recorded? Each thread has its own answer, and starts out with yes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+
+
+class _State(threading.local):
+    enabled = True
+
+
+state = _State()  # `state.enabled` is read by every op; nothing outside of this file sets it
+
+
+def is_grad_enabled() -> bool:
+    """Are ops being recorded in this thread?"""
+    return state.enabled
+
+
+class _GradMode:
+    """Sets the grad mode in a with-block, or in a function it decorates. It may be entered inside itself."""
+
+    def __init__(self, mode: bool) -> None:
+        self.mode, self.before = mode, []  # type: bool, list[bool]
+
+    def __enter__(self) -> None:
+        self.before.append(state.enabled)
+        state.enabled = self.mode
+
+    def __exit__(self, *exc: object) -> None:
+        state.enabled = self.before.pop()
+
+    def __call__(self, fn: Callable) -> Callable:
+        return _decorate(fn, self.mode)
+
+
+def no_grad(fn: Callable | None = None) -> Any:
+    """Do not record ops in this thread, in a with-block or in a function it decorates (parentheses optional).
+
+    >>> import minigrad
+    >>> w = minigrad.ones(2, requires_grad=True)
+    >>> with minigrad.no_grad():
+    ...     w -= 0.1        # changed in place, outside of any graph
+    >>> w
+    tensor([0.9000, 0.9000], requires_grad=True)
+    """
+    return _GradMode(False) if fn is None else _decorate(fn, False)
+
+
+def enable_grad(fn: Callable | None = None) -> Any:
+    """Record ops again inside `no_grad`, in a with-block or in a function it decorates (parentheses optional).
+
+    >>> import minigrad
+    >>> x = minigrad.ones(2, requires_grad=True)
+    >>> with minigrad.no_grad(), minigrad.enable_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    True
+    """
+    return _GradMode(True) if fn is None else _decorate(fn, True)
+
+
+class set_grad_enabled(_GradMode):
+    """Turn recording on or off in this thread: at once, for a with-block, or for a function it decorates.
+
+    >>> import minigrad
+    >>> x = minigrad.ones(2, requires_grad=True)
+    >>> with minigrad.set_grad_enabled(False):
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
+    """
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__(bool(mode))
+        self.outside, state.enabled = state.enabled, self.mode
+
+    def __enter__(self) -> None:
+        self.before.append(self.outside)
+        state.enabled = self.mode
+
+    def __call__(self, fn: Callable) -> Callable:
+        state.enabled = self.outside  # a decorator: the function alone is affected
+        return super().__call__(fn)
+
+
+def _decorate(fn: Callable, mode: bool) -> Callable:
+    """Run `fn` in a grad mode; a generator only while it is running, not while it is suspended."""
+
+    @functools.wraps(fn)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        with _GradMode(mode):
+            return fn(*args, **kwargs)
+
+    @functools.wraps(fn)
+    def stepped(*args: Any, **kwargs: Any) -> Any:
+        generator, step, value = fn(*args, **kwargs), "send", None
+        while True:
+            try:
+                with _GradMode(mode):
+                    item = getattr(generator, step)(value)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                step, value = "send", (yield item)
+            except GeneratorExit:
+                with _GradMode(mode):
+                    generator.close()
+                raise
+            except BaseException as error:
+                step, value = "throw", error
+
+    return stepped if inspect.isgeneratorfunction(fn) else wrapped
