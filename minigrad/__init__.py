@@ -7,7 +7,6 @@ Where to read first: `autograd.py` (the engine), `ops/elementwise.py` (what a ru
 """
 
 from . import autograd, data, kernels, nn, ops, optim
-from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .creation import (
     arange,
     empty,
@@ -50,7 +49,8 @@ from .dtypes import (
 )
 from .dtypes import float as float
 from .dtypes import int as int
-from .gradcheck import gradcheck, gradgradcheck
+from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 from .kernels import get_backend, use_backend
 from .ops import abs as abs
 from .ops import (
@@ -148,6 +148,7 @@ __version__ = "0.1.0"
 # A star import must not replace Python's own functions, so these are left out: minigrad.sum, and so on.
 __all__ = [
     "Generator",
+    "GradcheckError",
     "Tensor",
     "add",
     "allclose",
