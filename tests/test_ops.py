@@ -424,6 +424,15 @@ ROWS = [
         MATRIX,
         awkward=[([0, -2], [2], [0, -1])],
     ),
+    Row(
+        "norm",
+        lambda x: ops.norm(x, -2, 1),
+        lambda x: p_norm(-2, x, 1),
+        [((3, 4),), ((2, 3, 2),), ((1, 1),)],
+        nonzero,
+        awkward=[([[0, -2]], [0], [[0, 0]])],
+    ),
+    Row("norm", lambda x: ops.norm(x, 0), lambda x: np.sum(x != 0.0, dtype=float), MATRIX, awkward=[([0, -2, nan], 2, [0, 0, 0])]),
     Row("norm", lambda x: ops.norm(x, inf), lambda x: np.abs(x).max(), MATRIX[:3], awkward=[([3, -3], 3, [0.5, -0.5])]),
     Row("norm", lambda x: ops.norm(x, -inf, 1), lambda x: np.abs(x).min(1), MATRIX[:3]),
     Row(

@@ -105,10 +105,11 @@ GRID = [
     *calls("sum mean", [(0, 3)], [None, (), 0, 1]),
     *calls("var std", [X], [None, *ANY_DIMS], correction=[0, 1, 0.5], keepdim=KEEP),
     *calls("var std", [X], KEEP),
+    *calls("var std", [X], correction=[None]),
     *calls("var std", [X], [1], KEEP, KEEP),
     *composed("std", lambda m, x: m.std(x * 0 + 3, 1), [X]),
     *calls("norm", [X], ["fro", 0, 1, 2, 3, 2.5, 0.5, -1, inf, -inf], [0, -1, (0, 2)], KEEP),
-    *calls("norm", [np.array([[0.0, 0.0], [0.0, 2.0], [3.0, -3.0]])], [1, 2, 3, 1.5, inf, -inf], [1]),
+    *calls("norm", [np.array([[0.0, 0.0], [0.0, 2.0], [3.0, -3.0]])], [0, 1, 2, 3, 1.5, -1, -2, inf, -inf], [1]),
     *calls("max min argmax argmin", [X], DIMS, KEEP),
     *calls("max min", [FEW], dim=DIMS, keepdim=KEEP),
     *calls("max min", [(2, 3), (3,)]),
@@ -343,6 +344,47 @@ def test_dtypes_of_one_tensor(name, pytorch):
         return getattr(library, name)(x, 0) if name in ("cumsum", "softmax", "logsumexp") else getattr(library, name)(x)
 
     assert list(differences(name, apply, pytorch, [(kind,) for kind in TENSORS])) == []
+
+
+# ---------------------------------------------------------------------- precision: long sums, float16 rounded once
+
+LONG_SUMS = {
+    "sum": lambda m, x: m.sum(x, 0),
+    "sum of all": lambda m, x: m.sum(x.T),
+    "mean": lambda m, x: m.mean(x, 0),
+    "var": lambda m, x: m.var(x, 0),
+    "norm": lambda m, x: m.norm(x, 2, 0),
+    "cumsum": lambda m, x: m.cumsum(x, 0)[-1],
+    "softmax": lambda m, x: m.softmax(x, 0)[-1],
+    "logsumexp": lambda m, x: m.logsumexp(x, 0),
+}
+
+
+def bias_gradient(m, x):
+    """What arrives at a bias that is added to every row of x, x being the cotangent."""
+    b = m.zeros(x.shape[1], dtype=x.dtype, requires_grad=True)
+    return m.autograd.grad(x + b, [b], x)[0]
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("function", [*LONG_SUMS.values(), bias_gradient], ids=[*LONG_SUMS, "bias gradient"])
+@pytest.mark.parametrize(("dtype", "rtol"), [("float32", 1e-6), ("float16", 1.1e-3)])
+def test_long_sums_keep_their_digits(function, dtype, rtol, rng, pytorch):
+    many, scale = (500_000, 1) if dtype == "float32" else (40_000, 1 / 2**5)
+    x = (rng.random((many, 2)) * scale).astype(dtype)
+    wanted = function(pytorch, pytorch.from_numpy(x.astype(np.float64))).numpy()
+    np.testing.assert_allclose(function(minigrad, minigrad.as_tensor(x)).array, wanted.astype(dtype), rtol=rtol)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", ["mean", "var", "std", "norm", "softmax", "log_softmax", "logsumexp"])
+def test_float16_does_not_overflow_on_the_way(name, pytorch):
+    x = np.full((60_000, 2), 2.0, np.float16)
+    x[::2] = 3
+    found = getattr(minigrad, name)(minigrad.as_tensor(x), dim=0)
+    wanted = getattr(pytorch, name)(pytorch.from_numpy(x), dim=0)
+    assert found.dtype == minigrad.float16
+    np.testing.assert_allclose(found.array, wanted.numpy(), rtol=1e-3)
 
 
 # ------------------------------------------------------------------------------ bad calls: refused here as there

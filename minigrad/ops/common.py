@@ -85,13 +85,15 @@ def clone(input: Operand) -> Operand:
 def total(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray:
     """The sum over `axes`: of float16 taken in float32, of many float32 in float64, and rounded once.
 
-    NumPy adds in pairs along the innermost axis only: 2**25 float32 ones would sum to 2**24 over an outer axis.
+    NumPy adds in pairs along the innermost axes only: 2**25 float32 ones would sum to 2**24 over an outer axis.
     """
     if x.dtype == np.float16:
         return _wide_total(x, axes, keepdims, np.float32)
-    if x.dtype == np.float32 and x.size >= LONG and math.prod(x.shape[i] for i in axes) >= LONG:
-        innermost_only = x.flags.forc and len(axes) == x.ndim
-        if not innermost_only:
+    if x.dtype == np.float32 and x.size >= LONG:
+        inner = x.ndim
+        while inner - 1 in axes and x.flags.c_contiguous:
+            inner -= 1
+        if math.prod(x.shape[i] for i in axes if i < inner) >= LONG:
             return _wide_total(x, axes, keepdims, np.float64)
     return x.sum(axis=axes, keepdims=keepdims)
 
