@@ -104,6 +104,7 @@ def gradgradcheck(
 ) -> bool:
     """Check the second derivatives of `func(*inputs)`: the gradient, as a function of inputs and cotangent.
 
+    Checked too is that the gradient recorded for it is the plain one: fused ops compute the two in different ways.
     The arguments are those of `gradcheck`; grad_outputs are the cotangents, random by default.
 
     >>> import minigrad
@@ -120,14 +121,23 @@ def gradgradcheck(
         seeds = tuple(_as_list(grad_outputs))
     wanted = [i for i, x in enumerate(args) if isinstance(x, Tensor) and x.requires_grad]
 
-    def gradient(*both: Any) -> tuple:
+    def gradient(*both: Any, create_graph: bool = True) -> tuple:
         xs, vs = both[: len(args)], both[len(args) :]
         with autograd.enable_grad():
             ys = [y for y in _as_list(func(*xs)) if y.requires_grad]
-            found = autograd.grad(ys, [xs[i] for i in wanted], vs, create_graph=True, materialize_grads=True)
-        return tuple(g for g in found)
+            return autograd.grad(ys, [xs[i] for i in wanted], vs, create_graph=create_graph, materialize_grads=True)
 
-    gradient.__name__ = f"the gradient of {getattr(func, '__name__', func)}"
+    name = getattr(func, "__name__", func)
+    gradient.__name__ = f"the gradient of {name}"
+    if outputs:
+        both = (gradient(*args, *seeds, create_graph=record) for record in (True, False))
+        for i, recorded, plain in zip(wanted, *both, strict=True):
+            if not np.allclose(recorded.array, plain.array, rtol=rtol, atol=atol, equal_nan=True):
+                return _fail(
+                    f"{name}: the gradient of inputs[{i}] under create_graph=True differs from the plain one, by up to "
+                    f"{np.abs(recorded.array - plain.array).max():.9g}",
+                    raise_exception,
+                )
     options: dict[str, Any] = {
         "eps": eps,
         "atol": atol,

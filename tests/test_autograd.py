@@ -177,14 +177,15 @@ SHARING = {
 }
 
 
+@pytest.mark.parametrize("later", [False, True], ids=["the gradient given", "one computed from it"])
 @pytest.mark.parametrize("create_graph", [False, True])
 @pytest.mark.parametrize("name", SHARING)
-def test_gradients_of_two_leaves_never_share_memory(name, create_graph):
+def test_gradients_of_two_leaves_never_share_memory(name, create_graph, later):
     a, b = minigrad.ones(4, requires_grad=True), minigrad.ones(4, requires_grad=True)
     y = SHARING[name](a, b)
     g = minigrad.ones(y.shape)
     y.retain_grad()
-    y.backward(g, create_graph=create_graph)
+    (y * 3 if later else y).backward(g, create_graph=create_graph)
     arrays = [t.array for t in (a.grad, b.grad, y.grad, g, a, b, y)]
     for i, first in enumerate(arrays[:3]):
         assert first.flags.writeable
@@ -419,7 +420,11 @@ def test_backward_with_inputs_touches_no_other_leaf():
         (lambda x: (x > 0).backward(minigrad.ones(2)), RuntimeError, "does not require grad"),
         (lambda x: x.long().requires_grad_(), RuntimeError, "only floating tensors have gradients, got int64"),
         (lambda x: minigrad.tensor([1], requires_grad=True), RuntimeError, "only floating tensors.*x.float()"),
-        (lambda x: minigrad.zeros(2, dtype=minigrad.bool, requires_grad=True), RuntimeError, "got requires_grad=True for bool"),
+        (
+            lambda x: minigrad.zeros(2, dtype=minigrad.bool, requires_grad=True),
+            RuntimeError,
+            "got requires_grad=True for bool",
+        ),
         (lambda x: (x * 2).requires_grad_(False), RuntimeError, r"made by <Mul>.*detach\(\)"),
         (lambda x: minigrad.ones(2).register_hook(print), RuntimeError, "register_hook: .* does not require grad"),
         (lambda x: minigrad.ones(2).retain_grad(), RuntimeError, "retain_grad: .* does not require grad"),
@@ -498,7 +503,10 @@ def test_a_hook_may_answer_with_a_tensor_of_its_own_or_change_in_place():
 def test_a_hook_with_a_wrong_answer_is_refused(answer):
     x = leaf(1.0, 2.0)
     x.register_hook(lambda g: answer)
-    with pytest.raises(RuntimeError, match=r"a hook must return None or a Tensor of the gradient's own shape and dtype.*\(2,\) and float32"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"a hook must return None or a Tensor of the gradient's own shape and dtype.*\(2,\) and float32",
+    ):
         x.backward(minigrad.ones(2))
     assert x.grad is None
 

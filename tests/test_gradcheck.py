@@ -7,7 +7,7 @@ import pytest
 
 import minigrad
 from minigrad import gradcheck, gradgradcheck, ops
-from minigrad.autograd import Op
+from minigrad.autograd import Fused, Op
 from minigrad.gradcheck import GradcheckError
 
 
@@ -94,6 +94,27 @@ def test_a_rule_that_is_right_once_but_not_twice_fails_the_second_check(x):
     with pytest.raises(GradcheckError, match="the gradient of"):
         gradgradcheck(Flat.apply, x)
     assert gradgradcheck(Flat.apply, x, raise_exception=False) is False
+
+
+def test_a_recorded_gradient_that_is_not_the_plain_one_is_found(x):
+    class Odd(Fused):
+        """x^3; the definition that a recorded backward differentiates is another function's."""
+
+        def forward(self, x):
+            return x**3
+
+        def kernel_backward(self, g):
+            (x,) = self.operands()
+            return g * x**2 * 3
+
+        def definition(self, x):
+            return x**3 * 2
+
+    assert gradcheck(Odd.apply, x)
+    with pytest.raises(
+        GradcheckError, match=r"inputs\[0\] under create_graph=True differs from the plain one, by up to"
+    ):
+        gradgradcheck(Odd.apply, x)
 
 
 def test_a_result_that_left_the_graph_is_found(x):

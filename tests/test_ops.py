@@ -432,7 +432,13 @@ ROWS = [
         nonzero,
         awkward=[([[0, -2]], [0], [[0, 0]])],
     ),
-    Row("norm", lambda x: ops.norm(x, 0), lambda x: np.sum(x != 0.0, dtype=float), MATRIX, awkward=[([0, -2, nan], 2, [0, 0, 0])]),
+    Row(
+        "norm",
+        lambda x: ops.norm(x, 0),
+        lambda x: np.sum(x != 0.0, dtype=float),
+        MATRIX,
+        awkward=[([0, -2, nan], 2, [0, 0, 0])],
+    ),
     Row("norm", lambda x: ops.norm(x, inf), lambda x: np.abs(x).max(), MATRIX[:3], awkward=[([3, -3], 3, [0.5, -0.5])]),
     Row("norm", lambda x: ops.norm(x, -inf, 1), lambda x: np.abs(x).min(1), MATRIX[:3]),
     Row(
@@ -884,6 +890,18 @@ def test_awkward_points(row, point, backend):
     same(y, value)
     for gx, wx in zip(grads, wanted, strict=True):
         same(np.zeros(np.shape(wx)) if gx is None else gx, wx)
+
+
+@pytest.mark.parametrize("at", [-800.0, -30.0, -1.0, 1.0, 30.0, 800.0])
+@pytest.mark.parametrize(
+    "f", [ops.elu, ops.softplus, ops.sigmoid, ops.tanh, ops.silu, ops.gelu, ops.mish, ops.softsign, ops.leaky_relu]
+)
+def test_saturated_activations_have_second_derivatives_of_zero(f, at):
+    x = minigrad.tensor(at, dtype=minigrad.float64, requires_grad=True)
+    (g,) = autograd.grad(f(x), x, create_graph=True)
+    np.testing.assert_allclose(g.item(), autograd.grad(f(x), x)[0].item(), rtol=1e-12)
+    (gg,) = autograd.grad(g + x * 0, x)  # leaky_relu has a constant slope
+    assert np.isfinite(gg.item()) and (abs(at) == 1 or abs(gg.item()) < 1e-4)
 
 
 def every_op(cls=Op):
