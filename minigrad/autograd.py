@@ -201,6 +201,18 @@ class Fused(Op):
         return tuple(found.get(node) for node in nodes)
 
 
+class Alias(Op):
+    """y = x, as a node of its own."""
+
+    saves_inputs = False
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+    def backward(self, g: Any) -> Any:
+        return g
+
+
 def must_broadcast(name: str, *arrays: Any) -> None:
     """RuntimeError, as in PyTorch, unless the shapes of the operands go together."""
     shapes = [np.shape(a) for a in arrays]
@@ -218,18 +230,6 @@ def _holds_array(kept: Any) -> bool:
     if type(kept) is tuple:
         return any(isinstance(part, np.ndarray) for part in kept)
     return isinstance(kept, (np.ndarray, np.generic))
-
-
-class Alias(Op):
-    """y = x, as a node of its own."""
-
-    saves_inputs = False
-
-    def forward(self, x: Any) -> Any:
-        return x
-
-    def backward(self, g: Any) -> Any:
-        return g
 
 
 # ---------------------------------------------------------------------------------------------- the walk
