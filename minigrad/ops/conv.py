@@ -156,8 +156,15 @@ def conv_transpose2d(
         raise RuntimeError(f"{op}: the output would have size {tuple(out)}; less padding or a larger input is needed")
     channels = weight.shape[1] * groups
     _check_bias(op, bias, channels)
-    shape = (n, channels, *out)
+    # A convolution maps `stride` sizes of its input to one, so its input gradient knows an output_padding below that.
+    # For more of it the output is computed without padding, and then cut and padded as an image.
+    late = [e >= stride for e, stride in zip(extra, s, strict=True)]
+    cuts = [(-n, e - n) if do else (0, 0) for n, e, do in zip(p, extra, late, strict=True)]
+    shape = (n, channels, *(h - before - after for h, (before, after) in zip(out, cuts, strict=True)))
+    p = tuple(0 if do else n for n, do in zip(p, late, strict=True))
     y = Conv2dInput.apply(x, weight, input_shape=shape, stride=s, padding=p, dilation=d, groups=groups)
+    if any(late):
+        y = pad(y, (*cuts[1], *cuts[0]))
     if bias is not None:
         y = y + reshape(bias, 1, -1, 1, 1)
     return squeeze(y, 0) if unbatched else y

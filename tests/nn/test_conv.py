@@ -82,3 +82,27 @@ def test_output_size_equals_pytorch_s(rng):
             ours(minigrad.tensor(x), size)
         with pytest.raises(ValueError):
             theirs(torch.tensor(x), size)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    ("stride", "padding", "output_padding", "dilation"),
+    [(1, 0, 1, 2), (2, 0, 2, 3), (1, 1, 1, 2), ((2, 1), (3, 0), (1, 2), (1, 3)), ((1, 3), (2, 1), (2, 1), 3)],
+)
+def test_an_output_padding_of_the_stride_or_more(stride, padding, output_padding, dilation, bias, backend, rng):
+    torch = pytest.importorskip("torch")
+    options = {"stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation}
+    layer = nn.ConvTranspose2d(4, 6, 3, bias=bias, dtype=minigrad.float64, **options)
+    theirs = torch.nn.ConvTranspose2d(4, 6, 3, bias=bias, dtype=torch.float64, **options)
+    theirs.load_state_dict({name: torch.tensor(p.numpy()) for name, p in layer.state_dict().items()})
+    x = rng.standard_normal((2, 4, 5, 4))
+    ours, wanted = minigrad.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    y, wanted_y = layer(ours), theirs(wanted)
+    g = rng.standard_normal(y.shape)
+    y.backward(minigrad.tensor(g))
+    wanted_y.backward(torch.tensor(g))
+    np.testing.assert_allclose(y.detach().numpy(), wanted_y.detach().numpy(), atol=1e-12)
+    np.testing.assert_allclose(ours.grad.numpy(), wanted.grad.numpy(), atol=1e-12)
+    for p, q in zip(layer.parameters(), theirs.parameters(), strict=True):
+        np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), atol=1e-12)
