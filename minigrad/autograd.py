@@ -32,6 +32,7 @@ Derivatives", 2nd ed., 2008, for both.
 from __future__ import annotations
 
 import inspect
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
@@ -405,7 +406,7 @@ def backward(
     keep = create_graph if retain_graph is None else retain_graph
     found = _walk(seeds, create_graph, keep, None if wanted is None else set(wanted))
     taken = {_memory(unwrap(g)) for g in seeds.values()}
-    with np.errstate(**QUIET):
+    with _adding, np.errstate(**QUIET):
         for node, g in found.items():
             tensor = node if wanted is None else wanted[node]
             retained = isinstance(node, Op) and node.retained  # the walk has filled its .grad
@@ -504,6 +505,9 @@ def _must_require_grad(t: Any, caller: str, role: str) -> Any:
 
 def _as_tuple(tensors: Tensors) -> tuple:
     return tuple(tensors) if isinstance(tensors, (list, tuple)) or inspect.isgenerator(tensors) else (tensors,)
+
+
+_adding = threading.RLock()  # two threads that add to one gradient at the same time would lose a part
 
 
 def _accumulate(tensor: Any, g: Any, taken: set[int]) -> None:

@@ -902,6 +902,26 @@ def test_threads_share_leaves_and_build_graphs_of_their_own(rng):
         assert equal(g, wanted.array)
 
 
+def test_threads_that_add_to_one_gradient_lose_nothing():
+    interval = sys.getswitchinterval()
+    x, one = minigrad.zeros(100_000, requires_grad=True), minigrad.ones(100_000)
+
+    def work():
+        for _ in range(25):
+            (x * 1.0).backward(one)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert (x.grad == 200).all()
+
+
 # ------------------------------------------------------------------------------------- fused ops, recorded backwards
 
 
