@@ -198,8 +198,7 @@ class Subset(Dataset[T_co]):
         dtype = getattr(indices, "dtype", None)
         if dtype is not None and dtype.kind not in "iu":
             raise TypeError(
-                f"Subset: indices are of dtype {dtype.name}, expected integers; of a mask, take "
-                "np.flatnonzero"
+                f"Subset: indices are of dtype {dtype.name}, expected integers; of a mask, take np.flatnonzero"
             )
         self.dataset = dataset
         self.indices = indices
@@ -272,4 +271,3 @@ def random_split(
     order = source(generator).permutation(total).tolist()
     ends = accumulate(counts)
     return [Subset(dataset, order[end - count : end]) for end, count in zip(ends, counts, strict=True)]
-

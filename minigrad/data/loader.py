@@ -95,8 +95,7 @@ class DataLoader(Generic[T_co]):
         }.items():
             if value:
                 raise ValueError(
-                    f"DataLoader: {name}={value!r} is about worker processes, and there are none; leave "
-                    f"{name} out"
+                    f"DataLoader: {name}={value!r} is about worker processes, and there are none; leave {name} out"
                 )
         if isinstance(dataset, IterableDataset):
             for name, given in {

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
+from .. import checks
 from ..random import Generator, source
 from ..tensor import from_numpy
 
@@ -88,10 +89,10 @@ class RandomSampler(Sampler[int]):
         generator: Generator | None = None,
     ) -> None:
         self.data_source = data_source
-        self.replacement = _flag("RandomSampler", "replacement", replacement)
+        self.replacement = checks.flag("RandomSampler", "replacement", replacement)
         self._num_samples = num_samples
         self.generator = generator
-        _positive("RandomSampler", "num_samples", self.num_samples)
+        checks.whole("RandomSampler", "num_samples", self.num_samples, " >= 1")
 
     @property
     def num_samples(self) -> int:
@@ -162,17 +163,15 @@ class WeightedRandomSampler(Sampler[int]):
     ) -> None:
         chances = np.array(weights, np.float64)
         if chances.ndim != 1 or not chances.size:
-            raise ValueError(
-                f"WeightedRandomSampler: weights must be one number a sample, got shape {chances.shape}"
-            )
+            raise ValueError(f"WeightedRandomSampler: weights must be one number a sample, got shape {chances.shape}")
         if not (np.isfinite(chances).all() and (chances >= 0).all() and chances.any()):
             raise ValueError(
                 "WeightedRandomSampler: weights must be finite and >= 0, and one of them > 0, got values "
                 f"from {chances.min()} to {chances.max()}"
             )
         self.weights = from_numpy(chances)
-        self.num_samples = _positive("WeightedRandomSampler", "num_samples", num_samples)
-        self.replacement = _flag("WeightedRandomSampler", "replacement", replacement)
+        self.num_samples = checks.whole("WeightedRandomSampler", "num_samples", num_samples, " >= 1")
+        self.replacement = checks.flag("WeightedRandomSampler", "replacement", replacement)
         self.generator = generator
         if not replacement and np.count_nonzero(chances) < num_samples:
             raise ValueError(
@@ -215,8 +214,8 @@ class BatchSampler(Sampler[list[int]]):
 
     def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool) -> None:
         self.sampler = sampler
-        self.batch_size = _positive("BatchSampler", "batch_size", batch_size)
-        self.drop_last = _flag("BatchSampler", "drop_last", drop_last)
+        self.batch_size = checks.whole("BatchSampler", "batch_size", batch_size, " >= 1")
+        self.drop_last = checks.flag("BatchSampler", "drop_last", drop_last)
 
     def __iter__(self) -> Iterator[list[int]]:
         indices = iter(self.sampler)
@@ -228,17 +227,3 @@ class BatchSampler(Sampler[list[int]]):
     def __len__(self) -> int:
         count, rest = divmod(len(self.sampler), self.batch_size)  # type: ignore[arg-type]
         return count + (rest > 0 and not self.drop_last)
-
-
-def _positive(owner: str, name: str, value: Any) -> int:
-    """`value`, a positive int."""
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise ValueError(f"{owner}: {name} must be a positive int, got {name}={value!r}")
-    return value
-
-
-def _flag(owner: str, name: str, value: Any) -> bool:
-    """`value`, True or False."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{owner}: {name} must be True or False, got {name}={value!r}")
-    return value

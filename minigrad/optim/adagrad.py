@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .. import checks
 from ..autograd import wrap
 from ..tensor import Tensor
-from . import checks
 from .optimizer import Gradients, Group, Optimizer, Params, count_step, no_steps
 
 __all__ = ["Adagrad"]

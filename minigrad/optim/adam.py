@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .. import kernels
-from . import checks
+from .. import checks, kernels
 from .optimizer import Gradients, Group, Optimizer, Params, count_step, no_steps, zeros_for
 
 __all__ = ["Adam"]

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .. import checks
 from ..autograd import enable_grad, unwrap, wrap
 from ..tensor import Tensor
-from . import checks
 
 __all__ = ["Optimizer"]
 

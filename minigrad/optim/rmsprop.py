@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from . import checks
+from .. import checks
 from .optimizer import Gradients, Group, Optimizer, Params, count_step, no_steps, zeros_for
 
 __all__ = ["RMSprop"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+from .. import checks
 from ..data import DataLoader
 from ..nn import Module
 from ..optim import Optimizer
@@ -68,10 +69,9 @@ class Trainer:
 
         An interrupted call leaves the finished epochs in `history`.
 
-        Raises ValueError if `epochs` is no int >= 1, and what `train_epoch` and the callbacks raise.
+        Raises TypeError or ValueError if `epochs` is no int >= 1, and what `train_epoch` and the callbacks raise.
         """
-        if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1:
-            raise ValueError(f"Trainer.fit: epochs must be an int of at least 1, got {epochs!r}")
+        epochs = checks.whole("Trainer.fit", "epochs", epochs, " >= 1")
         self.epochs, self.batches = epochs, len(train_loader)
         with ExitStack() as ending:
             for callback in reversed(self.callbacks):  # an ExitStack goes backwards

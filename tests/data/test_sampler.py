@@ -132,11 +132,11 @@ def weighted(*args):
 
 
 BAD = {
-    "batch size 0": (ValueError, lambda: BatchSampler(range(3), 0, False), "a positive int, got batch_size=0"),
-    "batch size 1.5": (ValueError, lambda: BatchSampler(range(3), 1.5, False), "got batch_size=1.5"),
-    "batch size True": (ValueError, lambda: BatchSampler(range(3), True, False), "got batch_size=True"),
+    "batch size 0": (ValueError, lambda: BatchSampler(range(3), 0, False), "an int >= 1, got batch_size=0"),
+    "batch size 1.5": (TypeError, lambda: BatchSampler(range(3), 1.5, False), "got batch_size=1.5"),
+    "batch size True": (TypeError, lambda: BatchSampler(range(3), True, False), "got batch_size=True"),
     "drop_last 1": (TypeError, lambda: BatchSampler(range(3), 2, 1), "must be True or False, got drop_last=1"),
-    "nothing to sample": (ValueError, lambda: RandomSampler([]), "must be a positive int, got num_samples=0"),
+    "nothing to sample": (ValueError, lambda: RandomSampler([]), "must be an int >= 1, got num_samples=0"),
     "num_samples -1": (ValueError, lambda: RandomSampler("ab", num_samples=-1), "got num_samples=-1"),
     "replacement None": (TypeError, lambda: RandomSampler("ab", replacement=None), "got replacement=None"),
     "generator": (TypeError, lambda: list(RandomSampler("ab", generator=1)), "minigrad.Generator, got int"),

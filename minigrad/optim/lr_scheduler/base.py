@@ -6,7 +6,7 @@ import copy
 import warnings
 from typing import Any, ClassVar
 
-from .. import checks
+from ... import checks
 from ..optimizer import Group, Optimizer
 
 __all__ = ["LRScheduler", "RatioScheduler"]

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from .. import checks
+from ... import checks
 from ..optimizer import Optimizer
 from .base import LRScheduler, check_lengths, check_optimizer, current_lrs
 from .plateau import ReduceLROnPlateau

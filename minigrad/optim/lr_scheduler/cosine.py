@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .. import checks
+from ... import checks
 from ..optimizer import Optimizer
 from .base import LRScheduler, current_lrs
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from .. import checks
+from ... import checks
 from ..optimizer import Optimizer
 from .base import RatioScheduler
 

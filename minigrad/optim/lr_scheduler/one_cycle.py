@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .. import checks
+from ... import checks
 from ..optimizer import Group, Optimizer
 from .base import LRScheduler, check_optimizer, check_resumable, per_group
 

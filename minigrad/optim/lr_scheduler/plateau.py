@@ -6,7 +6,7 @@ import math
 import warnings
 from typing import Any
 
-from .. import checks
+from ... import checks
 from ..optimizer import Optimizer
 from .base import LRScheduler, check_optimizer, current_lrs, per_group
 

@@ -1,4 +1,8 @@
-"""Checks of options. Each message names the owner and the option, what is wanted, and the value that came."""
+"""Checks of options. Each message names the owner and the option, what is wanted, and the value that came.
+
+A TypeError is for what is of the wrong kind, a ValueError for what is out of range. NumPy's numbers count as numbers,
+and True and False do not.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +10,29 @@ import math
 import numbers
 from typing import Any
 
+__all__ = ["choice", "flag", "number", "whole"]
+
 RANGES = {
     "": lambda x: True,
     " >= -1": lambda x: x >= -1,
     " >= 0": lambda x: x >= 0,
     " > 0": lambda x: x > 0,
     " >= 1": lambda x: x >= 1,
+    " != 0": lambda x: x != 0,
     " in [0, 1)": lambda x: 0 <= x < 1,
     " in [0, 1]": lambda x: 0 <= x <= 1,
     " in (0, 1]": lambda x: 0 < x <= 1,
 }
 
 
-def number(owner: str, name: str, value: Any, wanted: str = "") -> Any:
-    """`value`, a finite number in the range `wanted`, one of RANGES."""
+def number(owner: str, name: str, value: Any, wanted: str = "", *, finite: bool = True) -> Any:
+    """`value`, a number in the range `wanted`, one of RANGES; an infinite one or NaN only if not `finite`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         advice = "; pass its .item()" if hasattr(value, "item") else ""
         raise TypeError(f"{owner}: {name} must be a number{wanted}, got {name}={value!r}{advice}")
-    if not (math.isfinite(value) and RANGES[wanted](value)):
-        raise ValueError(f"{owner}: {name} must be a finite number{wanted}, got {name}={value!r}")
+    if (finite and not math.isfinite(value)) or not RANGES[wanted](value):
+        kind = "a finite number" if finite else "a number"
+        raise ValueError(f"{owner}: {name} must be {kind}{wanted}, got {name}={value!r}")
     return value
 
 
@@ -46,7 +54,7 @@ def flag(owner: str, name: str, value: Any) -> bool:
 
 def choice(owner: str, name: str, value: Any, *choices: str) -> str:
     """`value`, one of the choices."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         wanted = " or ".join(f'"{c}"' for c in choices)
         raise ValueError(f"{owner}: {name} must be {wanted}, got {name}={value!r}")
     return value
