@@ -126,9 +126,9 @@ def _adam_update(
     maximize: bool,
 ) -> None:
     """All arrays (n,); shrink is what decoupled weight decay leaves of p, and a gain is 1 - beta."""
-    kind = p.dtype.type
-    shrink, decay, gain1, beta2, gain2 = kind(shrink), kind(weight_decay), kind(gain1), kind(beta2), kind(gain2)
-    step_size, correction, eps = kind(step_size), kind(correction), kind(eps)
+    shrink, decay, gain1, beta2, gain2, step_size, correction, eps = _in_dtype(
+        p, shrink, weight_decay, gain1, beta2, gain2, step_size, correction, eps
+    )
     for i in range(p.size):
         x = p[i] * shrink
         m, v = _averages(x, -g[i] if maximize else g[i], exp_avg[i], exp_avg_sq[i], decay, gain1, beta2, gain2)
@@ -154,9 +154,9 @@ def _amsgrad_update(
     maximize: bool,
 ) -> None:
     """As _adam_update, with the largest average of squares so far."""
-    kind = p.dtype.type
-    shrink, decay, gain1, beta2, gain2 = kind(shrink), kind(weight_decay), kind(gain1), kind(beta2), kind(gain2)
-    step_size, correction, eps = kind(step_size), kind(correction), kind(eps)
+    shrink, decay, gain1, beta2, gain2, step_size, correction, eps = _in_dtype(
+        p, shrink, weight_decay, gain1, beta2, gain2, step_size, correction, eps
+    )
     for i in range(p.size):
         x = p[i] * shrink
         m, v = _averages(x, -g[i] if maximize else g[i], exp_avg[i], exp_avg_sq[i], decay, gain1, beta2, gain2)
@@ -164,6 +164,32 @@ def _amsgrad_update(
         if v > max_exp_avg_sq[i] or np.isnan(v):
             max_exp_avg_sq[i] = v
         p[i] = x - step_size * m / (np.sqrt(max_exp_avg_sq[i]) / correction + eps)
+
+
+@helper
+def _in_dtype(
+    p: Array,
+    shrink: float,
+    decay: float,
+    gain1: float,
+    beta2: float,
+    gain2: float,
+    step_size: float,
+    correction: float,
+    eps: float,
+) -> tuple[float, ...]:
+    """Adam's numbers in the dtype of p, in which the arithmetic is then done."""
+    kind = p.dtype.type
+    return (
+        kind(shrink),
+        kind(decay),
+        kind(gain1),
+        kind(beta2),
+        kind(gain2),
+        kind(step_size),
+        kind(correction),
+        kind(eps),
+    )
 
 
 @helper

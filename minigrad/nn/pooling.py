@@ -13,10 +13,11 @@ __all__ = ["AdaptiveAvgPool2d", "AvgPool2d", "MaxPool2d"]
 
 
 def _check_window(layer: str, kernel_size: Size, stride: Size | None, padding: Size) -> None:
-    sizes(layer, "kernel_size", kernel_size, 2, 1)
+    """Are these the size, step and padding of a window? They are kept as they came, as in PyTorch."""
+    kernel = sizes(layer, "kernel_size", kernel_size, 2, 1)
     if stride is not None:
         sizes(layer, "stride", stride, 2, 1)
-    pads, kernel = sizes(layer, "padding", padding, 2, 0), sizes(layer, "kernel_size", kernel_size, 2, 1)
+    pads = sizes(layer, "padding", padding, 2, 0)
     if any(2 * p > k for p, k in zip(pads, kernel, strict=True)):
         raise ValueError(f"{layer}: padding must be at most half of kernel_size, got {padding} and {kernel_size}")
 
