@@ -72,11 +72,10 @@ def set_default_dtype(dtype: Any) -> None:
 
 
 def as_dtype(dtype: Any) -> np.dtype:
-    """A supported dtype from a dtype, a NumPy scalar type, a Python type or a name; TypeError otherwise."""
-    if dtype is builtins.float:
-        return _default
-    if dtype is builtins.int:
-        return int64
+    """A supported dtype from a dtype, a NumPy scalar type, a name or a Python type; TypeError otherwise.
+
+    As in PyTorch, `float` is float64 and `int` is int64, whatever the default dtype.
+    """
     try:
         if dtype is None:
             raise TypeError  # NumPy takes it for float64
@@ -90,14 +89,16 @@ def as_dtype(dtype: Any) -> np.dtype:
 
 
 def result_type(*operands: Any) -> np.dtype:
-    """The dtype that an operation on these Tensors, arrays and Python numbers computes in.
+    """The dtype that an operation on these Tensors, arrays and numbers computes in. TypeError for anything else.
 
     >>> import minigrad
     >>> minigrad.result_type(minigrad.ones(2, dtype=minigrad.int64), 2.5)
     dtype('float32')
     """
-    # Tensors with dimensions decide before 0-d ones, and those before Python numbers: one with less say counts
-    # only where its kind (bool, integer, float) is a higher one.
+    if not operands:
+        raise TypeError("result_type: needs one or more Tensors, arrays or numbers")
+    # Tensors with dimensions decide before 0-d ones, and those before Python numbers and NumPy scalars: one with
+    # less say counts only where its kind (bool, integer, float) is a higher one.
     by_say: list[np.dtype | None] = [None, None, None]
     for x in operands:
         say, dtype = _describe(x)
@@ -122,14 +123,17 @@ def promote_types(a: Any, b: Any) -> np.dtype:
 
 
 def _describe(x: Any) -> tuple[builtins.int, np.dtype]:
-    """(0 for an array with dimensions, 1 for a 0-d one, 2 for a Python number) and its dtype."""
-    if isinstance(x, builtins.bool):
+    """(0 for an array with dimensions, 1 for a 0-d one, 2 for a Python number or NumPy scalar) and its dtype."""
+    if isinstance(x, (builtins.bool, np.bool_)):
         return 2, bool
-    if isinstance(x, builtins.int):
+    if isinstance(x, (builtins.int, np.integer)):
         return 2, int64
-    if isinstance(x, builtins.float) and not isinstance(x, np.floating):
+    if isinstance(x, (builtins.float, np.float32, np.float16)):
         return 2, _default
-    return (0 if x.ndim else 1), x.dtype
+    dtype = getattr(x, "dtype", None)
+    if not isinstance(dtype, np.dtype):
+        raise TypeError(f"result_type: needs Tensors, arrays or numbers, got {type(x).__name__}")
+    return (0 if x.ndim else 1), as_dtype(dtype)
 
 
 def _rank(dtype: np.dtype) -> builtins.int:

@@ -30,7 +30,7 @@ def test_dtypes_are_numpys_under_pytorchs_names():
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [
-        (float, "float32"),
+        (float, "float64"),
         (int, "int64"),
         (bool, "bool"),
         ("float64", "float64"),
@@ -56,9 +56,9 @@ def test_what_does_not(given):
 def test_the_default_dtype():
     assert minigrad.get_default_dtype() == minigrad.float32
     try:
+        assert minigrad.ones(2, dtype=float).dtype == minigrad.float64, "whatever the default"
         minigrad.set_default_dtype(float)
-        assert minigrad.get_default_dtype() == minigrad.float32, "a Python float is what the default says"
-        minigrad.set_default_dtype(minigrad.float64)
+        assert minigrad.get_default_dtype() == minigrad.float64
         assert minigrad.tensor(1.5).dtype == minigrad.tensor([1, 2.5]).dtype == minigrad.float64
         assert (minigrad.tensor([1, 2]) / 2).dtype == minigrad.float64
         assert (minigrad.tensor([1, 2]) * 1.5).dtype == minigrad.float64
@@ -114,6 +114,30 @@ def test_result_types_of_more_than_two():
     assert minigrad.result_type(i, 2.5) == "float32" and minigrad.result_type(i, h, 2.5) == "float16"
     assert minigrad.result_type(h, d) == "float16" and minigrad.result_type(i, d) == "float64"
     assert minigrad.result_type(np.ones(1, np.float32), np.float64(2), True) == "float32"
+
+
+@pytest.mark.parametrize("number", [np.float64(2.5), np.float32(2.5), np.float16(2.5), np.int64(2), np.bool_(True)])
+def test_numpy_scalars_count_as_python_numbers(number):
+    for name in NAMES:
+        x = minigrad.ones(2, dtype=name)
+        assert minigrad.result_type(x, number) == minigrad.result_type(number, x.array) == (x * number.item()).dtype
+    assert minigrad.full((2,), np.float64(2)).dtype == minigrad.float32
+
+
+def test_result_type_of_what_has_none():
+    for wrong in [("a", 1.0), (), (None,), ([1],), (np.float32,)]:
+        with pytest.raises(TypeError, match="result_type: needs"):
+            minigrad.result_type(*wrong)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "U1", "object", "uint16", "longdouble", "datetime64[s]"])
+@pytest.mark.parametrize("apply", ["__add__", "__rmul__", "__lt__", "__eq__", "maximum"])
+def test_arrays_of_other_dtypes_are_refused(dtype, apply):
+    for other in (np.zeros(2, dtype), np.zeros(2, dtype)[0]):
+        if dtype in ("uint16", "object") and not isinstance(other, np.ndarray):
+            continue  # a number like any other
+        with pytest.raises(TypeError, match=r"is not supported; the dtypes are|must be Tensors, arrays or numbers"):
+            getattr(minigrad.ones(2), apply)(other)
 
 
 def test_values_that_a_dtype_cannot_hold():

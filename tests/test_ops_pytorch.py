@@ -75,6 +75,12 @@ GRID = [
     *calls("clamp", [X], min=[0.3]),
     *calls("clamp", [X, (4,), (3, 1)]),
     *calls("clamp", [X, X]),
+    *composed(
+        "clamp",
+        lambda m, x, low, high: m.clamp(x, low, high).detach(),
+        [X, np.array([nan, 0.0, -inf, nan]), np.array([1.0, nan, 0.5, nan])],
+    ),
+    *composed("clamp", lambda m, x: m.clamp(x, min=nan).detach(), [X]),
     *composed("where", lambda m, a, b: m.where(a > b, a, b * 2), [(2, 3), (3,)]),
     *composed("where", lambda m, a: m.where(a > 0, a, 0.0) + m.where(a > 0, 1.5, a), [(2, 3)]),
     # an infinite gradient that arrives where the function is flat must stop there
@@ -159,6 +165,7 @@ GRID = [
     *calls("matmul bmm", [(5, 2, 3), (5, 3, 4)]),
     *[call for shape in [(3,), (2, 3), (2, 4, 3), (0, 3)] for call in calls("linear", [shape, (5, 3), (5,)])],
     *calls("linear", [(2, 3), (5, 3)]),
+    *[call for shape in [(3,), (2, 3), (2, 4, 3)] for call in calls("linear", [shape, (3,)])],
     # convolution and pooling
     *calls("conv2d", [IMAGE, (6, 4, 3, 2), (6,)], [1, 2, (2, 1)], [0, 1, (1, 2)], [1, 2, (1, 2)]),
     *calls("conv2d", [IMAGE, (6, 2, 3, 2), (6,)], [1, (2, 1)], [0, (1, 2)], [1, (1, 2)], [2]),
@@ -245,7 +252,7 @@ def test_every_public_function_is_in_the_grid():
 
 DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
 TENSORS = [(name, shape) for name in DTYPES for shape in ((2,), ())]
-NUMBERS = [True, 2, 2.5]
+NUMBERS = [True, 2, 2.5, np.int64(2), np.float64(2.5)]
 
 PAIRS = {
     "add": lambda m, a, b: a + b,
@@ -346,6 +353,31 @@ def test_dtypes_of_one_tensor(name, pytorch):
     assert list(differences(name, apply, pytorch, [(kind,) for kind in TENSORS])) == []
 
 
+OPTIONS = {
+    "clamp": lambda m, x, n: m.clamp(x, n(-1.5), n(0.5)),
+    "leaky_relu": lambda m, x, n: m.leaky_relu(x, n(0.5)),
+    "elu": lambda m, x, n: m.elu(x, n(0.5)),
+    "softplus": lambda m, x, n: m.softplus(x, n(2), n(3)),
+    "hardtanh": lambda m, x, n: m.hardtanh(x, n(-0.5), n(1)),
+    "norm": lambda m, x, n: m.norm(x, n(3)),
+    "var": lambda m, x, n: m.var(x, correction=n(1)),
+    "add": lambda m, x, n: m.add(x, x, alpha=n(2)),
+    "full": lambda m, x, n: minigrad.full((2,), n(2.5)),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_options_may_be_numpy_scalars_or_0d_tensors(name, dtype, rng):
+    x = minigrad.tensor(rng.standard_normal((2, 3)).astype(dtype))
+    wanted = OPTIONS[name](ops, x, float)
+    for kind in (np.float64, np.float32, partial(minigrad.tensor, dtype=minigrad.float64)):
+        if not (kind not in (np.float64, np.float32) and name in ("clamp", "full")):  # there a tensor has a say
+            found = OPTIONS[name](ops, x, kind)
+            assert found.dtype == wanted.dtype
+            np.testing.assert_array_equal(found.array, wanted.array)
+
+
 # ---------------------------------------------------------------------- precision: long sums, float16 rounded once
 
 LONG_SUMS = {
@@ -408,7 +440,24 @@ BAD = [
     (lambda m, x: m.where(x, x, x), "where: the condition must be a bool tensor"),
     (lambda m, x: m.bitwise_and(x, x), "bitwise_and: needs bools or integers, got float64"),
     (lambda m, x: m.bitwise_not(x), "bitwise_not: needs bools or integers, got float64"),
-    (lambda m, x: m.softplus(x, "a"), None),
+    (lambda m, x: m.softplus(x, "a"), "softplus: beta must be a number, got 'a'"),
+    (lambda m, x: m.elu(x, "a"), "elu: alpha must be a number, got 'a'"),
+    (lambda m, x: m.leaky_relu(x, "a"), "leaky_relu: negative_slope must be a number, got 'a'"),
+    (lambda m, x: m.hardtanh(x, "a", 2), "hardtanh: min_val must be a number, got 'a'"),
+    (lambda m, x: m.clamp(x, "a"), "clamp: min must be a number, got 'a'"),
+    (lambda m, x: m.clamp(x, max=[1.0]), "clamp: max must be a number, got [1.0]"),
+    (lambda m, x: m.add(x, x, alpha="a"), "add: alpha must be a number, got 'a'"),
+    (lambda m, x: m.var(x, correction="a"), "var: correction must be a number, got 'a'"),
+    (lambda m, x: m.norm(x, [2]), "norm: p must be a number, got [2]"),
+    (lambda m, x: m.exp("a"), "exp: needs Tensors, got str; make one with minigrad.tensor(data)"),
+    (lambda m, x: m.abs("a"), "abs: needs Tensors, got str"),
+    (lambda m, x: m.sign("a"), "sign: needs Tensors, got str"),
+    (lambda m, x: m.neg([1]), "neg: needs Tensors, got list"),
+    (lambda m, x: m.clamp([1], 0), "clamp: needs Tensors, got list"),
+    (lambda m, x: m.isnan("a"), "isnan: needs Tensors, got str"),
+    (lambda m, x: m.allclose(x, "a"), "allclose: needs Tensors, got str"),
+    (lambda m, x: m.allclose(x, x[:, :2]), "allclose: shapes (2, 3, 4) and (2, 2, 4) do not broadcast"),
+    (lambda m, x: m.equal(x, "a"), "equal: needs Tensors, got str"),
     (lambda m, x: m.gelu(x, approximate="exact"), "gelu: approximate"),
     # reductions
     (lambda m, x: m.sum(x, 3), "sum: dim must be in [-3, 2] for 3 dimensions, got 3"),
@@ -505,6 +554,8 @@ BAD = [
     (lambda m, x: m.linear(x, x[0, :, :3]),
      "linear: expected last dimension 3 (in_features of weight (3, 3)), got input of shape (2, 3, 4)"),
     (lambda m, x: m.linear(x, x[0], x[0, 0]), "linear: bias must have shape (3,), got (4,)"),
+    (lambda m, x: m.linear(x, m.sum(x)), "linear: weight must be (out_features, in_features) or (in_features,), got"),
+    (lambda m, x: m.linear(x, x), "linear: weight must be (out_features, in_features) or (in_features,), got shape"),
     # convolution and pooling: an image of shape (2, 3, 2, 2)
     (lambda m, x: m.conv2d(x[0], filters(m, x)), "conv2d: input must be (N, C, H, W) or (C, H, W), got shape (3, 4)"),
     (lambda m, x: m.conv2d(image(m, x), x), "conv2d: weight must be (O, C / groups, KH, KW), got shape (2, 3, 4)"),

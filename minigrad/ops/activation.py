@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ..autograd import Op
-from .common import Operand, floating, is_bool, must_be_arrays, quiet
+from .common import Operand, floating, is_bool, must_be_arrays, number, quiet
 from .elementwise import abs, erf, exp, masked, sigmoid, tanh, where
 
 
@@ -96,12 +96,14 @@ def relu(input: Operand) -> Operand:
 
 def leaky_relu(input: Operand, negative_slope: float = 0.01) -> Operand:
     """input where positive, else negative_slope * input (Maas et al., 2013)."""
-    return LeakyReLU.apply(floating(input), slope=negative_slope)
+    return LeakyReLU.apply(
+        floating("leaky_relu", input), slope=number("leaky_relu", "negative_slope", negative_slope)
+    )
 
 
 def elu(input: Operand, alpha: float = 1.0) -> Operand:
     """input where positive, else alpha * (exp(input) - 1) (Clevert et al., 2015)."""
-    return ELU.apply(floating(input), alpha=alpha)
+    return ELU.apply(floating("elu", input), alpha=number("elu", "alpha", alpha))
 
 
 @quiet  # -inf times 0
@@ -110,7 +112,7 @@ def gelu(input: Operand, approximate: str = "none") -> Operand:
 
     `approximate="tanh"` uses 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) instead of the error function.
     """
-    x = floating(input)
+    x = floating("gelu", input)
     if approximate == "none":
         return x * (erf(x * math.sqrt(0.5)) + 1) * 0.5
     if approximate == "tanh":
@@ -121,22 +123,24 @@ def gelu(input: Operand, approximate: str = "none") -> Operand:
 @quiet  # -inf times 0
 def silu(input: Operand) -> Operand:
     """input * sigmoid(input), also called swish."""
-    x = floating(input)
+    x = floating("silu", input)
     return x * sigmoid(x)
 
 
 def softplus(input: Operand, beta: float = 1, threshold: float = 20) -> Operand:
     """log(1 + exp(beta * input)) / beta, and input itself where beta * input exceeds `threshold`."""
+    beta, threshold = number("softplus", "beta", beta), number("softplus", "threshold", threshold)
     if beta <= 0:
         raise ValueError(f"softplus: beta must be positive, got {beta}")
-    return Softplus.apply(floating(input), beta=beta, threshold=threshold)
+    return Softplus.apply(floating("softplus", input), beta=beta, threshold=threshold)
 
 
 def hardtanh(input: Operand, min_val: float = -1.0, max_val: float = 1.0) -> Operand:
     """input limited to [min_val, max_val]; the gradient on the limits is 0 (that of `clamp` is 1)."""
+    min_val, max_val = number("hardtanh", "min_val", min_val), number("hardtanh", "max_val", max_val)
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val must not exceed max_val, got {min_val} and {max_val}")
-    return HardTanh.apply(floating(input), low=min_val, high=max_val)
+    return HardTanh.apply(floating("hardtanh", input), low=min_val, high=max_val)
 
 
 def relu6(input: Operand) -> Operand:
@@ -146,17 +150,17 @@ def relu6(input: Operand) -> Operand:
 
 def hardsigmoid(input: Operand) -> Operand:
     """input / 6 + 1 / 2, limited to [0, 1]."""
-    return hardtanh(floating(input) / 6 + 0.5, 0.0, 1.0)
+    return hardtanh(floating("hardsigmoid", input) / 6 + 0.5, 0.0, 1.0)
 
 
 @quiet  # -inf times 0
 def mish(input: Operand) -> Operand:
     """input * tanh(softplus(input)) (Misra, 2019)."""
-    x = floating(input)
+    x = floating("mish", input)
     return x * tanh(softplus(x))
 
 
 def softsign(input: Operand) -> Operand:
     """input / (1 + |input|)"""
-    x = floating(input)
+    x = floating("softsign", input)
     return x / (abs(x) + 1)

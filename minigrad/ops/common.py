@@ -141,9 +141,14 @@ def promote(op: str, a: Operand, b: Operand) -> tuple[Operand, ...]:
             raise TypeError(f"{op}: operands must be Tensors, arrays or numbers, got {got}")
     dtype = dtypes.result_type(a, b)
     try:
-        return tuple(cast(x, dtype) if hasattr(x, "dtype") else np.asarray(x, dtype) for x in (a, b))
+        return tuple(_constant(x, dtype) if isinstance(x, (int, float, np.generic)) else cast(x, dtype) for x in (a, b))
     except OverflowError as error:
         raise RuntimeError(f"{op}: {error}; convert the tensor to a wider dtype first") from None
+
+
+def _constant(x: Any, dtype: np.dtype) -> np.ndarray:
+    """A number as a 0-d array; OverflowError where an integer dtype cannot hold it, also for a NumPy scalar."""
+    return np.asarray(x.item() if isinstance(x, np.generic) else x, dtype)
 
 
 def must_share_dtype(op: str, *operands: Operand | None) -> None:
@@ -178,10 +183,12 @@ def is_number_or_array(x: Any) -> bool:
 
 
 def must_be_arrays(op: str, *operands: Any) -> None:
-    """TypeError unless all operands are Tensors or arrays."""
+    """TypeError unless all operands are Tensors or arrays of a supported kind of numbers."""
     for x in operands:
-        if not hasattr(x, "ndim"):
+        if not (is_tensor(x) or isinstance(x, (np.ndarray, np.generic))):
             raise TypeError(f"{op}: needs Tensors, got {type(x).__name__}; make one with minigrad.tensor(data)")
+        if x.dtype.kind not in "fiub" or x.dtype.itemsize > 8:
+            raise TypeError(f"{op}: an array of dtype {x.dtype} is not supported; convert it with x.astype(dtype)")
 
 
 def is_bool(x: Any) -> bool:
@@ -189,14 +196,12 @@ def is_bool(x: Any) -> bool:
     return isinstance(x, bool) or getattr(x, "dtype", None) == np.bool_
 
 
-def floating(x: Operand) -> Operand:
+def floating(op: str, x: Operand) -> Operand:
     """`x` with integers and bools cast to the default float dtype, as the transcendental functions want them."""
-    dtype = getattr(x, "dtype", None)
-    if dtype is None:
-        if not isinstance(x, (int, float)):
-            raise TypeError(f"needs a Tensor, an array or a number, got {type(x).__name__}")
+    if type(x) in (int, float, bool):
         return np.asarray(x, dtypes.get_default_dtype())
-    return x if dtype.kind == "f" else cast(x, dtypes.get_default_dtype())
+    must_be_arrays(op, x)
+    return x if x.dtype.kind == "f" else cast(x, dtypes.get_default_dtype())
 
 
 def normalize_dim(op: str, dim: int, ndim: int) -> int:

@@ -6,13 +6,27 @@ gets its gradient summed back to its own shape (`sum_to`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import dtypes, kernels
 from ..autograd import Op, is_tensor, must_broadcast, unwrap, wrap
-from .common import Operand, cast, floating, is_bool, is_number_or_array, promote, quiet, shape_of, sum_to, zeros_like
+from .common import (
+    Operand,
+    cast,
+    floating,
+    is_bool,
+    is_number_or_array,
+    must_be_arrays,
+    number,
+    promote,
+    quiet,
+    shape_of,
+    sum_to,
+    zeros_like,
+)
 
 # ------------------------------------------------------------------------------------------- arithmetic
 
@@ -130,7 +144,8 @@ def _scaled(op: str, a: Operand, b: Operand, alpha: float) -> tuple[Operand, ...
     if alpha == 1:
         return a, b
     dtype = getattr(a, "dtype", None) or b.dtype
-    if dtype.kind != "f" and not isinstance(alpha, (int, np.integer)):
+    alpha = number(op, "alpha", alpha)
+    if dtype.kind != "f" and not isinstance(alpha, int):
         raise RuntimeError(f"{op}: alpha must be an int for {dtype.name} operands, got {alpha!r}")
     scaled = b * alpha
     return a, cast(scaled, dtype) if hasattr(scaled, "dtype") else scaled
@@ -144,11 +159,12 @@ def mul(input: Operand, other: Operand) -> Operand:
 def div(input: Operand, other: Operand) -> Operand:
     """input / other, broadcast: true division, also of integers."""
     a, b = promote("div", input, other)
-    return Div.apply(*(floating(x) if hasattr(x, "dtype") else x for x in (a, b)))
+    return Div.apply(*(floating("div", x) if hasattr(x, "dtype") else x for x in (a, b)))
 
 
 def neg(input: Operand) -> Operand:
     """-input"""
+    must_be_arrays("neg", input)
     if is_bool(input):
         raise RuntimeError("neg: a bool tensor has no negative; use minigrad.logical_not(x)")
     return Neg.apply(input)
@@ -314,57 +330,57 @@ class Erf(Op):
 
 def exp(input: Operand) -> Operand:
     """e to the power of input."""
-    return Exp.apply(floating(input))
+    return Exp.apply(floating("exp", input))
 
 
 def log(input: Operand) -> Operand:
     """The natural logarithm; -inf at 0, NaN below."""
-    return Log.apply(floating(input))
+    return Log.apply(floating("log", input))
 
 
 def log1p(input: Operand) -> Operand:
     """log(1 + input), accurate for small input."""
-    return Log1p.apply(floating(input))
+    return Log1p.apply(floating("log1p", input))
 
 
 def expm1(input: Operand) -> Operand:
     """exp(input) - 1, accurate for small input."""
-    return Expm1.apply(floating(input))
+    return Expm1.apply(floating("expm1", input))
 
 
 def sqrt(input: Operand) -> Operand:
     """The square root; its gradient at 0 is infinite."""
-    return Sqrt.apply(floating(input))
+    return Sqrt.apply(floating("sqrt", input))
 
 
 def rsqrt(input: Operand) -> Operand:
     """1 / sqrt(input)"""
-    return pow(floating(input), -0.5)
+    return pow(floating("rsqrt", input), -0.5)
 
 
 def sin(input: Operand) -> Operand:
     """The sine, of radians."""
-    return Sin.apply(floating(input))
+    return Sin.apply(floating("sin", input))
 
 
 def cos(input: Operand) -> Operand:
     """The cosine, of radians."""
-    return Cos.apply(floating(input))
+    return Cos.apply(floating("cos", input))
 
 
 def tanh(input: Operand) -> Operand:
     """The hyperbolic tangent."""
-    return Tanh.apply(floating(input))
+    return Tanh.apply(floating("tanh", input))
 
 
 def sigmoid(input: Operand) -> Operand:
     """The logistic function 1 / (1 + exp(-input)), without overflow."""
-    return Sigmoid.apply(floating(input))
+    return Sigmoid.apply(floating("sigmoid", input))
 
 
 def erf(input: Operand) -> Operand:
     """The error function."""
-    return Erf.apply(floating(input))
+    return Erf.apply(floating("erf", input))
 
 
 # --------------------------------------------------------------------- kinks: absolute value, sign, limits
@@ -466,11 +482,13 @@ def masked(g: Operand, mask: np.ndarray) -> Operand:
 
 def abs(input: Operand) -> Operand:
     """The absolute value; its gradient at 0 is 0."""
+    must_be_arrays("abs", input)
     return Abs.apply(input)
 
 
 def sign(input: Operand) -> Operand:
     """-1, 0 or 1, and NaN for NaN (PyTorch gives 0); its gradient is 0 everywhere."""
+    must_be_arrays("sign", input)
     return Sign.apply(input)
 
 
@@ -493,15 +511,23 @@ def clamp(input: Operand, min: Operand | None = None, max: Operand | None = None
     >>> minigrad.clamp(minigrad.tensor([-2.0, 0.5, 3.0]), min=0, max=1)
     tensor([0.0000, 0.5000, 1.0000])
     """
+    must_be_arrays("clamp", input)
     if min is None and max is None:
         raise RuntimeError("clamp: give min, max or both")
-    if shape_of(min) or shape_of(max) or is_tensor(min) or is_tensor(max):
-        low = input if min is None else where(input < min, min, input)
-        return low if max is None else where(low > max, max, low)
-    for limit in (min, max):
-        if isinstance(limit, float):
+    if any(is_tensor(limit) or shape_of(limit) for limit in (min, max)):
+        input = input if min is None else _limited("clamp", input, min, ge)
+        return input if max is None else _limited("clamp", input, max, le)
+    low, high = (None if limit is None else number("clamp", name, limit) for name, limit in (("min", min), ("max", max)))
+    for limit in (low, high):
+        if limit is not None:
             input, _ = promote("clamp", input, limit)
-    return Clamp.apply(input, low=min, high=max)
+    return Clamp.apply(input, low=low, high=high)
+
+
+def _limited(op: str, x: Operand, limit: Operand, inside: Callable) -> Operand:
+    """x where it is `inside` of the limit or NaN, else the limit; a limit of NaN gives NaN."""
+    x, limit = promote(op, x, limit)
+    return where(logical_or(inside(x, limit), isnan(x)), x, limit)
 
 
 def where(condition: Operand, input: Operand, other: Operand) -> Operand:
@@ -575,38 +601,44 @@ def logical_or(input: Operand, other: Operand) -> Operand:
     return _compare("logical_or", np.logical_or, input, other)
 
 
-def _test(ufunc: Any, x: Operand) -> Operand:
+def _test(name: str, ufunc: np.ufunc, x: Operand) -> Operand:
+    must_be_arrays(name, x)
     result = ufunc(unwrap(x))
     return wrap(result) if is_tensor(x) else result
 
 
 def logical_not(input: Operand) -> Operand:
     """True where input is zero."""
-    return _test(np.logical_not, input)
+    return _test("logical_not", np.logical_not, input)
 
 
 def isnan(input: Operand) -> Operand:
     """True where input is NaN."""
-    return _test(np.isnan, input)
+    return _test("isnan", np.isnan, input)
 
 
 def isinf(input: Operand) -> Operand:
     """True where input is infinite."""
-    return _test(np.isinf, input)
+    return _test("isinf", np.isinf, input)
 
 
 def isfinite(input: Operand) -> Operand:
     """True where input is neither NaN nor infinite."""
-    return _test(np.isfinite, input)
+    return _test("isfinite", np.isfinite, input)
 
 
 def allclose(input: Operand, other: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Is |input - other| <= atol + rtol |other| everywhere?"""
-    return bool(np.allclose(unwrap(input), unwrap(other), rtol=rtol, atol=atol, equal_nan=equal_nan))
+    must_be_arrays("allclose", input, other)
+    a, b = unwrap(input), unwrap(other)
+    must_broadcast("allclose", a, b)
+    rtol, atol = number("allclose", "rtol", rtol), number("allclose", "atol", atol)
+    return bool(np.allclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan))
 
 
 def equal(input: Operand, other: Operand) -> bool:
     """Are shape and all elements the same?"""
+    must_be_arrays("equal", input, other)
     return bool(np.array_equal(unwrap(input), unwrap(other)))
 
 
@@ -628,7 +660,7 @@ def bitwise_xor(input: Operand, other: Operand) -> Operand:
 def bitwise_not(input: Operand) -> Operand:
     """The opposite of bools, or of the bits of integers."""
     _must_have_bits("bitwise_not", input)
-    return _test(np.invert, input)
+    return _test("bitwise_not", np.invert, input)
 
 
 def _bitwise(name: str, ufunc: np.ufunc, a: Operand, b: Operand) -> Operand:

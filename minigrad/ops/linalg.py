@@ -7,13 +7,12 @@ import numpy as np
 from ..autograd import Op
 from .common import Operand, must_be_arrays, must_share_dtype, quiet, sum_to
 from .reduce import sum
-from .shape import reshape, transpose, unsqueeze
+from .shape import reshape, squeeze, transpose, unsqueeze
 
 
 class MatMul(Op):
     """y = a b, batched over leading axes that broadcast; ga = g b^T, gb = a^T g"""
 
-    @quiet
     @quiet
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return a @ b
@@ -29,7 +28,6 @@ class MatMul(Op):
 class Linear(Op):
     """y = x w^T + b, over the last axis of x; gx = g w, gw = g^T x, gb = the sum of g over all rows"""
 
-    @quiet
     @quiet
     def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
         y = x @ w.T
@@ -73,11 +71,10 @@ def matmul(input: Operand, other: Operand) -> Operand:
         raise RuntimeError(
             f"matmul: the batch sizes of {tuple(a.shape)} and {tuple(b.shape)} do not broadcast"
         ) from None
-    row, column = a.ndim == 1, b.ndim == 1
-    y = MatMul.apply(unsqueeze(a, 0) if row else a, unsqueeze(b, 1) if column else b)
-    if row and column:
-        return reshape(y, ())
-    return reshape(y, *y.shape[:-2], y.shape[-1]) if row else reshape(y, *y.shape[:-1]) if column else y
+    y = MatMul.apply(a if a.ndim > 1 else unsqueeze(a, 0), b if b.ndim > 1 else unsqueeze(b, 1))
+    if a.ndim == 1:
+        y = squeeze(y, -1 if b.ndim == 1 else -2)
+    return squeeze(y, -1) if b.ndim == 1 else y
 
 
 def mm(input: Operand, mat2: Operand) -> Operand:
@@ -113,18 +110,27 @@ def dot(input: Operand, tensor: Operand) -> Operand:
 def linear(input: Operand, weight: Operand, bias: Operand | None = None) -> Operand:
     """input weight^T + bias: input (..., in_features), weight (out_features, in_features), bias (out_features,).
 
+    A weight (in_features,) with a bias () or none is one output feature without a dimension of its own.
+
     >>> import minigrad
     >>> x, w = minigrad.ones(1, 2), minigrad.tensor([[1.0, 2.0]])
     >>> minigrad.nn.functional.linear(x, w)
     tensor([[3.]])
     """
     must_be_arrays("linear", input, weight, *(() if bias is None else (bias,)))
-    if input.ndim == 0 or weight.ndim != 2 or input.shape[-1] != weight.shape[1]:
+    if weight.ndim not in (1, 2):
+        raise RuntimeError(
+            f"linear: weight must be (out_features, in_features) or (in_features,), got shape {tuple(weight.shape)}"
+        )
+    if input.ndim == 0 or input.shape[-1] != weight.shape[-1]:
         raise RuntimeError(
             f"linear: expected last dimension {weight.shape[-1]} (in_features of weight {tuple(weight.shape)}), "
             f"got input of shape {tuple(input.shape)}; flatten or transpose it first?"
         )
-    if bias is not None and tuple(bias.shape) != (weight.shape[0],):
-        raise RuntimeError(f"linear: bias must have shape ({weight.shape[0]},), got {tuple(bias.shape)}")
+    if bias is not None and tuple(bias.shape) != tuple(weight.shape[:-1]):
+        raise RuntimeError(f"linear: bias must have shape {tuple(weight.shape[:-1])}, got {tuple(bias.shape)}")
     must_share_dtype("linear", input, weight, bias)
+    if weight.ndim == 1:
+        y = Linear.apply(input, unsqueeze(weight, 0), None if bias is None else unsqueeze(bias, 0))
+        return squeeze(y, -1)
     return Linear.apply(input, weight, bias)

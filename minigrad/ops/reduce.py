@@ -365,13 +365,13 @@ def softmax(input: Operand, dim: int, dtype: Any = None) -> Operand:
     >>> minigrad.softmax(minigrad.tensor([0.0, 0.0]), dim=0)
     tensor([0.5000, 0.5000])
     """
-    x = floating(input) if dtype is None else cast(input, dtypes.as_dtype(dtype))
+    x = floating("softmax", input) if dtype is None else cast(input, dtypes.as_dtype(dtype))
     return _along(Softmax, "softmax", x, dim)
 
 
 def log_softmax(input: Operand, dim: int, dtype: Any = None) -> Operand:
     """The logarithm of softmax, computed without forming the quotient."""
-    x = floating(input) if dtype is None else cast(input, dtypes.as_dtype(dtype))
+    x = floating("log_softmax", input) if dtype is None else cast(input, dtypes.as_dtype(dtype))
     return _along(LogSoftmax, "log_softmax", x, dim)
 
 
@@ -386,7 +386,7 @@ def _along(op: type[Op], name: str, x: Operand, dim: int) -> Operand:
 @numpy_spelling
 def logsumexp(input: Operand, dim: Dim, keepdim: bool = False) -> Operand:
     """log(sum(exp(input))) over `dim`, without overflow."""
-    x = floating(input)
+    x = floating("logsumexp", input)
     dims = normalize_dims("logsumexp", dim, x.ndim)
     return in_float32(lambda x: _logsumexp(x, dims, keepdim), x)
 
