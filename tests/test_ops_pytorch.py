@@ -45,7 +45,8 @@ PEAKS = np.array([[inf, inf, 0], [-inf, -inf, 0], [0, 1, 1], [nan, 3, nan]])
 INDEX = [1, 0, 1]
 KEYS = [
     0, -1, (1, 2, 3), slice(1, None), (..., 1), (0, ..., slice(None, None, 2)), None, (slice(None), None), True,
-    INDEX, (slice(None), INDEX), (INDEX, INDEX), ((0, 0),), (..., (1, 1, 0)), range(2), (0, array("b", INDEX)), (0, INDEX), (INDEX, slice(1, 3)), (..., INDEX),
+    INDEX, (slice(None), INDEX), (INDEX, INDEX), ((0, 0),), (..., (1, 1, 0)), range(2), (0, array("b", INDEX)),
+    (0, INDEX), (INDEX, slice(1, 3)), (..., INDEX),
 ]  # fmt: skip
 SMOOTH = "neg square reciprocal exp expm1 sin cos tanh sigmoid erf silu softplus gelu mish softsign clone"
 KINKED = "abs sign relu leaky_relu elu hardtanh relu6 hardsigmoid"
@@ -141,6 +142,9 @@ GRID = [
     *calls("expand_as", [(3, 1), X]),
     *calls("broadcast_to", [(3,)], [(3,), (2, 3), (5, 2, 3)]),
     *calls("flip", [X], [(0,), (0, 2), (-1,), ()]),
+    *calls("flip", [X], dims=[(0,), (0, 2)]),
+    *calls("permute", [X], dims=[(2, 0, 1)]),
+    *calls("reshape", [X], shape=[(4, 6), (-1,)]),
     *composed("cat", lambda m, a, b, dim: m.cat([a, b, a], dim), [X, X], DIMS),
     *composed("cat", lambda m, a, b: m.cat((a, b)), [(0,), (2, 3)]),
     *composed("stack", lambda m, a, b, dim: m.stack([a, b, a], dim=dim), [X, X], [0, 1, -1, -4]),
@@ -495,6 +499,7 @@ BAD = [
     (lambda m, x: m.unsqueeze(x, 4), "unsqueeze: dim must be in [-4, 3] for 4 dimensions, got 4"),
     (lambda m, x: m.permute(x, (0, 1)), "permute: needs the 3 dimensions of shape (2, 3, 4), got dims (0, 1)"),
     (lambda m, x: m.permute(x, (0, 0, 1)), "permute: dim (0, 0, 1) names a dimension twice"),
+    (lambda m, x: m.permute(x, (0, 1, 2), dims=(0, 1, 2)), "permute: got dims by position and by name; give it once"),
     (lambda m, x: m.transpose(x, 0, 3), "transpose: dim must be in [-3, 2] for 3 dimensions, got 3"),
     (lambda m, x: m.t(x), "t: needs at most 2 dimensions, got shape (2, 3, 4)"),
     (lambda m, x: m.movedim(x, (0, 1), (0,)), "movedim: source (0, 1) and destination (0,) must be equally many"),

@@ -47,14 +47,21 @@ class Permute(Op):
         return Permute.apply(g, dims=tuple(inverse))
 
 
-def reshape(input: Operand, *shape: Sizes) -> Operand:
+def reshape(input: Operand, *sizes: Sizes, shape: Sequence[int] | None = None) -> Operand:
     """The elements of input in `shape`, a view if possible; one size may be -1, to be worked out.
 
     >>> import minigrad
     >>> minigrad.arange(6).reshape(2, -1).shape
     (2, 3)
     """
-    return _reshape("reshape", input, flatten_sizes(shape), copy=None)
+    return _reshape("reshape", input, _one_way("reshape", sizes, "shape", shape), copy=None)
+
+
+def _one_way(op: str, many: tuple, name: str, named: Sequence[int] | None) -> tuple[int, ...]:
+    """The ints of `f(2, 3)`, of `f((2, 3))` and of `f(name=(2, 3))` alike."""
+    if many and named is not None:
+        raise TypeError(f"{op}: got {name} by position and by name; give it once")
+    return flatten_sizes(many if named is None else (named,))
 
 
 def view(input: Operand, *shape: Sizes) -> Operand:
@@ -125,7 +132,7 @@ def unsqueeze(input: Operand, dim: int) -> Operand:
     return reshape(input, *input.shape[:d], 1, *input.shape[d:])
 
 
-def permute(input: Operand, *dims: Sizes) -> Operand:
+def permute(input: Operand, *order: Sizes, dims: Sequence[int] | None = None) -> Operand:
     """The dimensions in another order.
 
     >>> import minigrad
@@ -133,12 +140,12 @@ def permute(input: Operand, *dims: Sizes) -> Operand:
     (5, 2, 3)
     """
     must_be_arrays("permute", input)
-    order = flatten_sizes(dims)
-    if len(order) != input.ndim:
+    wanted = _one_way("permute", order, "dims", dims)
+    if len(wanted) != input.ndim:
         raise RuntimeError(
-            f"permute: needs the {input.ndim} dimensions of shape {tuple(input.shape)}, got dims {order}"
+            f"permute: needs the {input.ndim} dimensions of shape {tuple(input.shape)}, got dims {wanted}"
         )
-    return Permute.apply(input, dims=normalize_dims("permute", order, input.ndim))
+    return Permute.apply(input, dims=normalize_dims("permute", wanted, input.ndim))
 
 
 def transpose(input: Operand, dim0: int, dim1: int) -> Operand:
@@ -219,10 +226,10 @@ def broadcast_to(input: Operand, size: Sequence[int]) -> Operand:
     return expand(input, *size)
 
 
-def flip(input: Operand, *dims: Sizes) -> Operand:
+def flip(input: Operand, *reversed: Sizes, dims: Sequence[int] | None = None) -> Operand:
     """input reversed along `dims`, in a copy."""
     must_be_arrays("flip", input)
-    reverse = flatten_sizes(dims)
+    reverse = _one_way("flip", reversed, "dims", dims)
     return Flip.apply(input, dims=normalize_dims("flip", reverse, input.ndim) if reverse else ())
 
 
