@@ -7,6 +7,7 @@ from itertools import groupby
 from operator import index as as_index
 from typing import Any, Self
 
+from ..checks import whole
 from .module import Module, layout
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
@@ -132,6 +133,15 @@ class Sequential(_Series):
 
     def __add__(self, other: Iterable[Module]) -> Sequential:
         return Sequential(*self, *self._checked(other))
+
+    def __mul__(self, times: int) -> Sequential:
+        """The modules `times` times over, the same ones each time, so that they share their parameters."""
+        return Sequential(*list(self) * whole("Sequential", "times", times, " >= 1"))
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times: int) -> Self:
+        return self.extend(list(self) * (whole("Sequential", "times", times, " >= 1") - 1))
 
     def _part(self, index: slice) -> Self:
         return type(self)(dict(self._registered("module")[index]))

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple, NoReturn, Self
 
 import numpy as np
 
-from .. import autograd, dtypes
+from .. import autograd, checks, dtypes
 from ..ops.common import quiet
 from ..tensor import Tensor, check_device
-from .parameter import Parameter
+from .parameter import Parameter, clear_grad
 
 __all__ = ["Module", "layout"]
 
@@ -384,15 +384,15 @@ class Module:
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Ask for the gradients of all parameters, or stop asking, which freezes them."""
+        checks.flag(f"{type(self).__name__}.requires_grad_", "requires_grad", requires_grad)
         for param in self.parameters():
             param.requires_grad_(requires_grad)
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Drop the gradients of all parameters, or set them to zeros if not `set_to_none`."""
+        """Forget the gradients of all parameters, or set them to zero in place if not `set_to_none`."""
         for param in self.parameters():
-            if param.grad is not None:
-                param.grad = None if set_to_none else autograd.wrap(np.zeros_like(param.grad.array))
+            clear_grad(param, set_to_none)
 
     def to(self, *args: Any, dtype: Any = None, device: Any = None) -> Self:
         """Convert the floating parameters and buffers, and gradients: `to(dtype)`, `to("cpu")`, `to(tensor)`.
@@ -469,7 +469,8 @@ class Module:
     ) -> IncompatibleKeys:
         """Copy values into the parameters and persistent buffers of these paths.
 
-        state_dict : Tensors or arrays by path; they are converted to the dtype of what they go into
+        state_dict : Tensors, arrays, or tensors of another library that NumPy can read, such as PyTorch's, by path;
+                     they are converted to the dtype of what they go into
         strict     : a missing or an unexpected key is an error; otherwise they are only given back
         assign     : take over the values' memory and dtype, instead of copying them
 
@@ -490,14 +491,19 @@ class Module:
             faults.append(f"missing keys: {', '.join(missing)}")
         if strict and unexpected:
             faults.append(f"unexpected keys: {', '.join(map(str, unexpected))}")
-        pairs = {key: (tensor, state_dict[key]) for key, tensor in own.items() if key in state_dict}
-        faults += [f"{key}: {fault}" for key, pair in pairs.items() if (fault := _misfit(*pair, assign))]
+        pairs = []
+        for key, tensor in own.items():
+            if key in state_dict:
+                try:
+                    pairs.append((tensor, _fitting(tensor, state_dict[key], assign)))
+                except ValueError as error:
+                    faults.append(f"{key}: {error}")
         if faults:
             raise RuntimeError(
                 f"{type(self).__name__}.load_state_dict: nothing was loaded, because\n  " + "\n  ".join(faults)
             )
-        for pair in pairs.values():
-            _load(*pair, assign)
+        for tensor, array in pairs:
+            _load(tensor, array, assign)
         return IncompatibleKeys(missing, unexpected)
 
     # ------------------------------------------------------------------------------------------- text
@@ -537,30 +543,34 @@ def _not_initialized(module: Module, action: str) -> AttributeError:
     return AttributeError(f"{name}: cannot {action} before Module.__init__(); call super().__init__() first")
 
 
-def _misfit(tensor: Tensor, value: Any, assign: bool) -> str:
-    """Why `value` cannot be loaded into `tensor`; empty if it can."""
-    array = autograd.unwrap(value)
-    if not isinstance(array, (np.ndarray, np.generic)):
-        return f"must be a Tensor or an array, got {type(value).__name__}"
+def _fitting(tensor: Tensor, value: Any, assign: bool) -> np.ndarray:
+    """`value` as an array that can be loaded into `tensor`; ValueError says why it cannot."""
+    array, kind = autograd.unwrap(value), type(value)
+    if not hasattr(array, "__array__"):
+        raise ValueError(f"must be a Tensor or an array, got {kind.__name__}")
+    try:
+        array = np.asarray(array)
+    except Exception as error:  # whatever another library raises where its memory is not to be read
+        raise ValueError(f"NumPy cannot read the {kind.__module__}.{kind.__qualname__}: {error}") from error
     if array.shape != tensor.shape:
-        return f"has shape {tensor.shape} in the model, but {array.shape} in the state dict"
+        raise ValueError(f"has shape {tensor.shape} in the model, but {array.shape} in the state dict")
     fits = array.dtype.kind in "biuf"
     if assign:
         fits = array.dtype in dtypes.SUPPORTED and (array.dtype.kind == "f") == tensor.is_floating_point()
     if not fits:
-        return f"has dtype {tensor.dtype} in the model, but {array.dtype} in the state dict"
+        raise ValueError(f"has dtype {tensor.dtype} in the model, but {array.dtype} in the state dict")
     if not assign and not tensor.array.flags.writeable:
-        return "cannot be copied into, as its memory is read-only; pass assign=True"
-    return ""
+        raise ValueError("cannot be copied into, as its memory is read-only; pass assign=True")
+    return array
 
 
 @quiet
-def _load(tensor: Tensor, value: Any, assign: bool) -> None:
-    """Copy `value` into `tensor`, or let it take over the memory."""
+def _load(tensor: Tensor, array: np.ndarray, assign: bool) -> None:
+    """Copy `array` into `tensor`, or let it take over the memory."""
     if assign:
-        tensor.array, tensor.grad = np.asarray(autograd.unwrap(value)), None
+        tensor.array, tensor.grad = array, None
     else:
-        tensor.array[...] = autograd.unwrap(value)
+        tensor.array[...] = array
 
 
 def _locate(error: Exception, module: Module) -> None:

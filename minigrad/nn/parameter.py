@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from ..autograd import wrap
 from ..tensor import Tensor
 
-__all__ = ["Parameter"]
+__all__ = ["Parameter", "clear_grad"]
 
 
 class Parameter(Tensor):
@@ -35,3 +38,17 @@ class Parameter(Tensor):
         """A copy of the values that has no gradient yet, as in PyTorch."""
         copied = memo[id(self)] = type(self)(self.array.copy(), self.requires_grad)
         return copied
+
+
+def clear_grad(p: Tensor, set_to_none: bool) -> None:
+    """Forget the gradient of `p`, or set it to zero: in place, but where a graph or read-only memory forbids that."""
+    g = p.grad
+    if g is None:
+        return
+    if set_to_none:
+        p.grad = None
+    elif g.grad_fn is None and g.array.flags.writeable:
+        g.requires_grad_(False)
+        g.array.fill(0)
+    else:
+        p.grad = wrap(np.zeros_like(g.array))

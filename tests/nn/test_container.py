@@ -57,6 +57,17 @@ class TestSequential:
         model += [a]
         assert list(model) == [c, a]
 
+    def test_multiples_hold_the_same_modules_again(self):
+        a, b, _ = layers()
+        model = nn.Sequential(a, b)
+        for twice in (model * 2, 2 * model):
+            assert list(twice) == [a, b, a, b] and len(twice.state_dict()) == 8
+        assert list(model) == [a, b]
+        model *= 3
+        assert list(model) == [a, b] * 3 and len(list(model.parameters())) == 4
+        model *= 1
+        assert len(model) == 6
+
     def test_parameters_are_in_order(self):
         a, b, c = layers()
         model = nn.Sequential(a, b)
@@ -80,6 +91,9 @@ class TestSequential:
             (lambda: model.__delitem__(5), IndexError, "5"),
             (lambda: model.pop(5), IndexError, "5"),
             (lambda: model + 3, TypeError, "int"),
+            (lambda: model * 0, ValueError, "times must be an int >= 1, got times=0"),
+            (lambda: model * 1.5, TypeError, "times must be an int >= 1, got times=1.5"),
+            (lambda: model.__imul__(-1), ValueError, "got times=-1"),
             (lambda: nn.Sequential([a]), TypeError, "item 0 must be a Module, got list"),
             (lambda: nn.Sequential(a, None), TypeError, "NoneType"),
             (lambda: nn.Sequential({"a.b": a}), ValueError, "a.b"),

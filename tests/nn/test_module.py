@@ -240,11 +240,26 @@ class TestModes:
         model.first.requires_grad_()
         assert [p.requires_grad for p in model.parameters()] == [False, True, False]
 
+    def test_requires_grad_wants_a_bool(self):
+        model = Model()
+        with pytest.raises(TypeError, match=r"Model.requires_grad_: requires_grad must be True or False, got .*'x'"):
+            model.requires_grad_("x")
+        assert all(p.requires_grad for p in model.parameters())
+
+    def test_zero_grad_makes_new_zeros_where_it_cannot_write(self):
+        layer, w = nn.Linear(2, 1, bias=False), minigrad.ones(1, 2, requires_grad=True)
+        for held in (minigrad.from_numpy(np.broadcast_to(np.float32(1), (1, 2))), w * 2):
+            layer.weight.grad, before = held, held.tolist()
+            layer.zero_grad(set_to_none=False)
+            assert layer.weight.grad.tolist() == [[0, 0]] and held.tolist() == before
+
     def test_zero_grad(self):
         model = Model()
         model(minigrad.ones(1, 2)).backward(minigrad.ones(1, 2))
+        held = [p.grad for p in model.parameters()]
         model.zero_grad(set_to_none=False)
-        assert [p.grad.tolist() for p in model.parameters()] == [[0, 0]] * 3
+        assert all(p.grad is g for p, g in zip(model.parameters(), held, strict=True)), "zeroed in place"
+        assert [g.tolist() for g in held] == [[0, 0]] * 3
         model.zero_grad()
         assert [p.grad for p in model.parameters()] == [None] * 3
 
@@ -346,6 +361,24 @@ class TestStateDict:
             "first.seen: has dtype int64 in the model, but <U4 in the state dict",
         ):
             assert part in text
+        assert_same_state(model, before)
+
+    @pytest.mark.reference
+    @pytest.mark.parametrize("assign", [False, True])
+    def test_pytorchs_tensors_are_taken(self, assign):
+        torch = pytest.importorskip("torch")
+        torch.manual_seed(5)
+        theirs = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+        model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+        assert repr(model.load_state_dict(theirs.state_dict(), assign=assign)) == "<All keys matched successfully>"
+        for key, t in theirs.state_dict().items():
+            np.testing.assert_array_equal(model.state_dict()[key].numpy(), t.numpy())
+        before = state(model)
+        parts = dict(theirs.state_dict(), **{"0.bias": theirs[0].bias, "1.weight": torch.ones(2, dtype=torch.bfloat16)})
+        with pytest.raises(
+            RuntimeError, match=r"0.bias: NumPy cannot read the torch.*detach(.|\n)*1.weight: .*BFloat16"
+        ):
+            model.load_state_dict(parts)
         assert_same_state(model, before)
 
     def test_a_broadcastable_shape_does_not_fit(self):
