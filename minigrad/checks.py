@@ -27,7 +27,8 @@ RANGES = {
 
 def number(owner: str, name: str, value: Any, wanted: str = "", *, finite: bool = True) -> Any:
     """`value`, a number in the range `wanted`, one of RANGES; an infinite one or NaN only if not `finite`."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    # float and int are named, though they are Real: the test for an abstract class is slow, and each step comes here
+    if isinstance(value, bool) or not isinstance(value, (float, int, numbers.Real)):
         advice = "; pass its .item()" if hasattr(value, "item") else ""
         raise TypeError(f"{owner}: {name} must be a number{wanted}, got {name}={value!r}{advice}")
     if (finite and not math.isfinite(value)) or not RANGES[wanted](value):

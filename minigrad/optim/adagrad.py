@@ -99,11 +99,11 @@ class Adagrad(Optimizer):
             if not state:
                 self._start(p, group)
             rate = lr / (1 + (count_step(state) - 1) * lr_decay)
-            adagrad_update(p.array, g, state["sum"].array, rate, *options)
+            _adagrad_update(p.array, g, state["sum"].array, rate, *options)
 
 
 @np.errstate(all="ignore")
-def adagrad_update(
+def _adagrad_update(
     p: np.ndarray, g: np.ndarray, total: np.ndarray, lr: float, eps: float, weight_decay: float, maximize: bool
 ) -> None:
     """One step of Adagrad; p and the sum of squares change in place. All arrays have p's shape."""

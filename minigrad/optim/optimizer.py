@@ -146,14 +146,15 @@ class Optimizer:
 
         closure : computes the loss again and calls backward; run first, with gradients recorded
 
-        Returns what `closure` returned, or None. Raises RuntimeError, before anything is changed, for a parameter
-        that cannot be updated: one that is read-only, or got another shape or dtype than its gradient or state has.
+        Returns what `closure` returned, or None. Raises, before anything is changed, RuntimeError for a parameter
+        that cannot be updated: one that is read-only, or got another shape or dtype than its gradient or state has;
+        and ValueError or TypeError for an option that was changed to one out of range.
         """
         loss = None
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        ready = [self._ready(group) for group in self.param_groups]
+        ready = [self._ready(i, group) for i, group in enumerate(self.param_groups)]
         for group, gradients in zip(self.param_groups, ready, strict=True):
             self.update(group, gradients)
         self._stepped = True
@@ -166,8 +167,9 @@ class Optimizer:
         """
         raise NotImplementedError(f"{type(self).__name__} must define update(group, gradients), or a step of its own")
 
-    def _ready(self, group: Group) -> Gradients:
-        """The parameters of a group that have a gradient, and that, once it is sure that they can be updated."""
+    def _ready(self, i: int, group: Group) -> Gradients:
+        """The parameters of group i that have a gradient, and that, once it is sure that they can be updated."""
+        self.check_options(group, f"{type(self).__name__}: param group {i}")
         ready = []
         state_of = self.state if self.state_names else {}
         for p in group["params"]:

@@ -96,11 +96,11 @@ class RMSprop(Optimizer):
             count_step(state)
             buffer = state["momentum_buffer"].array if momentum != 0 else None
             mean = state["grad_avg"].array if centered else None
-            rmsprop_update(p.array, g, state["square_avg"].array, mean, buffer, *options)
+            _rmsprop_update(p.array, g, state["square_avg"].array, mean, buffer, *options)
 
 
 @np.errstate(all="ignore")
-def rmsprop_update(
+def _rmsprop_update(
     p: np.ndarray,
     g: np.ndarray,
     square_avg: np.ndarray,

@@ -196,6 +196,19 @@ def test_bad_options_are_refused_as_defaults_and_in_a_group(name, options, error
     assert len(optimizer.param_groups) == 1 and len(optimizer.state_dict()["state"]) <= 1
 
 
+@pytest.mark.parametrize("name, options, error, message", BAD_OPTIONS)
+def test_bad_options_that_are_set_later_stop_the_step_before_it_begins(name, options, error, message):
+    params = [leaf(3), leaf(2)]
+    optimizer = make(name, [{"params": p} for p in params])
+    train(optimizer, params, 1)
+    before = [p.array.copy() for p in params]
+    optimizer.param_groups[1].update(options)
+    with pytest.raises(error, match=f"^{name}: param group 1: {message}"):
+        optimizer.step()
+    for p, array in zip(params, before, strict=True):
+        np.testing.assert_array_equal(p.array, array)
+
+
 # ---------------------------------------------------------------------------------------------------- steps
 
 
