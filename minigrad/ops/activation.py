@@ -96,9 +96,7 @@ def relu(input: Operand) -> Operand:
 
 def leaky_relu(input: Operand, negative_slope: float = 0.01) -> Operand:
     """input where positive, else negative_slope * input (Maas et al., 2013)."""
-    return LeakyReLU.apply(
-        floating("leaky_relu", input), slope=number("leaky_relu", "negative_slope", negative_slope)
-    )
+    return LeakyReLU.apply(floating("leaky_relu", input), slope=number("leaky_relu", "negative_slope", negative_slope))
 
 
 def elu(input: Operand, alpha: float = 1.0) -> Operand:

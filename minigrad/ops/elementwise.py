@@ -7,7 +7,6 @@ gets its gradient summed back to its own shape (`sum_to`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -517,7 +516,9 @@ def clamp(input: Operand, min: Operand | None = None, max: Operand | None = None
     if any(is_tensor(limit) or shape_of(limit) for limit in (min, max)):
         input = input if min is None else _limited("clamp", input, min, ge)
         return input if max is None else _limited("clamp", input, max, le)
-    low, high = (None if limit is None else number("clamp", name, limit) for name, limit in (("min", min), ("max", max)))
+    low, high = (
+        None if limit is None else number("clamp", name, limit) for name, limit in (("min", min), ("max", max))
+    )
     for limit in (low, high):
         if limit is not None:
             input, _ = promote("clamp", input, limit)

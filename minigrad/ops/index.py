@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Op, is_tensor, unwrap
+from ..autograd import Op, unwrap
 from .common import Operand, normalize_dim
 
 Key = Any  # what stands in the brackets: ints, slices, None, Ellipsis, integer and bool arrays, or a tuple of them
