@@ -9,7 +9,7 @@ import numpy as np
 from .. import checks
 from ..autograd import wrap
 from ..tensor import Tensor
-from .optimizer import Gradients, Group, Optimizer, Params, count_step, no_steps
+from .optimizer import Gradients, Group, Optimizer, Params, check_differentiable, count_step, no_steps
 
 __all__ = ["Adagrad"]
 
@@ -57,9 +57,13 @@ class Adagrad(Optimizer):
         weight_decay: float = 0,
         initial_accumulator_value: float = 0,
         eps: float = 1e-10,
+        foreach: bool | None = None,
         *,
         maximize: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
+        check_differentiable("Adagrad", differentiable)
         super().__init__(
             params,
             {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .. import checks, kernels
-from .optimizer import Gradients, Group, Optimizer, Params, count_step, no_steps, zeros_for
+from .optimizer import Gradients, Group, Optimizer, Params, check_differentiable, count_step, no_steps, zeros_for
 
 __all__ = ["Adam"]
 
@@ -56,9 +56,14 @@ class Adam(Optimizer):
         weight_decay: float = 0,
         amsgrad: bool = False,
         *,
+        foreach: bool | None = None,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
+        check_differentiable(type(self).__name__, differentiable)
         super().__init__(
             params,
             {

@@ -35,6 +35,9 @@ class Optimizer:
     Raises TypeError for what is not a Tensor, ValueError for no parameters at all, one that occurs twice (PyTorch
     only warns if that is within one group, and updates it twice a step), and one that is not a leaf.
 
+    foreach, fused and capturable, which choose among PyTorch's own ways to compute a step, are taken by all optimizers
+    that have them there, and have no effect; differentiable=True is refused, as steps are not recorded.
+
     A subclass defines `update`, as here, or a `step` of its own.
 
     >>> import minigrad, numpy as np
@@ -147,14 +150,18 @@ class Optimizer:
         closure : computes the loss again and calls backward; run first, with gradients recorded
 
         Returns what `closure` returned, or None. Raises, before anything is changed, RuntimeError for a parameter
-        that cannot be updated: one that is read-only, or got another shape or dtype than its gradient or state has;
+        that cannot be updated: one that is read-only, or got another shape than its gradient or state has, or another
+        dtype than its gradient has (state follows the parameter's dtype, so `model.double()` may come between steps);
         and ValueError or TypeError for an option that was changed to one out of range.
         """
         loss = None
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        ready = [self._ready(i, group) for i, group in enumerate(self.param_groups)]
+        converted: list[tuple[dict[str, Any], str, np.ndarray]] = []
+        ready = [self._ready(i, group, converted) for i, group in enumerate(self.param_groups)]
+        for state, name, array in converted:
+            state[name] = wrap(array)
         for group, gradients in zip(self.param_groups, ready, strict=True):
             self.update(group, gradients)
         self._stepped = True
@@ -167,8 +174,11 @@ class Optimizer:
         """
         raise NotImplementedError(f"{type(self).__name__} must define update(group, gradients), or a step of its own")
 
-    def _ready(self, i: int, group: Group) -> Gradients:
-        """The parameters of group i that have a gradient, and that, once it is sure that they can be updated."""
+    def _ready(self, i: int, group: Group, converted: list[tuple[dict[str, Any], str, np.ndarray]]) -> Gradients:
+        """The parameters of group i that have a gradient, and that, once it is sure that they can be updated.
+
+        State in another dtype than the parameter's is put into `converted`, as (state, name, array in that dtype).
+        """
         self.check_options(group, f"{type(self).__name__}: param group {i}")
         ready = []
         state_of = self.state if self.state_names else {}
@@ -184,9 +194,13 @@ class Optimizer:
                 raise RuntimeError(f"{self._name(p)} is read-only memory; make the parameter of a copy, x.clone()")
             if p in state_of:
                 for name, kept in state_of[p].items():
-                    if name != "step" and (kept.array.shape != shape or kept.array.dtype != dtype):
+                    if name == "step":
+                        continue
+                    if kept.array.shape != shape:
                         fix = "make the optimizer after changing parameters, or forget with optimizer.state.pop(p)"
                         raise self._cannot_update(p, f"its {name}", kept.array, fix)
+                    if kept.array.dtype != dtype:
+                        converted.append((state_of[p], name, kept.array.astype(dtype, order="C")))
             ready.append((p, g))
         return ready
 
@@ -314,6 +328,15 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines.extend(f"    {name}: {group[name]}" for name in sorted(group) if name != "params")
         return "\n".join([*lines, ")"])
+
+
+def check_differentiable(owner: str, differentiable: bool) -> None:
+    """Raise unless this option is False."""
+    if checks.flag(owner, "differentiable", differentiable):
+        raise ValueError(
+            f"{owner}: differentiable=True is not possible, as a step is not recorded; write the update with "
+            "operators, w = w - lr * g, to differentiate through it"
+        )
 
 
 def no_steps() -> Tensor:

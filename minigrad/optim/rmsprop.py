@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import checks
-from .optimizer import Gradients, Group, Optimizer, Params, count_step, no_steps, zeros_for
+from .optimizer import Gradients, Group, Optimizer, Params, check_differentiable, count_step, no_steps, zeros_for
 
 __all__ = ["RMSprop"]
 
@@ -57,9 +57,12 @@ class RMSprop(Optimizer):
         weight_decay: float = 0,
         momentum: float = 0,
         centered: bool = False,
-        *,
+        capturable: bool = False,
+        foreach: bool | None = None,
         maximize: bool = False,
+        differentiable: bool = False,
     ) -> None:
+        check_differentiable("RMSprop", differentiable)
         super().__init__(
             params,
             {

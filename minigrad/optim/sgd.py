@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .. import checks, kernels
-from .optimizer import Gradients, Group, Optimizer, Params, zeros_for
+from .optimizer import Gradients, Group, Optimizer, Params, check_differentiable, zeros_for
 
 __all__ = ["SGD"]
 
@@ -54,7 +54,11 @@ class SGD(Optimizer):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
+        check_differentiable("SGD", differentiable)
         super().__init__(
             params,
             {

@@ -1,4 +1,5 @@
 import copy
+import inspect
 import json
 
 import numpy as np
@@ -289,11 +290,6 @@ def made_float64(p):
     p.data = p.data.double()
 
 
-def made_float64_with_gradient(p):
-    made_float64(p)
-    p.grad = minigrad.ones(*p.shape, dtype=minigrad.float64)
-
-
 def reshaped(p):
     p.data = minigrad.ones(5)
 
@@ -306,7 +302,6 @@ def reshaped_with_gradient(p):
 CHANGES = {
     made_read_only: "is read-only memory",
     made_float64: r"is float64 of shape \(2,\), but its gradient is float32 of shape \(2,\); call zero_grad\(\)",
-    made_float64_with_gradient: r"is float64 of shape \(2,\), but its \w+ is float32 of shape \(2,\); make the optim",
     reshaped: r"is float32 of shape \(5,\), but its gradient is float32 of shape \(2,\)",
     reshaped_with_gradient: r"is float32 of shape \(5,\), but its \w+ is float32 of shape \(2,\)",
 }
@@ -325,6 +320,56 @@ def test_a_parameter_that_cannot_be_updated_stops_the_step_before_it_begins(name
     with pytest.raises(RuntimeError, match=rf"^{name}: params\[0\] of group 1 {CHANGES[change]}"):
         optimizer.step()
     assert snapshot(optimizer, params) == before
+
+
+@each
+def test_state_follows_a_parameter_to_another_dtype(name, backend):
+    params, wide = [leaf(3), leaf(2, 2)], [leaf(3), leaf(2, 2)]
+    optimizer, other = make(name, params), make(name, wide)
+    train(optimizer, params, 2)
+    train(other, wide, 2)
+    saved = other.state_dict()
+    for p, q in zip(params, wide, strict=True):
+        p.data, q.data, p.grad, q.grad = p.data.double(), q.data.double(), None, None
+    other.load_state_dict(saved)  # which takes the dtype of the parameters
+    train(optimizer, params, 2, seed=1)
+    train(other, wide, 2, seed=1)
+    assert snapshot(optimizer, params) == snapshot(other, wide)
+    assert {t.dtype for t in optimizer.state[params[0]].values() if t.shape} == {minigrad.float64}
+
+
+def test_a_step_that_fails_leaves_state_in_the_dtype_it_had():
+    params = [leaf(3), leaf(2)]
+    optimizer = make("SGD", params)
+    train(optimizer, params, 1)
+    params[0].data, params[0].grad = params[0].data.double(), minigrad.ones(3, dtype=minigrad.float64)
+    reshaped(params[1])
+    with pytest.raises(RuntimeError, match="params\\[1\\] of group 0 is float32 of shape"):
+        optimizer.step()
+    assert optimizer.state[params[0]]["momentum_buffer"].dtype == minigrad.float32
+
+
+@each
+def test_options_about_pytorch_s_kernels_have_no_effect(name):
+    p, q = leaf(3), leaf(3)
+    ignored = {"foreach": True, "fused": True, "capturable": True, "differentiable": False}
+    taken = ignored.keys() & inspect.signature(getattr(optim, name)).parameters.keys()
+    plain, told = make(name, [p]), make(name, [q], **{option: ignored[option] for option in taken})
+    train(plain, [p], 2)
+    train(told, [q], 2)
+    assert snapshot(plain, [p]) == snapshot(told, [q])
+    with pytest.raises(ValueError, match=f"^{name}: differentiable=True is not possible"):
+        make(name, [p], differentiable=True)
+
+
+@pytest.mark.reference
+@each
+def test_arguments_are_those_of_pytorch(name):
+    torch = pytest.importorskip("torch")
+    ours, theirs = (inspect.signature(getattr(lib.optim, name)).parameters for lib in (minigrad, torch))
+    assert [(p.name, p.kind, p.default) for p in ours.values()] == [
+        (p.name, p.kind, p.default) for p in theirs.values()
+    ]
 
 
 def test_a_message_about_a_parameter_has_its_name():
