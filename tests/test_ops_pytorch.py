@@ -6,7 +6,7 @@
 import math
 from array import array
 from functools import partial
-from itertools import count, product
+from itertools import product
 
 import numpy as np
 import pytest
@@ -15,7 +15,6 @@ import minigrad
 from minigrad import autograd, ops
 
 inf, nan = math.inf, math.nan
-_seeds = count()
 
 
 def calls(names, inputs, *args, **options):
@@ -42,6 +41,7 @@ FEW = ties(2, 3, 4)
 FINITE = np.array([0.0, -0.0, 1.0, -1.0, 3.0, -3.0, 6.0, 30.0, -30.0, 1e3, -1e3, inf, -inf])
 SPECIAL = np.append(FINITE, nan)
 PEAKS = np.array([[inf, inf, 0], [-inf, -inf, 0], [0, 1, 1], [nan, 3, nan]])
+LONELY = np.where(np.arange(36).reshape(1, 6, 6) == 15, inf, ties(1, 6, 6))  # one infinity among numbers
 INDEX = [1, 0, 1]
 KEYS = [
     0, -1, (1, 2, 3), slice(1, None), (..., 1), (0, ..., slice(None, None, 2)), None, (slice(None), None), True,
@@ -72,6 +72,8 @@ GRID = [
     *calls("pow", [np.array([[1.0], [2.0], [0.3]]), np.array([0.0, 1, 2, 3, -1, 0.5, -0.5, 2.5])]),
     *calls("pow", [np.array([0.0, 0.0, 0.0, -1.0]), np.array([0.0, 2.0, -1.0, 2.0])]),
     *composed("pow", lambda m, x: 2.0**x, [X]),
+    *composed("pow", lambda m, x: m.pow(x.long(), -(x.long() ** 2)), [np.arange(-3.0, 4)]),
+    *composed("pow", lambda m, x: m.pow(2, x.long()), [np.arange(-3.0, 4)]),
     *calls("clamp", [X], [-0.5, 0, None], [0.5, 1, -1]),
     *calls("clamp", [X], min=[0.3]),
     *calls("clamp", [X, (4,), (3, 1)]),
@@ -146,7 +148,10 @@ GRID = [
     *calls("permute", [X], dims=[(2, 0, 1)]),
     *calls("reshape", [X], shape=[(4, 6), (-1,)]),
     *composed("cat", lambda m, a, b, dim: m.cat([a, b, a], dim), [X, X], DIMS),
-    *composed("cat", lambda m, a, b: m.cat((a, b)), [(0,), (2, 3)]),
+    *composed("cat", lambda m, a, b, dim: m.cat((a, b, a), dim), [(0,), (2, 3)], [0, 1]),
+    *composed("cat", lambda m, a, b: (m.cat([a, b], axis=1), m.stack([a, b], axis=1)), [(2, 3), (2, 3)]),
+    *calls("softmax log_softmax unsqueeze squeeze", [X], axis=[1, -1]),
+    *composed("view", lambda m, x: (x.view(size=(6, 4)), x.expand(size=(5, 2, 3, 4))), [X]),
     *composed("stack", lambda m, a, b, dim: m.stack([a, b, a], dim=dim), [X, X], [0, 1, -1, -4]),
     *calls("pad", [X], [(1, 2), (0, 1, 2, 0), (-1, 1), (1, -2, -1, 0), (1, 1, 1, 1, 1, 1)], ["constant"], [None, 2.5]),
     *calls("pad", [X], [(1, 2), (2, 0), (0, 1)], mode=["reflect", "replicate", "circular"]),
@@ -155,6 +160,9 @@ GRID = [
     *calls("getitem", [X], KEYS),
     *composed("getitem", lambda m, x: (m.getitem(x, x > 0), m.getitem(x, (slice(None), x[0, :, 0] > 0))), [X]),
     *composed("gather", lambda m, x, dim: m.gather(x, dim, (x > 0).long()), [X], DIMS),
+    *composed("gather", lambda m, x, *n: m.gather(x, 0, m.argmax(x).reshape(1)[:0].reshape(n)), [X], [0], [1, 5]),
+    *composed("gather", lambda m, x, *n: m.gather(x, 0, (x[..., None] < inf).long().reshape(n)[:1] - 1), [()], [1]),
+    *composed("gather", lambda m, x: m.gather(x, 0, m.argmax(x)), [(3,)]),
     *composed("gather", lambda m, x: m.gather(x, 2, m.argmax(x, 2, True)[:, :2]), [X]),
     # products
     *calls("matmul dot", [(3,), (3,)]),
@@ -185,7 +193,8 @@ GRID = [
     *calls("max_pool2d", [IMAGE], [2, (3, 2)], [None, 1, (2, 3)], [0, 1], [1, 2], KEEP, return_indices=KEEP),
     *calls("max_pool2d", [ties(4, 7, 6)], [3], [1], [1], return_indices=[True]),
     *calls("avg_pool2d", [IMAGE], [2, (3, 2)], [None, 1, (2, 3)], [0, 1], KEEP, KEEP, [None, 5]),
-    *calls("adaptive_avg_pool2d", [IMAGE], [1, 3, (2, 5), (None, 2), (9, 8)]),
+    *calls("adaptive_avg_pool2d", [IMAGE], [1, 3, (2, 5), (None, 2), (9, 8), (7, 3), (0, 2)]),
+    *calls("adaptive_avg_pool2d", [LONELY], [(1, 3), (3, 2), (4, 4), 6, (None, 5)]),
 ]  # fmt: skip
 
 NOT_IN_PYTORCH = {
@@ -474,10 +483,12 @@ BAD = [
     (lambda m, x: m.norm(x, "l2"), "norm: p must be a number"),
     (lambda m, x: m.amax(x[:0], 0), "amax: no extremum of zero elements: shape (0, 3, 4)"),
     (lambda m, x: m.max(x[:0]), "max: no extremum of zero elements: shape (0, 3, 4)"),
-    (lambda m, x: m.min(x[:0], 0), "argmin: no extremum of zero elements: shape (0, 3, 4)"),
+    (lambda m, x: m.min(x[:0], 0), "min: no extremum of zero elements: shape (0, 3, 4)"),
     (lambda m, x: m.argmax(x[:0]), "argmax: no extremum of zero elements: shape (0, 3, 4)"),
+    (lambda m, x: m.max(x, keepdim=True), "max: keepdim needs a dim; use amax(x, keepdim=True)"),
+    (lambda m, x: m.min(x, keepdims=True), "min: keepdim needs a dim; use amin(x, keepdim=True)"),
     (lambda m, x: m.max(x, (0, 1)), "dim must be an int, got (0, 1)"),
-    (lambda m, x: m.max(x, 5), "argmax: dim must be in [-3, 2] for 3 dimensions, got 5"),
+    (lambda m, x: m.max(x, 5), "max: dim must be in [-3, 2] for 3 dimensions, got 5"),
     (lambda m, x: m.softmax(x, 3), "softmax: dim must be in [-3, 2] for 3 dimensions, got 3"),
     (lambda m, x: m.logsumexp(x, 3), "logsumexp: dim must be in [-3, 2] for 3 dimensions, got 3"),
     (lambda m, x: m.cumsum(x, 3), "cumsum: dim must be in [-3, 2] for 3 dimensions, got 3"),
@@ -488,7 +499,15 @@ BAD = [
     (lambda m, x: m.reshape(x, (-1, -1)), "reshape: only one size can be -1, got (-1, -1)"),
     (lambda m, x: m.reshape(x, (-2, 12)), "reshape: sizes must be -1 or more, got (-2, 12)"),
     (lambda m, x: m.reshape(x[:0], (0, -1)), "reshape: with a size 0 in (0, -1), -1 could be anything"),
-    (lambda m, x: m.reshape(x, (2.0, 12)), None),
+    (lambda m, x: m.reshape(x, (2.0, 12)), "reshape: shape must be ints, got (2.0, 12)"),
+    (lambda m, x: m.reshape(x, "a"), "reshape: shape must be ints, got 'a'"),
+    (lambda m, x: x.view("a"), "view: size must be ints, got 'a'"),
+    (lambda m, x: x.expand(2, 1.0), "expand: size must be ints, got 2, 1.0"),
+    (lambda m, x: m.expand_as(x, 3), "expand_as: needs Tensors, got int"),
+    (lambda m, x: x.view_as(3), "view_as: needs Tensors, got int"),
+    (lambda m, x: x.type_as(3), "type_as: needs Tensors, got int"),
+    (lambda m, x: m.unflatten(x, 1, 3), "unflatten: sizes must be a tuple of ints, got 3"),
+    (lambda m, x: m.squeeze(x, dim=0, axis=0), "squeeze: got both dim and axis"),
     (lambda m, x: m.view(m.transpose(x, 0, 1), 24),
      "view: shape (3, 2, 4) with this memory layout is no view of shape (24,)"),
     (lambda m, x: m.flatten(x, 2, 0), "flatten: start_dim 2 comes after end_dim 0"),
@@ -507,7 +526,7 @@ BAD = [
     (lambda m, x: m.expand(x, 3, 4), "expand: sizes (3, 4) are fewer than the dimensions of shape (2, 3, 4)"),
     (lambda m, x: m.expand(x, 2, 5, 4), "expand: shape (2, 3, 4) does not expand to sizes (2, 5, 4)"),
     (lambda m, x: m.expand(x, -1, 2, 3, 4), "expand: shape (2, 3, 4) does not expand to sizes (-1, 2, 3, 4)"),
-    (lambda m, x: m.broadcast_to(x, (4,)), "sizes (4,) are fewer than the dimensions of shape (2, 3, 4)"),
+    (lambda m, x: m.broadcast_to(x, (4,)), "broadcast_to: sizes (4,) are fewer than the dimensions of shape (2, 3, 4)"),
     (lambda m, x: m.flip(x, (0, -3)), "flip: dim (0, -3) names a dimension twice"),
     (lambda m, x: m.flip(x, (3,)), "flip: dim must be in [-3, 2] for 3 dimensions, got 3"),
     (lambda m, x: m.cat([]), "cat: needs a list or tuple of one or more Tensors, got []"),
@@ -520,6 +539,11 @@ BAD = [
     (lambda m, x: m.cat([m.sum(x)]), "cat: a 0-d tensor cannot be joined"),
     (lambda m, x: m.stack([]), "stack: needs a list or tuple of one or more Tensors, got []"),
     (lambda m, x: m.stack([x, x[:1]]), "stack: shapes must be equal; the first is (2, 3, 4), tensor 1 (1, 3, 4)"),
+    (lambda m, x: m.pad(x, (-5, 3)), "pad: (-5, 3) cuts more than there is in shape (2, 3, 4)"),
+    (lambda m, x: m.pad(x, (-3, -2)), "pad: (-3, -2) cuts more than there is in shape (2, 3, 4)"),
+    (lambda m, x: m.pad(x, (1.5, 0)), "pad: pad must be ints, got (1.5, 0)"),
+    (lambda m, x: m.pad(x, 1), "pad: pad must be a tuple of ints"),
+    (lambda m, x: m.pad(x, (1, 0), value="a"), "pad: value must be a number, got 'a'"),
     (lambda m, x: m.pad(x, (1,)),
      "pad: needs (before, after) pairs for at most the 3 dimensions of (2, 3, 4), got (1,)"),
     (lambda m, x: m.pad(x, (1,) * 8), "pad: needs (before, after) pairs for at most the 3 dimensions of (2, 3, 4)"),
@@ -538,6 +562,7 @@ BAD = [
     (lambda m, x: x[(x > 0)[:, :2]], "shape (2, 3, 4)"),
     (lambda m, x: x[{0}], "index: must be ints, slices, None, ... or integer and bool tensors, got {0}"),
     (lambda m, x: x[[0, 1], [[0], [1, 2]]], "index: must be ints, slices, None, ... or integer"),
+    (lambda m, x: m.gather([1, 2], 0, (x > 0).long()), "gather: needs Tensors, got list"),
     (lambda m, x: m.gather(x, 0, x), "gather: the index must be of integers, got float64"),
     (lambda m, x: m.gather(x, 0, (x > 0).long() * 2), "gather: index 2 is out of range for dim 0 of size 2"),
     (lambda m, x: m.gather(x, 0, (x > 0).long()[0]),
