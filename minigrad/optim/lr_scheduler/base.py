@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from numbers import Real
 from typing import Any, ClassVar
 
 from ... import checks
@@ -42,6 +43,7 @@ class LRScheduler:
     _step_count: int  # how many steps were made, that of the constructor included
     _last_lr: list[float]
     unsaved: ClassVar[frozenset[str]] = frozenset({"optimizer"})  # attributes that state_dict leaves out
+    unchecked: ClassVar[frozenset[str]] = frozenset()  # entries of a state that may be of several kinds
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         owner = type(self).__name__
@@ -149,14 +151,15 @@ class LRScheduler:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what `state_dict` gave. The optimizer's learning rates are not set: load its state_dict too.
 
-        Raises ValueError, and changes nothing, for the state of another kind of scheduler, or one of an optimizer
-        with another number of param groups.
+        Raises ValueError or TypeError, and changes nothing, for the state of another kind of scheduler, one of an
+        optimizer with another number of param groups, and an entry that is no number, text or list where this
+        scheduler's is one.
         """
         self._check_state(state_dict)
         self._set_state(state_dict)
 
     def _check_state(self, state_dict: dict[str, Any]) -> None:
-        """Raise ValueError unless the state has the entries that this scheduler's has."""
+        """Raise ValueError or TypeError unless the state has the entries that this scheduler's has, of their kinds."""
         owner = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state_dict, dict):
             raise TypeError(f"{owner}: needs a dict, got {type(state_dict).__name__}")
@@ -167,6 +170,8 @@ class LRScheduler:
                 f"{owner}: the state lacks {missing} and has unknown {unknown}; was it saved from another kind of "
                 "scheduler?"
             )
+        for name in own.keys() - self.unchecked:
+            check_kind(owner, name, own[name], given[name])
         check_lengths(owner, "base_lrs", own, given)
 
     def _set_state(self, state_dict: dict[str, Any]) -> None:
@@ -226,8 +231,32 @@ def check_resumable(owner: str, last_epoch: int, groups: list[Group], *names: st
             )
 
 
+def check_kind(owner: str, name: str, own: Any, given: Any) -> None:
+    """Raise TypeError or ValueError unless an entry of a state, and all in it, is of the kind that this one's is."""
+    if isinstance(own, bool):
+        checks.flag(owner, name, given)
+    elif isinstance(own, Real):
+        least = " >= -1" if name == "last_epoch" else ""
+        checks.number(owner, name, given, least, finite=False)
+    elif isinstance(own, str):
+        if not isinstance(given, str):
+            raise TypeError(f"{owner}: {name} must be a string, got {name}={given!r}")
+    elif isinstance(own, (list, tuple)):
+        if not isinstance(given, (list, tuple)):
+            raise TypeError(f"{owner}: {name} must be a list, got {name}={given!r}")
+        for i, item in enumerate(given if own else ()):
+            check_kind(owner, f"{name}[{i}]", own[0], item)
+    elif isinstance(own, dict):
+        if not isinstance(given, dict):
+            raise TypeError(f"{owner}: {name} must be a dict, got {name}={given!r}")
+        for key in own.keys() & given.keys():
+            check_kind(owner, f"{name}[{key!r}]", own[key], given[key])
+
+
 def check_lengths(owner: str, name: str, own: dict[str, Any], given: dict[str, Any]) -> None:
-    """Raise ValueError if a list in a state has another length than in this scheduler's."""
+    """Raise TypeError for what is no list in a state, ValueError if it has another length than this scheduler's."""
+    if name in own and not isinstance(given[name], (list, tuple)):
+        raise TypeError(f"{owner}: {name} must be a list, got {name}={given[name]!r}")
     if name in own and len(own[name]) != len(given[name]):
         raise ValueError(
             f"{owner}: {name} must have {len(own[name])} entries, as in this scheduler, got {len(given[name])}"

@@ -19,6 +19,7 @@ class _Composite(LRScheduler):
 
     _schedulers: Sequence[LRScheduler]
     unsaved: ClassVar[frozenset[str]] = frozenset({"optimizer", "_schedulers"})
+    unchecked: ClassVar[frozenset[str]] = frozenset({"_schedulers"})  # each of them checks its own
 
     def state_dict(self) -> dict[str, Any]:
         """As `LRScheduler.state_dict`, with a list of the states of the schedulers this one is made of."""

@@ -86,6 +86,16 @@ class MultiStepLR(RatioScheduler):
         """gamma^(how many milestones have been reached)"""
         return self.gamma ** bisect_right(sorted(self.milestones.elements()), self.last_epoch)
 
+    def _check_state(self, state_dict: dict[str, Any]) -> None:
+        super()._check_state(state_dict)
+        for epoch, n in state_dict["milestones"].items():
+            number = str(epoch).removeprefix("-")
+            if not (number.isdecimal() and isinstance(n, int)):
+                raise ValueError(
+                    "MultiStepLR.load_state_dict: milestones must be a dict {epoch: how often}, got "
+                    f"{state_dict['milestones']!r}"
+                )
+
     def _set_state(self, state_dict: dict[str, Any]) -> None:
         super()._set_state(state_dict)
         self.milestones = Counter({int(epoch): n for epoch, n in self.milestones.items()})  # JSON has no int keys

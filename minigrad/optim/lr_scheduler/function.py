@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import types
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from ..optimizer import Optimizer
 from .base import LRScheduler, check_lengths, check_optimizer, current_lrs, per_group
@@ -17,6 +17,8 @@ Factor = Callable[[int], float]
 
 class _FunctionLR(LRScheduler):
     """A schedule with one function for each param group. Plain functions are not saved, other callables' state is."""
+
+    unchecked: ClassVar[frozenset[str]] = frozenset({"lr_lambdas"})  # attributes may be of any kind
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Factor | Sequence[Factor], last_epoch: int = -1) -> None:
         owner = type(self).__name__
@@ -34,7 +36,11 @@ class _FunctionLR(LRScheduler):
 
     def _check_state(self, state_dict: dict[str, Any]) -> None:
         super()._check_state(state_dict)
-        check_lengths(f"{type(self).__name__}.load_state_dict", "lr_lambdas", self.state_dict(), state_dict)
+        owner = f"{type(self).__name__}.load_state_dict"
+        check_lengths(owner, "lr_lambdas", self.state_dict(), state_dict)
+        for i, saved in enumerate(state_dict["lr_lambdas"]):
+            if saved is not None and not isinstance(saved, dict):
+                raise TypeError(f"{owner}: lr_lambdas[{i}] must be a dict or None, got lr_lambdas[{i}]={saved!r}")
 
     def _set_state(self, state_dict: dict[str, Any]) -> None:
         state = dict(state_dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 from ... import checks
 from ..optimizer import Optimizer
@@ -42,6 +42,8 @@ class ReduceLROnPlateau(LRScheduler):
     [1.0]
     [0.5]
     """
+
+    unchecked: ClassVar[frozenset[str]] = frozenset({"default_min_lr"})  # a number or None
 
     def __init__(
         self,

@@ -1,4 +1,5 @@
 import copy
+import json
 import warnings
 
 import pytest
@@ -202,6 +203,70 @@ def test_a_schedule_may_be_resumed_by_its_last_epoch(name, options, make_optimiz
     other = make_optimizer(1.0, 0.5)
     other.load_state_dict(saved)
     assert trace(other, make(other, **options, last_epoch=6), epochs=4) == expected
+
+
+def cycle(optimizer):
+    return OneCycleLR(optimizer, 1.0, 10)
+
+
+def chain(optimizer):
+    return lr_scheduler.ChainedScheduler([ExponentialLR(optimizer, 0.5)])
+
+
+JUNK = [
+    (lambda o: StepLR(o, 2), "last_epoch", "x", TypeError, "last_epoch must be a number >= -1, got last_epoch='x'"),
+    (lambda o: StepLR(o, 2), "last_epoch", -2, ValueError, "last_epoch must be a number >= -1, got last_epoch=-2"),
+    (lambda o: StepLR(o, 2), "last_epoch", None, TypeError, "last_epoch must be a number"),
+    (lambda o: StepLR(o, 2), "step_size", True, TypeError, "step_size must be a number, got step_size=True"),
+    (lambda o: StepLR(o, 2), "base_lrs", 5, TypeError, "base_lrs must be a list, got base_lrs=5"),
+    (lambda o: StepLR(o, 2), "base_lrs", ["a"], TypeError, r"base_lrs\[0\] must be a number, got base_lrs\[0\]='a'"),
+    (lambda o: StepLR(o, 2), "_last_lr", "ab", TypeError, "_last_lr must be a list"),
+    (lambda o: MultiStepLR(o, [2]), "milestones", [2], TypeError, r"milestones must be a dict, got milestones=\[2\]"),
+    (lambda o: MultiStepLR(o, [2]), "milestones", {"a": 1}, ValueError, "milestones must be a dict {epoch: how often}"),
+    (lambda o: MultiStepLR(o, [2]), "milestones", {2: "a"}, (TypeError, ValueError), "milestones"),
+    (lambda o: LambdaLR(o, abs), "lr_lambdas", 5, TypeError, "lr_lambdas must be a list"),
+    (lambda o: LambdaLR(o, abs), "lr_lambdas", [5], TypeError, r"lr_lambdas\[0\] must be a dict or None"),
+    (cycle, "_anneal_func_type", 1, TypeError, "_anneal_func_type must be a string"),
+    (
+        cycle,
+        "_schedule_phases",
+        [{"end_step": "a"}],
+        TypeError,
+        r"phases\[0\]\['end_step'\] must be a number",
+    ),
+    (cycle, "cycle_momentum", 1, TypeError, "cycle_momentum must be True or False"),
+    (lr_scheduler.ReduceLROnPlateau, "best", "a", TypeError, "best must be a number, got best='a'"),
+    (lr_scheduler.ReduceLROnPlateau, "mode", None, TypeError, "mode must be a string"),
+    (chain, "_schedulers", 5, TypeError, "_schedulers must be a list"),
+    (chain, "_schedulers", [5], TypeError, "needs a dict, got int"),
+]
+
+
+@pytest.mark.parametrize("make, name, value, error, message", JUNK)
+def test_an_entry_of_another_kind_is_refused_and_changes_nothing(make, name, value, error, message, make_optimizer):
+    scheduler = make(make_optimizer(1.0, momentum=0.9))
+    before = copy.deepcopy(scheduler.state_dict())
+    with pytest.raises(error, match=f"load_state_dict: .*{message}"):
+        scheduler.load_state_dict({**copy.deepcopy(before), name: value})
+    assert scheduler.state_dict() == before
+
+
+def test_a_state_may_come_from_json(make_optimizer):
+    for make in {make for make, *_ in JUNK}:
+        optimizer = make_optimizer(1.0, momentum=0.9)
+        scheduler = make(optimizer)
+        state = copy.deepcopy(scheduler.state_dict())
+        scheduler.load_state_dict(json.loads(json.dumps(state)))
+        assert scheduler.state_dict() == state
+
+
+def test_a_plateau_may_take_over_one_minimum_or_several(make_optimizer):
+    one, several = (lr_scheduler.ReduceLROnPlateau(make_optimizer(1.0), min_lr=low) for low in (0.1, [0.2]))
+    kept = one.state_dict()
+    one.load_state_dict(several.state_dict())
+    assert one.min_lrs == [0.2] and one.default_min_lr is None
+    one.load_state_dict(kept)
+    assert one.min_lrs == [0.1] and one.default_min_lr == 0.1
 
 
 def test_a_state_of_another_kind_is_refused(make_optimizer):
