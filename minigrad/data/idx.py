@@ -73,6 +73,8 @@ def read_idx(
            [4, 5, 6]], dtype=uint8)
     """
     source = Path(path) if isinstance(path, (str, os.PathLike)) else path
+    if not hasattr(source, "open"):
+        raise TypeError(f"read_idx: path must be a string, a Path or a resource of a package, got {path!r}")
     try:
         with source.open("rb") as file:
             gzipped = file.read(2) == _GZIP_MAGIC

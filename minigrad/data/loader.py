@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
+from .. import checks
 from ..random import Generator
 from .batching import batch_at, samples_at
 from .collate import default_collate, default_convert
@@ -48,7 +49,8 @@ class DataLoader(Generic[T_co]):
         pin_memory_device: no effect.
         in_order: no effect; batches always come in order.
 
-    Raises ValueError for options that exclude each other or that need workers.
+    Raises ValueError for options that exclude each other or that need workers, TypeError for a `shuffle` or `drop_last`
+    that is not True or False.
 
     >>> import minigrad
     >>> from minigrad.data import DataLoader, TensorDataset
@@ -82,6 +84,9 @@ class DataLoader(Generic[T_co]):
         pin_memory_device: str = "",
         in_order: bool = True,
     ) -> None:
+        if shuffle is not None:
+            checks.flag("DataLoader", "shuffle", shuffle)
+        checks.flag("DataLoader", "drop_last", drop_last)
         if num_workers != 0:
             raise ValueError(
                 f"DataLoader: num_workers={num_workers}, and only 0 is possible: batches are gathered "

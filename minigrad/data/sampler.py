@@ -90,9 +90,11 @@ class RandomSampler(Sampler[int]):
     ) -> None:
         self.data_source = data_source
         self.replacement = checks.flag("RandomSampler", "replacement", replacement)
+        if num_samples is not None:
+            num_samples = checks.whole("RandomSampler", "num_samples", num_samples, " >= 1")
         self._num_samples = num_samples
         self.generator = generator
-        checks.whole("RandomSampler", "num_samples", self.num_samples, " >= 1")
+        self._size()
 
     @property
     def num_samples(self) -> int:
@@ -100,7 +102,7 @@ class RandomSampler(Sampler[int]):
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
-        n, wanted = len(self.data_source), self.num_samples
+        n, wanted = self._size(), self.num_samples
         if self.replacement:
             yield from source(self.generator).integers(n, size=wanted).tolist()
             return
@@ -110,6 +112,13 @@ class RandomSampler(Sampler[int]):
 
     def __len__(self) -> int:
         return self.num_samples
+
+    def _size(self) -> int:
+        """The length of `data_source`, of which there must be some to draw from."""
+        n = len(self.data_source)
+        if n == 0:
+            raise ValueError("RandomSampler: data_source is empty, so there is nothing to draw from; leave out shuffle")
+        return n
 
 
 class SubsetRandomSampler(Sampler[int]):

@@ -1,6 +1,7 @@
 """What a training script is made of: the loop, metrics, progress, a model's summary, and a run's files.
 
-Each file holds one idea. `examples/train_mnist.py` shows them at work.
+Each file holds one idea. `examples/train_mnist.py` shows them at work. `import minigrad` alone does not load this part:
+say `from minigrad import training`.
 """
 
 from . import cli

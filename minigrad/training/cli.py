@@ -15,7 +15,7 @@ __all__ = ["Parser", "at_least", "fail", "positive", "run"]
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line (exit code 2), with defaults in --help and no abbreviations."""
+    """An ArgumentParser whose errors are one line (exit code 2), and which takes no abbreviations of options."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)

@@ -29,7 +29,7 @@ def plot_curves(history: Sequence[EpochRecord], path: str | os.PathLike[str], ti
         from matplotlib.ticker import MaxNLocator
     except ImportError as error:
         raise ImportError(
-            f"plot_curves: needs matplotlib ({error}); pip install 'minigrad-glassbox[train]' has it"
+            f'plot_curves: needs matplotlib ({error}); pip install matplotlib, or minigrad with the extra "train"'
         ) from None
     # A Figure of its own, not pyplot: no window system is asked for, and no global state is changed.
     figure = Figure(figsize=(9, 3.6), layout="constrained")

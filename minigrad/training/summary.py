@@ -73,7 +73,7 @@ def summarize(model: Module, *inputs: Any) -> ModelSummary:
         model: the model.
         inputs: what it is called with, for example `minigrad.zeros(1, 1, 28, 28)`.
 
-    Raises what the model raises on these inputs.
+    Raises TypeError for what is no Module, and what the model raises on these inputs.
 
     >>> import minigrad
     >>> from minigrad import nn
@@ -89,6 +89,8 @@ def summarize(model: Module, *inputs: Any) -> ModelSummary:
     -------------------------------------
     79,510 parameters
     """
+    if not isinstance(model, Module):
+        raise TypeError(f"summarize: model must be a Module, got {type(model).__name__}")
     modules = list(model.named_modules())
     shapes: dict[Module, list[str]] = {module: [] for _, module in modules}
 

@@ -118,6 +118,12 @@ def test_damaged_gzip(write):
         read_idx(write(whole + b"garbage"))
 
 
+@pytest.mark.parametrize("path", [5, None, b"bytes"])
+def test_what_is_no_path(path):
+    with pytest.raises(TypeError, match=r"read_idx: path must be a string, a Path or a resource .*, got "):
+        read_idx(path)
+
+
 def test_unreadable(tmp_path):
     with pytest.raises(DataError, match=r"cannot be read: .*directory"):
         read_idx(tmp_path)

@@ -293,6 +293,14 @@ def test_bad_options(case):
         DataLoader(range(4), **options)
 
 
+@pytest.mark.parametrize("options", [{"shuffle": "yes"}, {"shuffle": 1}, {"drop_last": "no"}, {"drop_last": 0}])
+def test_flags_are_true_or_false(options):
+    (name, value), *_ = options.items()
+    for batch_size in (2, None):
+        with pytest.raises(TypeError, match=f"DataLoader: {name} must be True or False, got {name}={value!r}"):
+            DataLoader(range(4), batch_size, **options)
+
+
 @pytest.mark.parametrize("options", [{"shuffle": True}, {"sampler": [0]}, {"batch_sampler": [[0]]}])
 def test_streams_have_an_order_of_their_own(options):
     (name,) = options
@@ -307,7 +315,7 @@ def test_the_length_of_a_stream_without_one():
 
 
 def test_shuffling_nothing():
-    with pytest.raises(ValueError, match="got num_samples=0"):
+    with pytest.raises(ValueError, match=r"data_source is empty.*leave out shuffle"):
         DataLoader([], shuffle=True)
     assert list(DataLoader([], 2)) == []
 

@@ -119,6 +119,15 @@ def test_batch_sampler():
         len(BatchSampler(iter("ab"), 5, False))
 
 
+@pytest.mark.parametrize("replacement", [False, True])
+def test_data_that_were_emptied_end_at_once(replacement):
+    data = [1, 2]
+    sampler = RandomSampler(data, replacement, num_samples=5)
+    data.clear()
+    with pytest.raises(ValueError, match="data_source is empty"):
+        list(sampler)
+
+
 def test_own_sampler_must_define_iter():
     class Lazy(Sampler):
         pass
@@ -136,7 +145,10 @@ BAD = {
     "batch size 1.5": (TypeError, lambda: BatchSampler(range(3), 1.5, False), "got batch_size=1.5"),
     "batch size True": (TypeError, lambda: BatchSampler(range(3), True, False), "got batch_size=True"),
     "drop_last 1": (TypeError, lambda: BatchSampler(range(3), 2, 1), "must be True or False, got drop_last=1"),
-    "nothing to sample": (ValueError, lambda: RandomSampler([]), "must be an int >= 1, got num_samples=0"),
+    "nothing to sample": (ValueError, lambda: RandomSampler([]), "data_source is empty"),
+    "5 of nothing": (ValueError, lambda: RandomSampler([], num_samples=5), "data_source is empty"),
+    "5 of nothing, replaced": (ValueError, lambda: RandomSampler([], True, 5), "data_source is empty"),
+    "num_samples 2.5": (TypeError, lambda: RandomSampler("ab", num_samples=2.5), "an int >= 1, got num_samples=2.5"),
     "num_samples -1": (ValueError, lambda: RandomSampler("ab", num_samples=-1), "got num_samples=-1"),
     "replacement None": (TypeError, lambda: RandomSampler("ab", replacement=None), "got replacement=None"),
     "generator": (TypeError, lambda: list(RandomSampler("ab", generator=1)), "minigrad.Generator, got int"),

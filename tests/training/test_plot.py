@@ -23,7 +23,7 @@ def test_no_window_system_is_asked_for(tmp_path):
 
 def test_without_matplotlib_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"needs matplotlib.*minigrad-glassbox\[train\]"):
+    with pytest.raises(ImportError, match=r"needs matplotlib.*pip install matplotlib"):
         plot_curves(HISTORY, tmp_path / "curves.png")
     assert list(tmp_path.iterdir()) == []
 

@@ -99,3 +99,9 @@ def test_hooks_are_removed_when_the_model_refuses_the_example():
         summarize(model, minigrad.zeros(1, 4))
     assert model.training
     assert not any(module._hooks for module in model.modules())
+
+
+@pytest.mark.parametrize("model", [5, None, nn.Linear])
+def test_what_is_no_model_is_refused(model):
+    with pytest.raises(TypeError, match=r"summarize: model must be a Module, got (int|NoneType|type)"):
+        summarize(model, minigrad.zeros(1, 2))
