@@ -10,7 +10,7 @@ import numpy as np
 
 from . import dtypes
 from .autograd import is_tensor, must_broadcast, unwrap, wrap
-from .ops.common import flatten_sizes
+from .ops.common import flatten_sizes, number
 from .random import Generator, source
 from .tensor import Tensor, check_device
 
@@ -143,11 +143,12 @@ def arange(
     """
     if end is None:
         start, end = 0, start
+    start, end, step = number("arange", "start", start), number("arange", "end", end), number("arange", "step", step)
     if not math.isfinite(end - start) or not math.isfinite(step):
         raise RuntimeError(f"arange: start, end and step must be finite, got {start}, {end} and {step}")
     if step == 0 or (end - start) * step < 0:
         raise RuntimeError(f"arange: step {step} does not lead from {start} to {end}")
-    whole = not any(isinstance(x, (float, np.floating)) for x in (start, end, step))
+    whole = not any(isinstance(x, float) for x in (start, end, step))
     wanted = _checked("arange", dtype, device, requires_grad, dtypes.int64 if whole else None)
     return _finish(np.arange(start, end, step), wanted, requires_grad)
 
@@ -156,6 +157,7 @@ def linspace(
     start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """`steps` evenly spaced numbers from start to end, both included."""
+    start, end = number("linspace", "start", start), number("linspace", "end", end)
     wanted, count = _checked("linspace", dtype, device, requires_grad), _index("linspace", "steps", steps)
     if count < 0:
         raise RuntimeError(f"linspace: steps must not be negative, got {count}")

@@ -165,7 +165,12 @@ def _central_differences(f: Callable[[], float], x: np.ndarray, eps: float) -> n
 
 
 def _as_list(outputs: Any) -> list:
-    return list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
+    """The Tensors of one output or a sequence of them."""
+    many = list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
+    for y in many:
+        if not isinstance(y, Tensor):
+            raise TypeError(f"gradcheck: func must give a Tensor or a tuple of them, got {type(y).__name__}")
+    return many
 
 
 def _fail(text: str, raise_exception: bool) -> bool:

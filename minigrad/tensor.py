@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import autograd, dtypes, ops
-from .ops.common import quiet
+from .ops.common import must_be_arrays, number, quiet
 from .printing import text_of
 from .random import Generator, source
 
@@ -273,6 +273,7 @@ class Tensor:
 
     def type_as(self, other: Tensor) -> Tensor:
         """The tensor in the dtype of another."""
+        must_be_arrays("type_as", other)
         return self.to(other.dtype)
 
     def float(self) -> Tensor:
@@ -325,7 +326,7 @@ class Tensor:
         return (self[i] for i in range(self.shape[0]))
 
     def __contains__(self, element: Any) -> builtins.bool:
-        return bool((self.array == autograd.unwrap(element)).any())
+        return bool(autograd.unwrap(ops.eq(self, element)).any())
 
     def __deepcopy__(self, memo: dict) -> Tensor:
         if self.grad_fn is not None:
@@ -485,10 +486,12 @@ class Tensor:
 
     def view_as(self, other: Tensor) -> Tensor:
         """A view of this tensor in the shape of another."""
+        must_be_arrays("view_as", other)
         return ops.view(self, other.shape)
 
     def reshape_as(self, other: Tensor) -> Tensor:
         """This tensor in the shape of another."""
+        must_be_arrays("reshape_as", other)
         return ops.reshape(self, other.shape)
 
     # ----------------------------------------------------- in place: for tensors outside of a graph
@@ -555,8 +558,9 @@ class Tensor:
 
     def fill_(self, value: Any) -> Tensor:
         """Set every element to `value`, a number or a 0-d Tensor."""
-        if autograd.unwrap(value) is not value and value.ndim:
-            raise RuntimeError(f"fill_: the value must be a number or a 0-d tensor, got shape {value.shape}; use copy_")
+        shape = np.shape(autograd.unwrap(value))
+        if shape:
+            raise RuntimeError(f"fill_: the value must be a number or a 0-d tensor, got shape {shape}; use copy_")
         return self._write("fill_", lambda: value, value, convert=True)
 
     def zero_(self) -> Tensor:
@@ -566,6 +570,7 @@ class Tensor:
     def uniform_(self, from_: Any = 0, to: Any = 1, *, generator: Generator | None = None) -> Tensor:
         """Draw every element uniformly from [from_, to)."""
         self._must_be_floating("uniform_")
+        from_, to = number("uniform_", "from_", from_), number("uniform_", "to", to)
         if not from_ <= to:
             raise RuntimeError(f"uniform_: from_ must not exceed to, got {from_} and {to}")
 
@@ -579,6 +584,7 @@ class Tensor:
     def normal_(self, mean: Any = 0, std: Any = 1, *, generator: Generator | None = None) -> Tensor:
         """Draw every element from the normal distribution."""
         self._must_be_floating("normal_")
+        mean, std = number("normal_", "mean", mean), number("normal_", "std", std)
         if not std >= 0:
             raise RuntimeError(f"normal_: std must not be negative, got {std}")
         return self._write("normal_", lambda: source(generator).normal(mean, std, self.shape), convert=True)
@@ -586,8 +592,16 @@ class Tensor:
     def bernoulli_(self, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
         """Set every element to 1 with probability p, else to 0."""
         chances = np.asarray(autograd.unwrap(p))
+        if chances.dtype.kind not in "fiub":
+            raise TypeError(f"bernoulli_: p must be a number or a tensor of them, got {p!r}")
         if not ((chances >= 0) & (chances <= 1)).all():
             raise RuntimeError(f"bernoulli_: p must be in [0, 1], got {p}")
+        try:
+            np.broadcast_to(chances, self.shape)
+        except ValueError:
+            raise RuntimeError(
+                f"bernoulli_: p of shape {chances.shape} does not broadcast to shape {self.shape}"
+            ) from None
         return self._write("bernoulli_", lambda: source(generator).random(self.shape) < chances, convert=True)
 
     def _must_be_floating(self, name: str) -> None:
@@ -597,7 +611,13 @@ class Tensor:
             )
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._write("x[index] = value", lambda: value, value, key=ops.as_key(self, key), convert=True)
+        def without_leading_ones() -> np.ndarray:
+            array = np.asarray(autograd.unwrap(value))
+            while array.shape[:1] == (1,):
+                array = array.reshape(array.shape[1:])
+            return array
+
+        self._write("x[index] = value", without_leading_ones, value, key=ops.as_key(self, key), convert=True)
 
     __iadd__ = add_
     __isub__ = sub_

@@ -218,3 +218,20 @@ def test_empty_and_zeros_are_not_one_another():
     a = minigrad.zeros(1000)
     a.fill_(3)
     assert (minigrad.zeros(1000) == 0).all() and minigrad.empty_like(a).shape == (1000,)
+
+
+@pytest.mark.parametrize("given", [(5.0,), (0, 2.0), (0, 1, 0.5)])
+def test_arange_of_0d_tensors_is_as_of_numbers(given):
+    wanted = minigrad.arange(*given)
+    assert wanted.dtype == minigrad.float32
+    for kind in (minigrad.tensor, np.float64):
+        found = minigrad.arange(*map(kind, given))
+        assert found.dtype == minigrad.float32 and found.tolist() == wanted.tolist()
+    assert minigrad.arange(minigrad.tensor(3)).dtype == minigrad.int64
+
+
+def test_ranges_of_what_is_no_number():
+    with pytest.raises(TypeError, match="linspace: start must be a number, got 'a'"):
+        minigrad.linspace("a", 1, 3)
+    with pytest.raises(TypeError, match="arange: end must be a number, got 'a'"):
+        minigrad.arange("a")

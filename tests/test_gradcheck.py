@@ -201,3 +201,10 @@ def test_tolerances(x):
     assert gradcheck(f, x, rtol=0.05) and gradcheck(f, x, atol=1.0)
     assert not gradcheck(f, x, rtol=1e-3, atol=1e-5, raise_exception=False)
     assert gradcheck(cube(), x, eps=1e-4, atol=1e-6)
+
+
+def test_a_function_that_gives_no_tensor():
+    x = minigrad.tensor([1.0], dtype=minigrad.float64, requires_grad=True)
+    for check in (gradcheck, gradgradcheck):
+        with pytest.raises(TypeError, match="gradcheck: func must give a Tensor or a tuple of them, got int"):
+            check(lambda x: 3, x)

@@ -3,6 +3,7 @@
 import copy
 import math
 import operator
+from itertools import product
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_the_dtype_can_be_given(data, dtype, wanted):
         (1j, TypeError),
         (np.array([1j]), TypeError),
         (np.array([1], dtype=np.uint16), TypeError),
-        (object(), TypeError),
+        pytest.param(object(), TypeError, id="object"),
         ([1, [2]], ValueError),
         ([[1, 2], [3]], ValueError),
         (2**63, RuntimeError),
@@ -634,3 +635,42 @@ def test_numpys_axis_and_keepdims_are_understood():
         x.sum(dim=1, axis=1)
     with pytest.raises(TypeError):
         x.sum(axes=1)
+
+
+# ---------------------------------------------------------------------------- what writing takes, and what it refuses
+
+
+@pytest.mark.reference
+def test_leading_ones_of_a_new_value_are_passed_over():
+    torch = pytest.importorskip("torch")
+    for key, shape in product([0, (0, 1), slice(None), ..., (slice(None), 0)], [(1, 3), (1, 1, 1), (1, 1, 2, 3), (1,)]):
+        x, y = minigrad.zeros(2, 3), torch.zeros(2, 3)
+        try:
+            y[key] = torch.ones(shape)
+        except RuntimeError:
+            with pytest.raises(RuntimeError, match="do not fit in place"):
+                x[key] = minigrad.ones(shape)
+        else:
+            x[key] = minigrad.ones(shape)
+        np.testing.assert_array_equal(x.array, y.numpy())
+
+
+@pytest.mark.parametrize(
+    ("write", "error", "text"),
+    [
+        (lambda x: x.fill_([1.0, 2.0]), RuntimeError, r"fill_: .* got shape \(2,\); use copy_"),
+        (lambda x: x.fill_("a"), TypeError, "fill_: a value must be a number"),
+        (lambda x: x.bernoulli_("a"), TypeError, "bernoulli_: p must be a number or a tensor of them, got 'a'"),
+        (lambda x: x.bernoulli_(minigrad.zeros(2)), RuntimeError, r"bernoulli_: p of shape \(2,\) does not broadcast"),
+        (lambda x: x.bernoulli_(minigrad.zeros(1, 2, 3)), RuntimeError, r"bernoulli_: p of shape \(1, 2, 3\) does not"),
+        (lambda x: x.uniform_("a", 1), TypeError, "uniform_: from_ must be a number, got 'a'"),
+        (lambda x: x.normal_(0, "a"), TypeError, "normal_: std must be a number, got 'a'"),
+        (lambda x: minigrad.zeros(2) in x, RuntimeError, r"eq: shapes \(2, 3\) and \(2,\) do not broadcast"),
+        (lambda x: "a" in x, TypeError, "eq: operands must be Tensors, arrays or numbers, got str"),
+    ],
+)
+def test_what_does_not_fit_is_refused(write, error, text):
+    x = minigrad.ones(2, 3)
+    with pytest.raises(error, match=text):
+        write(x)
+    assert (x.array == 1).all()

@@ -226,20 +226,34 @@ def normalize_dims(op: str, dim: Dim, ndim: int) -> tuple[int, ...]:
 
 
 def numpy_spelling(fn: Callable) -> Callable:
-    """Let a reduction with `dim` and `keepdim` be called with NumPy's `axis` and `keepdims` too."""
+    """Let a function of one tensor with `dim` and `keepdim` be called with NumPy's `axis` and `keepdims` too."""
 
     @functools.wraps(fn)
     def either(input: Operand, *args: Any, **kwargs: Any) -> Any:
         must_be_arrays(fn.__name__, input)
-        if kwargs:
-            for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")):
-                if theirs in kwargs:
-                    if ours in kwargs:
-                        raise TypeError(f"{fn.__name__}: got both {ours} and {theirs}; they mean the same")
-                    kwargs[ours] = kwargs.pop(theirs)
-        return fn(input, *args, **kwargs)
+        return fn(input, *args, **_ours(fn.__name__, kwargs))
 
     return either
+
+
+def axis_as_dim(fn: Callable) -> Callable:
+    """Let a function with `dim` be called with NumPy's `axis` too."""
+
+    @functools.wraps(fn)
+    def either(*args: Any, **kwargs: Any) -> Any:
+        return fn(*args, **_ours(fn.__name__, kwargs))
+
+    return either
+
+
+def _ours(op: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Keywords with NumPy's names replaced by PyTorch's."""
+    for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")) if kwargs else ():
+        if theirs in kwargs:
+            if ours in kwargs:
+                raise TypeError(f"{op}: got both {ours} and {theirs}; they mean the same")
+            kwargs[ours] = kwargs.pop(theirs)
+    return kwargs
 
 
 def flatten_sizes(sizes: tuple) -> tuple[int, ...]:

@@ -180,7 +180,10 @@ def pow(input: Operand, exponent: Operand) -> Operand:
         raise RuntimeError("pow: bools have no powers; convert with .to(dtype)")
     a, b = promote("pow", input, exponent)
     if getattr(a, "dtype", dtypes.float64).kind in "iu" and np.any(unwrap(b) < 0):
-        raise RuntimeError("pow: an integer to a negative power is no integer; use x.float() ** exponent")
+        if not (is_tensor(exponent) or isinstance(exponent, np.ndarray)):
+            raise RuntimeError("pow: an integer to a negative power is no integer; use x.float() ** exponent")
+        # By a tensor of powers it is rounded towards 0, as in PyTorch: only 1 and -1 do not become 0.
+        a, b = where(logical_and(lt(b, 0), ne(abs(a), 1)), 0, a), abs(b)
     return Pow.apply(a, b)
 
 

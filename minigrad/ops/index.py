@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Op, unwrap
-from .common import Operand, normalize_dim
+from .common import Operand, must_be_arrays, normalize_dim
 
 Key = Any  # what stands in the brackets: ints, slices, None, Ellipsis, integer and bool arrays, or a tuple of them
 
@@ -143,7 +143,7 @@ def _as_index(part: Any) -> Any:
 def gather(input: Operand, dim: int, index: Operand) -> Operand:
     """The elements of input at `index` along `dim`: for dim 0 of a matrix, out[i, j] = input[index[i, j], j].
 
-    index has as many dimensions as input, and is no larger than it outside of `dim`.
+    index has as many dimensions as input, and is no larger than it outside of `dim`; an empty one may have any shape.
 
     >>> import minigrad
     >>> x = minigrad.tensor([[1, 2], [3, 4]])
@@ -151,8 +151,13 @@ def gather(input: Operand, dim: int, index: Operand) -> Operand:
     tensor([[1, 1],
             [4, 3]])
     """
+    must_be_arrays("gather", input, index)
     d, places = normalize_dim("gather", dim, input.ndim), check_index("gather", input, dim, index)
-    return Gather.apply(input, places, dim=d) if input.ndim else input[None][places.reshape(-1)].reshape(())
+    if input.ndim < 2:  # a 0-d tensor counts as one element
+        return Index.apply(input if input.ndim else Index.apply(input, key=None), key=places)
+    if not places.size:
+        return Index.apply(input, key=(places,) * input.ndim)
+    return Gather.apply(input, places, dim=d)
 
 
 def check_index(op: str, x: Operand, dim: int, index: Operand) -> np.ndarray:
@@ -160,9 +165,10 @@ def check_index(op: str, x: Operand, dim: int, index: Operand) -> np.ndarray:
     places, d = np.asarray(unwrap(index)), normalize_dim(op, dim, x.ndim)
     if places.dtype.kind not in "iu":
         raise RuntimeError(f"{op}: the index must be of integers, got {places.dtype.name}")
-    if places.ndim != x.ndim or any(
-        n > m for i, (n, m) in enumerate(zip(places.shape, x.shape, strict=True)) if i != d
-    ):
+    fits = max(places.ndim, 1) == max(x.ndim, 1) and all(
+        n <= m for i, (n, m) in enumerate(zip(places.shape, x.shape, strict=False)) if i != d
+    )
+    if places.size and not fits:
         raise RuntimeError(
             f"{op}: index of shape {places.shape} does not fit input of shape {tuple(x.shape)} along dim {dim}"
         )

@@ -6,10 +6,12 @@ import numpy as np
 
 from .. import kernels
 from ..autograd import Op
+from ..checks import whole
 from .common import Operand, must_be_arrays
 from .conv import Pair, Size, sizes
-from .linalg import matmul
-from .shape import squeeze, unsqueeze
+from .index import Index
+from .reduce import mean
+from .shape import cat, squeeze, unsqueeze
 
 
 class MaxPool2d(Op):
@@ -142,11 +144,11 @@ def avg_pool2d(
 ) -> Operand:
     """The mean over each window of images (N, C, H, W) or (C, H, W); stride is kernel_size by default.
 
-    `count_include_pad` counts zero padding as elements; `divisor_override` divides by a number of your own.
+    `count_include_pad` counts zero padding as elements; `divisor_override` divides by an int of your own.
     """
     op = "avg_pool2d"
-    if divisor_override == 0:
-        raise RuntimeError("avg_pool2d: divisor_override must not be zero")
+    if divisor_override is not None:
+        whole(op, "divisor_override", divisor_override, " != 0")
     x, unbatched = _images(op, input)
     k, s, p = _windows(op, kernel_size, stride, padding)
     out = _output_size(op, x.shape, k, s, p, (1, 1), ceil_mode)
@@ -164,29 +166,29 @@ def adaptive_avg_pool2d(input: Operand, output_size: int | tuple[int | None, int
     """The mean over windows chosen so that the output has `output_size`; None keeps a size.
 
     Row i of the output averages the input's rows from floor(i H / OH) up to, not including, ceil((i + 1) H / OH).
-    That is a product with a fixed matrix on each side, and is computed so.
     """
     op = "adaptive_avg_pool2d"
     x, unbatched = _images(op, input)
     wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
     if len(wanted) != 2 or not all(n is None or (isinstance(n, int) and n >= 0) for n in wanted):
         raise TypeError(f"{op}: output_size must be an int, None or two of them, got {output_size!r}")
-    height, width = (
-        _averaging_matrix(n, n if m is None else m, x.dtype) for n, m in zip(x.shape[2:], wanted, strict=True)
-    )
-    y = matmul(matmul(height, x), width.T)
+    out = tuple(n if m is None else m for n, m in zip(x.shape[2:], wanted, strict=True))
+    for n, m in zip(x.shape[2:], out, strict=True):
+        if n == 0 and m > 0:
+            raise RuntimeError(f"{op}: cannot average an input of size 0 into size {m}")
+    if 0 not in out and x.shape[2] % out[0] == x.shape[3] % out[1] == 0:  # windows of one size, side by side
+        y = avg_pool2d(x, (x.shape[2] // out[0], x.shape[3] // out[1]))
+    else:
+        y = _window_means(_window_means(x, 2, out[0]), 3, out[1])
     return squeeze(y, 0) if unbatched else y
 
 
-def _averaging_matrix(n: int, m: int, dtype: np.dtype) -> np.ndarray:
-    """(m, n): row i holds the weights with which output i averages n inputs."""
-    if n == 0 and m > 0:
-        raise RuntimeError(f"adaptive_avg_pool2d: cannot average an input of size 0 into size {m}")
-    matrix = np.zeros((m, n), dtype)
-    for i in range(m):
-        start, stop = i * n // m, -(-(i + 1) * n // m)
-        matrix[i, start:stop] = 1 / (stop - start)
-    return matrix
+def _window_means(x: Operand, dim: int, size: int) -> Operand:
+    """The means of `size` windows along `dim`, which may overlap. Each is taken alone: an inf stays in its windows."""
+    n, before = x.shape[dim], (slice(None),) * dim
+    windows = [slice(i * n // size, -(-(i + 1) * n // size)) for i in range(size)]
+    means = [mean(Index.apply(x, key=(*before, window)), dim, keepdim=True) for window in windows]
+    return cat(means, dim) if means else Index.apply(x, key=(*before, slice(0)))
 
 
 def _images(op: str, x: Operand) -> tuple[Operand, bool]:

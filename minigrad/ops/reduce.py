@@ -215,14 +215,14 @@ class Extremum(Op):
     saves_inputs = False
 
     def forward(self, x: np.ndarray, dims: tuple[int, ...], keepdim: bool, largest: bool) -> np.ndarray:
-        self.shape, self.kept = x.shape, _kept(x.shape, dims)
-        y = np.asarray((np.max if largest else np.min)(x, axis=dims, keepdims=True))
-        hit = (x == y) | (np.isnan(x) & np.isnan(y))
-        self.share = (hit / hit.sum(axis=dims, keepdims=True)).astype(x.dtype)
-        return y if keepdim else y.reshape(tuple(n for i, n in enumerate(x.shape) if i not in dims))
+        self.x, self.dims, self.kept = x, dims, _kept(x.shape, dims)
+        self.y = np.asarray((np.max if largest else np.min)(x, axis=dims, keepdims=True))
+        return self.y if keepdim else self.y.reshape(tuple(n for i, n in enumerate(x.shape) if i not in dims))
 
     def backward(self, g: Operand) -> Operand:
-        return reshape(g, self.kept) * self.share
+        hit = (self.x == self.y) | (np.isnan(self.x) & np.isnan(self.y))
+        share = (hit / hit.sum(axis=self.dims, keepdims=True)).astype(self.x.dtype)
+        return reshape(g, self.kept) * share
 
 
 @numpy_spelling
@@ -257,21 +257,23 @@ def max(input: Operand, dim: Operand | None = None, keepdim: bool = False) -> An
     >>> minigrad.max(minigrad.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
     ValuesIndices(values=tensor([5., 7.]), indices=tensor([1, 0]))
     """
-    return _max_or_min(input, dim, keepdim, "max")
+    return _max_or_min("max", input, dim, keepdim)
 
 
 @numpy_spelling
 def min(input: Operand, dim: Operand | None = None, keepdim: bool = False) -> Any:
     """The smallest element; with `dim`, the pair (values, indices); with a second tensor, `minimum`."""
-    return _max_or_min(input, dim, keepdim, "min")
+    return _max_or_min("min", input, dim, keepdim)
 
 
-def _max_or_min(x: Operand, dim: Operand | None, keepdim: bool, op: str) -> Any:
+def _max_or_min(op: str, x: Operand, dim: Operand | None, keepdim: bool) -> Any:
     if is_tensor(dim):
         return (maximum if op == "max" else minimum)(x, dim)
     if dim is None:
+        if keepdim:
+            raise TypeError(f"{op}: keepdim needs a dim; use a{op}(x, keepdim=True) for the {op}imum of all elements")
         return _extremum(op, x, None, False, largest=op == "max")
-    indices = _arg_extremum(x, dim, True, op)
+    indices = _arg_extremum(op, x, dim, True, largest=op == "max")
     values = gather(x, normalize_dim(op, dim, x.ndim), indices) if x.ndim else reshape(x, ())
     if not keepdim and x.ndim:
         shape = tuple(n for i, n in enumerate(values.shape) if i != normalize_dim(op, dim, x.ndim))
@@ -282,23 +284,23 @@ def _max_or_min(x: Operand, dim: Operand | None, keepdim: bool, op: str) -> Any:
 @numpy_spelling
 def argmax(input: Operand, dim: int | None = None, keepdim: bool = False) -> Operand:
     """The index of the largest element, the first of equals; in the flattened tensor without `dim`."""
-    return _arg_extremum(input, dim, keepdim, "max")
+    return _arg_extremum("argmax", input, dim, keepdim, largest=True)
 
 
 @numpy_spelling
 def argmin(input: Operand, dim: int | None = None, keepdim: bool = False) -> Operand:
     """The index of the smallest element, the first of equals; in the flattened tensor without `dim`."""
-    return _arg_extremum(input, dim, keepdim, "min")
+    return _arg_extremum("argmin", input, dim, keepdim, largest=False)
 
 
-def _arg_extremum(x: Operand, dim: int | None, keepdim: bool, op: str) -> Operand:
+def _arg_extremum(op: str, x: Operand, dim: int | None, keepdim: bool, largest: bool) -> Operand:
     array = unwrap(x)
-    axis = None if dim is None else normalize_dim(f"arg{op}", dim, array.ndim)
+    axis = None if dim is None else normalize_dim(op, dim, array.ndim)
     if (array.size if axis is None or array.ndim == 0 else array.shape[axis]) == 0:
-        raise IndexError(f"arg{op}: no extremum of zero elements: shape {array.shape}, dim {dim}")
+        raise IndexError(f"{op}: no extremum of zero elements: shape {array.shape}, dim {dim}")
     if array.ndim == 0:
         axis = None
-    index = np.asarray((np.argmax if op == "max" else np.argmin)(array, axis=axis, keepdims=keepdim), np.int64)
+    index = np.asarray((np.argmax if largest else np.argmin)(array, axis=axis, keepdims=keepdim), np.int64)
     return wrap(index) if is_tensor(x) else index
 
 
@@ -358,6 +360,7 @@ def _peak(x: np.ndarray, dim: int) -> np.ndarray:
     return x.max(axis=dim, keepdims=True, initial=-np.inf) if x.size else np.zeros((), x.dtype)
 
 
+@numpy_spelling
 def softmax(input: Operand, dim: int, dtype: Any = None) -> Operand:
     """exp(input) scaled to sum to one along `dim`.
 
@@ -369,6 +372,7 @@ def softmax(input: Operand, dim: int, dtype: Any = None) -> Operand:
     return _along(Softmax, "softmax", x, dim)
 
 
+@numpy_spelling
 def log_softmax(input: Operand, dim: int, dtype: Any = None) -> Operand:
     """The logarithm of softmax, computed without forming the quotient."""
     x = floating("log_softmax", input) if dtype is None else cast(input, dtypes.as_dtype(dtype))

@@ -12,7 +12,19 @@ import numpy as np
 
 from .. import dtypes
 from ..autograd import Op
-from .common import BroadcastTo, Operand, Sizes, cast, flatten_sizes, must_be_arrays, normalize_dim, normalize_dims
+from .common import (
+    BroadcastTo,
+    Operand,
+    Sizes,
+    axis_as_dim,
+    cast,
+    flatten_sizes,
+    must_be_arrays,
+    normalize_dim,
+    normalize_dims,
+    number,
+    numpy_spelling,
+)
 from .index import Index
 
 # ----------------------------------------------------------------------------------- reshape and permute
@@ -57,16 +69,20 @@ def reshape(input: Operand, *sizes: Sizes, shape: Sequence[int] | None = None) -
     return _reshape("reshape", input, _one_way("reshape", sizes, "shape", shape), copy=None)
 
 
-def _one_way(op: str, many: tuple, name: str, named: Sequence[int] | None) -> tuple[int, ...]:
+def _one_way(op: str, many: tuple, name: str, named: Sizes | None = None) -> tuple[int, ...]:
     """The ints of `f(2, 3)`, of `f((2, 3))` and of `f(name=(2, 3))` alike."""
     if many and named is not None:
         raise TypeError(f"{op}: got {name} by position and by name; give it once")
-    return flatten_sizes(many if named is None else (named,))
+    given = many if named is None else (named,)
+    try:
+        return flatten_sizes(given)
+    except TypeError:
+        raise TypeError(f"{op}: {name} must be ints, got {', '.join(map(repr, given))}") from None
 
 
-def view(input: Operand, *shape: Sizes) -> Operand:
+def view(input: Operand, *sizes: Sizes, size: Sequence[int] | None = None) -> Operand:
     """`reshape` that never copies: it raises where the memory layout does not allow a view."""
-    return _reshape("view", input, flatten_sizes(shape), copy=False)
+    return _reshape("view", input, _one_way("view", sizes, "size", size), copy=False)
 
 
 def _reshape(op: str, x: Operand, shape: tuple[int, ...], copy: bool | None) -> Operand:
@@ -109,7 +125,9 @@ def unflatten(input: Operand, dim: int, sizes: Sequence[int]) -> Operand:
     """One dimension split into several, of the given sizes."""
     must_be_arrays("unflatten", input)
     d = normalize_dim("unflatten", dim, input.ndim)
-    inner = tuple(sizes)
+    if not isinstance(sizes, (tuple, list)):
+        raise TypeError(f"unflatten: sizes must be a tuple of ints, got {sizes!r}")
+    inner = _one_way("unflatten", (sizes,), "sizes")
     known = int(np.prod([n for n in inner if n != -1], dtype=np.int64))
     if inner.count(-1) == 1 and known and input.shape[d] % known == 0:
         inner = tuple(input.shape[d] // known if n == -1 else n for n in inner)
@@ -118,16 +136,16 @@ def unflatten(input: Operand, dim: int, sizes: Sequence[int]) -> Operand:
     return reshape(input, *input.shape[:d], *inner, *input.shape[d + 1 :])
 
 
+@numpy_spelling
 def squeeze(input: Operand, dim: int | Sequence[int] | None = None) -> Operand:
     """Without the dimensions of size one: all of them, or those of `dim` that have size one."""
-    must_be_arrays("squeeze", input)
     dims = normalize_dims("squeeze", dim, input.ndim) if dim != () else ()
     return reshape(input, *(n for i, n in enumerate(input.shape) if i not in dims or n != 1))
 
 
+@numpy_spelling
 def unsqueeze(input: Operand, dim: int) -> Operand:
     """With a new dimension of size one at `dim`."""
-    must_be_arrays("unsqueeze", input)
     d = normalize_dim("unsqueeze", dim, input.ndim + 1)
     return reshape(input, *input.shape[:d], 1, *input.shape[d:])
 
@@ -197,7 +215,7 @@ class Flip(Op):
         return Flip.apply(g, dims=self.dims)
 
 
-def expand(input: Operand, *sizes: Sizes) -> Operand:
+def expand(input: Operand, *sizes: Sizes, size: Sequence[int] | None = None) -> Operand:
     """Repeat dimensions of size one to `sizes` without copying; -1 keeps a size, new dimensions come in front.
 
     >>> import minigrad
@@ -205,25 +223,30 @@ def expand(input: Operand, *sizes: Sizes) -> Operand:
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    must_be_arrays("expand", input)
-    wanted, have = flatten_sizes(sizes), tuple(input.shape)
+    return _expand("expand", input, _one_way("expand", sizes, "size", size))
+
+
+def _expand(op: str, x: Operand, wanted: tuple[int, ...]) -> Operand:
+    must_be_arrays(op, x)
+    have = tuple(x.shape)
     lead = len(wanted) - len(have)
     if lead < 0:
-        raise RuntimeError(f"expand: sizes {wanted} are fewer than the dimensions of shape {have}")
+        raise RuntimeError(f"{op}: sizes {wanted} are fewer than the dimensions of shape {have}")
     shape = tuple(have[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(wanted))
     if any(n < 0 for n in shape) or any(h not in (1, n) for h, n in zip(have, shape[lead:], strict=True)):
-        raise RuntimeError(f"expand: shape {have} does not expand to sizes {wanted}; only dimensions of size 1 grow")
-    return BroadcastTo.apply(input, shape=shape)
+        raise RuntimeError(f"{op}: shape {have} does not expand to sizes {wanted}; only dimensions of size 1 grow")
+    return BroadcastTo.apply(x, shape=shape)
 
 
 def expand_as(input: Operand, other: Operand) -> Operand:
     """input expanded to the shape of other."""
-    return expand(input, *other.shape)
+    must_be_arrays("expand_as", other)
+    return _expand("expand_as", input, tuple(other.shape))
 
 
 def broadcast_to(input: Operand, size: Sequence[int]) -> Operand:
     """input expanded to `size`."""
-    return expand(input, *size)
+    return _expand("broadcast_to", input, _one_way("broadcast_to", (size,), "size"))
 
 
 def flip(input: Operand, *reversed: Sizes, dims: Sequence[int] | None = None) -> Operand:
@@ -266,6 +289,7 @@ class Pad(Op):
         return Index.apply(g, key=self.inner)
 
 
+@axis_as_dim
 def cat(tensors: Sequence[Operand], dim: int = 0) -> Operand:
     """The tensors one after another along `dim`; the other sizes must agree. A 1-d empty tensor is passed over.
 
@@ -274,21 +298,26 @@ def cat(tensors: Sequence[Operand], dim: int = 0) -> Operand:
     (3, 2)
     """
     parts = _same_dtype("cat", tensors)
-    kept = [x for x in parts if tuple(x.shape) != (0,)] or parts[:1]
-    shapes = [tuple(x.shape) for x in kept]
+    first = next((tuple(x.shape) for x in parts if tuple(x.shape) != (0,)), (0,))
+    shapes = [tuple(x.shape) for x in parts]
     if any(not shape for shape in shapes):
         raise RuntimeError("cat: a 0-d tensor cannot be joined; use stack, or reshape it to (1,)")
-    d = normalize_dim("cat", dim, len(shapes[0]))
+    d = normalize_dim("cat", dim, len(first))
     for i, shape in enumerate(shapes):
-        if len(shape) != len(shapes[0]) or any(
-            n != m for k, (n, m) in enumerate(zip(shape, shapes[0], strict=True)) if k != d
-        ):
+        if shape != (0,) and (len(shape) != len(first) or _without(shape, d) != _without(first, d)):
             raise RuntimeError(
-                f"cat: sizes must agree except in dim {d}, but tensor {i} has shape {shape} and the first {shapes[0]}"
+                f"cat: sizes must agree except in dim {d}, but tensor {i} has shape {shape} and the first {first}"
             )
-    return Cat.apply(*kept, dim=d)
+    none = (*first[:d], 0, *first[d + 1 :])  # the shape in which an empty tensor is joined, for its empty gradient
+    return Cat.apply(*[reshape(x, none) if shape == (0,) else x for x, shape in zip(parts, shapes, strict=True)], dim=d)
 
 
+def _without(shape: tuple[int, ...], d: int) -> tuple[int, ...]:
+    """The shape but for one dimension."""
+    return shape[:d] + shape[d + 1 :]
+
+
+@axis_as_dim
 def stack(tensors: Sequence[Operand], dim: int = 0) -> Operand:
     """The tensors, all of one shape, along a new dimension."""
     parts = _same_dtype("stack", tensors)
@@ -319,13 +348,15 @@ def pad(input: Operand, pad: Sequence[int], mode: str = "constant", value: float
     tensor([[7., 1., 1.]])
     """
     must_be_arrays("pad", input)
-    widths, ndim = tuple(int(n) for n in pad), input.ndim
+    if not isinstance(pad, (tuple, list)):
+        raise TypeError(f"pad: pad must be a tuple of ints, (before, after) of the last dimension first, got {pad!r}")
+    widths, ndim = _one_way("pad", (pad,), "pad"), input.ndim
     if len(widths) % 2 or len(widths) > 2 * ndim:
         raise RuntimeError(
             f"pad: needs (before, after) pairs for at most the {ndim} dimensions of {tuple(input.shape)}, got {widths}"
         )
     pairs = [(0, 0)] * (ndim - len(widths) // 2) + [(widths[i], widths[i + 1]) for i in range(len(widths) - 2, -1, -2)]
-    if any(before + n + after < 0 for (before, after), n in zip(pairs, input.shape, strict=True)):
+    if any(min(before, 0) + n + min(after, 0) < 0 for (before, after), n in zip(pairs, input.shape, strict=True)):
         raise RuntimeError(f"pad: {widths} cuts more than there is in shape {tuple(input.shape)}")
     if mode != "constant":
         if value not in (None, 0):
@@ -334,7 +365,7 @@ def pad(input: Operand, pad: Sequence[int], mode: str = "constant", value: float
     if any(n < 0 for pair in pairs for n in pair):
         key = tuple(slice(max(0, -b), n - max(0, -a)) for (b, a), n in zip(pairs, input.shape, strict=True))
         input, pairs = Index.apply(input, key=key), [(max(0, b), max(0, a)) for b, a in pairs]
-    return Pad.apply(input, widths=tuple(pairs), value=0 if value is None else value)
+    return Pad.apply(input, widths=tuple(pairs), value=0 if value is None else number("pad", "value", value))
 
 
 def _pad_by_copying(x: Operand, pairs: list[tuple[int, int]], mode: str) -> Operand:
