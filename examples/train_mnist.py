@@ -89,9 +89,20 @@ def parse_arguments() -> argparse.Namespace:
 
 def load(folder: str | None, train: bool, limit: int | None) -> tuple[Dataset, str]:
     """The training or the test images, pixels scaled to [-1, 1], and where they came from."""
-    data = MNIST(folder, train=train, transform=Compose([ToTensor(), Normalize((0.5,), (0.5,))]))
-    if not len(data):
-        raise ValueError(f"no {'training' if train else 'test'} images in {data.source}")
+    try:
+        data = MNIST(folder, train=train, transform=Compose([ToTensor(), Normalize((0.5,), (0.5,))]))
+    except FileNotFoundError:
+        half = "train" if train else "t10k"
+        raise FileNotFoundError(
+            f"--data-dir {folder}: there is no {half}-images-idx3-ubyte with {half}-labels-idx1-ubyte, gzipped or not, "
+            "in this folder, its MNIST/raw or its raw; leave --data-dir out to use MNIST, which comes with minigrad"
+        ) from None
+    kind, least = ("training", 2) if train else ("test", 1)  # batch norm cannot train on one image
+    if len(data) < least:
+        raise ValueError(f"too few {kind} images in {data.source}: {len(data)}, and the least is {least}")
+    if data.data.shape[1:] != (28, 28):
+        size = " x ".join(map(str, data.data.shape[1:]))
+        raise ValueError(f"the {kind} images in {data.source} are {size}, and the networks take 28 x 28")
     return (data if limit is None else Subset(data, range(min(limit, len(data))))), data.source
 
 
@@ -99,9 +110,14 @@ def main() -> int:
     args = parse_arguments()
     minigrad.manual_seed(args.seed)
     try:
+        if args.out:
+            training.check_run_directory(args.out, args.overwrite)
         train, source = load(args.data_dir, True, args.limit_train)
         valid, _ = load(args.data_dir, False, args.limit_valid)
-        print(f"data: {source}\n{len(train):,} images to train on, {len(valid):,} to validate\n")
+        # Batch norm cannot train on a last batch of one image.
+        alone = args.model.endswith("-bn") and len(train) % args.batch_size == 1
+        left_out = " (one an epoch is left out: batch norm cannot train on a last batch of one)" if alone else ""
+        print(f"data: {source}\n{len(train):,} images to train on{left_out}, {len(valid):,} to validate\n")
         model = MODELS[args.model][0]()
         summary = training.summarize(model, train[0][0].unsqueeze(0))
         if args.out:
@@ -114,7 +130,6 @@ def main() -> int:
     print(f"{args.optimizer}, learning rate {args.lr}, batches of {args.batch_size}, seed {args.seed}\n", flush=True)
 
     order = minigrad.Generator().manual_seed(args.seed)  # of its own: the same order of images for every network
-    alone = len(train) % args.batch_size == 1  # batch norm cannot train on a last batch of one image
     train_loader = DataLoader(train, args.batch_size, shuffle=True, drop_last=alone, generator=order)
     valid_loader = DataLoader(valid, 500)
     callbacks = training.Progress(), training.EpochTable(), training.MetricsCSV(out / "metrics.csv")

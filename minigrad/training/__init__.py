@@ -13,7 +13,7 @@ from .metrics import Mean, Metrics, accuracy
 from .metrics_csv import MetricsCSV
 from .plot import plot_curves
 from .progress import Progress
-from .run_directory import RUN_FILES, create_run_directory, new_run_directory
+from .run_directory import RUN_FILES, check_run_directory, create_run_directory, new_run_directory
 from .summary import LayerSummary, ModelSummary, summarize
 from .table import EpochTable
 from .trainer import Trainer
@@ -33,6 +33,7 @@ __all__ = [
     "Trainer",
     "accuracy",
     "best_epoch",
+    "check_run_directory",
     "cli",
     "create_run_directory",
     "evaluate",

@@ -7,9 +7,39 @@ import os
 from itertools import count
 from pathlib import Path
 
-__all__ = ["RUN_FILES", "create_run_directory", "new_run_directory"]
+__all__ = ["RUN_FILES", "check_run_directory", "create_run_directory", "new_run_directory"]
 
 RUN_FILES = ("metrics.csv", "result.json", "curves.png")  # what a run writes
+
+
+def check_run_directory(path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+    """Raise what `create_run_directory` would, if it can be told by now, and change nothing.
+
+    For the beginning of a script, so that a wrong folder does not wait for the data to be read.
+
+    Raises FileExistsError for a folder that holds files of an earlier run (`RUN_FILES`), unless `overwrite`, and
+    another OSError if the folder, or the one it would be created in, is none or cannot be written to.
+
+    >>> import pathlib, tempfile
+    >>> from minigrad.training import check_run_directory
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     check_run_directory(pathlib.Path(folder, "runs", "first")).exists()
+    False
+    """
+    folder = Path(path)
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "this is a file, and a folder is needed", str(there))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "the folder cannot be written to", str(there))
+    earlier = _run_files(folder)
+    if earlier and not overwrite:
+        raise FileExistsError(
+            errno.EEXIST,
+            f"the folder holds {', '.join(earlier)} of an earlier run; choose another, or set overwrite",
+            str(folder),
+        )
+    return folder
 
 
 def create_run_directory(path: str | os.PathLike[str], overwrite: bool = False) -> Path:
@@ -27,17 +57,9 @@ def create_run_directory(path: str | os.PathLike[str], overwrite: bool = False) 
     ...     create_run_directory(pathlib.Path(folder, "runs", "first")).is_dir()
     True
     """
-    folder = Path(path)
+    folder = check_run_directory(path, overwrite)
     folder.mkdir(parents=True, exist_ok=True)
-    _check_writable(folder)
-    earlier = [name for name in RUN_FILES if (folder / name).exists()]
-    if earlier and not overwrite:
-        raise FileExistsError(
-            errno.EEXIST,
-            f"the folder holds {', '.join(earlier)} of an earlier run; choose another, or set overwrite",
-            str(folder),
-        )
-    for name in earlier:
+    for name in _run_files(folder):
         (folder / name).unlink()
     return folder
 
@@ -67,6 +89,6 @@ def new_run_directory(path: str | os.PathLike[str]) -> Path:
     raise AssertionError("count() does not end")
 
 
-def _check_writable(folder: Path) -> None:
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, "the folder cannot be written to", str(folder))
+def _run_files(folder: Path) -> list[str]:
+    """The files of a run that the folder holds."""
+    return [name for name in RUN_FILES if (folder / name).exists()]

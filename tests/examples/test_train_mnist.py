@@ -226,7 +226,7 @@ def test_a_bar_on_a_terminal_and_the_table_beside_it(tmp_path):
         (["--model", "resnet"], "--model: invalid choice: 'resnet'"),
         (["--optimizer", "lion"], "--optimizer: invalid choice: 'lion'"),
         (["--limit-train", "0"], "--limit-train: needs a whole number of at least 2, got '0'"),
-        (["--data-dir", "nowhere"], "nowhere"),
+        (["--data-dir", "nowhere"], "error: --data-dir nowhere: there is no train-images-idx3-ubyte with train-labels"),
         (["--overwrite"], "--overwrite needs --out"),
     ],
 )
@@ -256,9 +256,10 @@ def write_data(folder, train=8, test=8, size=28):
 @pytest.mark.parametrize(
     ("damage", "fault"),
     [
-        ({"train": 0}, "no training images in data"),
-        ({"test": 0}, "no test images in data"),
-        ({"size": 20}, "model.9 (Linear)"),
+        ({"train": 0}, "too few training images in data: 0, and the least is 2"),
+        ({"train": 1}, "too few training images in data: 1, and the least is 2"),
+        ({"test": 0}, "too few test images in data: 0, and the least is 1"),
+        ({"size": 32}, "the training images in data are 32 x 32, and the networks take 28 x 28"),
         ("truncated", "t10k-images-idx3-ubyte: is truncated"),
     ],
 )
@@ -274,13 +275,25 @@ def test_bad_data_are_one_line_and_nothing_is_written(example, monkeypatch, caps
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
-def test_other_data_and_a_last_batch_of_one_image(example, monkeypatch, capsys, tmp_path):
+@pytest.mark.parametrize("model", ["mlp", "mlp-bn"])
+def test_other_data_and_a_last_batch_of_one_image(example, monkeypatch, capsys, tmp_path, model):
     monkeypatch.chdir(tmp_path)
     write_data(tmp_path / "data", train=33, test=33)
-    args = ["--data-dir", "data", "--model", "mlp-bn", "--epochs", "1", "--limit-train", "1000000", "--out", "run"]
+    seen = []
+    train_epoch = example.training.trainer.train_epoch
+
+    def count(model, loader, *args):
+        seen.extend(len(images) for images, _ in loader)
+        return train_epoch(model, loader, *args)
+
+    monkeypatch.setattr(example.training.trainer, "train_epoch", count)
+    args = ["--data-dir", "data", "--model", model, "--epochs", "1", "--limit-train", "1000000", "--out", "run"]
     assert call(example, monkeypatch, *args) == 0
     out = capsys.readouterr().out
-    assert "data: data\n33 images to train on, 33 to validate" in out
+    if model == "mlp":
+        assert "data: data\n33 images to train on, 33 to validate\n" in out and seen == [32, 1]
+    else:
+        assert "33 images to train on (one an epoch is left out: batch norm" in out and seen == [32]
     assert len(figures(tmp_path / "run")) == 1
 
 
@@ -290,7 +303,8 @@ def test_an_earlier_run_is_overwritten_only_when_asked_to(example, monkeypatch, 
     (tmp_path / "run" / "metrics.csv").write_text("earlier")
     args = ["--model", "mlp", *SMALL, "--epochs", "1", "--out", "run"]
     assert call(example, monkeypatch, *args) == 2
-    assert "run" in (err := capsys.readouterr().err) and "of an earlier run" in err
+    out, err = capsys.readouterr()
+    assert out == "" and "run" in err and "of an earlier run" in err
     assert (tmp_path / "run" / "metrics.csv").read_text() == "earlier"
     assert call(example, monkeypatch, *args, "--overwrite") == 0
     assert len(figures(tmp_path / "run")) == 1

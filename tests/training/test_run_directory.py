@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from minigrad.training import RUN_FILES, create_run_directory, new_run_directory
+from minigrad.training import RUN_FILES, check_run_directory, create_run_directory, new_run_directory
 
 
 def test_folders_are_created(tmp_path):
@@ -36,8 +36,10 @@ def test_overwrite_removes_the_files_of_the_earlier_run_and_no_other(tmp_path):
 
 def test_a_file_in_the_way_is_an_error(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(FileExistsError):
-        create_run_directory(tmp_path / "file")
+    for path in ("file", "file/runs/first"):
+        with pytest.raises(NotADirectoryError, match="this is a file") as caught:
+            create_run_directory(tmp_path / path)
+        assert caught.value.filename == str(tmp_path / "file")
     with pytest.raises(OSError):
         new_run_directory(tmp_path / "file" / "run")
 
@@ -47,6 +49,16 @@ def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path):
     tmp_path.chmod(0o555)
     with pytest.raises(PermissionError):
         create_run_directory(tmp_path)
+
+
+def test_checking_creates_nothing_and_deletes_nothing(tmp_path):
+    assert check_run_directory(tmp_path / "runs" / "first") == tmp_path / "runs" / "first"
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "metrics.csv").write_text("earlier")
+    check_run_directory(tmp_path, overwrite=True)
+    with pytest.raises(FileExistsError, match=r"holds metrics\.csv of an earlier run"):
+        check_run_directory(tmp_path)
+    assert (tmp_path / "metrics.csv").read_text() == "earlier"
 
 
 def test_new_folders_are_numbered_and_an_existing_one_is_never_used(tmp_path):
