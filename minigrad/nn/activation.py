@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..checks import number
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
@@ -54,7 +55,8 @@ class LeakyReLU(Module):
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
-        self.negative_slope, self.inplace = negative_slope, inplace
+        self.negative_slope = number("LeakyReLU", "negative_slope", negative_slope, finite=False)
+        self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
         """x of any shape."""
@@ -69,7 +71,7 @@ class ELU(Module):
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
-        self.alpha, self.inplace = alpha, inplace
+        self.alpha, self.inplace = number("ELU", "alpha", alpha, finite=False), inplace
 
     def forward(self, input: Tensor) -> Tensor:
         """x of any shape."""
@@ -131,9 +133,8 @@ class Softplus(Module):
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
-        if not beta > 0:
-            raise ValueError(f"Softplus: beta must be positive, got {beta}")
-        self.beta, self.threshold = beta, threshold
+        self.beta = number("Softplus", "beta", beta, " > 0")
+        self.threshold = number("Softplus", "threshold", threshold, finite=False)
 
     def forward(self, input: Tensor) -> Tensor:
         """x of any shape."""
@@ -180,8 +181,11 @@ class Hardtanh(Module):
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
+        layer = type(self).__name__
+        number(layer, "min_val", min_val, finite=False)
+        number(layer, "max_val", max_val, finite=False)
         if not min_val < max_val:
-            raise ValueError(f"{type(self).__name__}: min_val must be below max_val, got {min_val} and {max_val}")
+            raise ValueError(f"{layer}: min_val must be below max_val, got {min_val} and {max_val}")
         self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
 
     def forward(self, input: Tensor) -> Tensor:

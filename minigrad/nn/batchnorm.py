@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..checks import number, whole
 from ..creation import empty, ones, zeros
 from ..dtypes import int64
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .checks import count, describe
+from .checks import describe
 from .module import Module
 from .parameter import Parameter
 
@@ -42,15 +43,9 @@ class _BatchNorm(Module):
     ) -> None:
         super().__init__()
         layer = type(self).__name__
-        self.num_features = n = count(layer, "num_features", num_features)
-        if not isinstance(eps, (int, float)) or not eps >= 0:
-            raise ValueError(f"{layer}: eps must be a number, and not negative, got {eps!r}")
-        if momentum is not None and not (isinstance(momentum, (int, float)) and 0 <= momentum <= 1):
-            raise ValueError(
-                f"{layer}: momentum, the weight of the newest batch, must be in [0, 1], or None for the average of "
-                f"all batches, got {momentum!r}"
-            )
-        self.eps, self.momentum = eps, momentum
+        self.num_features = n = whole(layer, "num_features", num_features, " >= 1")
+        self.eps = number(layer, "eps", eps, " >= 0")
+        self.momentum = momentum if momentum is None else number(layer, "momentum", momentum)
         self.affine, self.track_running_stats = affine, track_running_stats
         kind = {"device": device, "dtype": dtype}
         self.register_parameter("weight", Parameter(empty(n, **kind)) if affine else None)
@@ -83,6 +78,11 @@ class _BatchNorm(Module):
         seen = self.num_batches_tracked if training and self.track_running_stats else None
         if training and not self.track_running_stats:
             mean = var = None
+        if seen is not None and not seen.array.flags.writeable:
+            raise RuntimeError(
+                f"{type(self).__name__}: num_batches_tracked is updated in place, but its memory is read-only; make it "
+                "a clone"
+            )
         if momentum is None:  # the average of all batches: the k-th one weighs 1 / k
             momentum = 0.0 if seen is None else 1 / (seen.item() + 1)
         by_batch = training or mean is None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..checks import whole
 from ..creation import empty
 from ..ops.conv import Size, sizes
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .checks import count
 from .module import Module
 from .parameter import Parameter
 
@@ -45,9 +45,9 @@ class _Conv(Module):
     ) -> None:
         super().__init__()
         layer = type(self).__name__
-        self.in_channels = count(layer, "in_channels", in_channels)
-        self.out_channels = count(layer, "out_channels", out_channels)
-        self.groups = count(layer, "groups", groups)
+        self.in_channels = whole(layer, "in_channels", in_channels, " >= 1")
+        self.out_channels = whole(layer, "out_channels", out_channels, " >= 1")
+        self.groups = whole(layer, "groups", groups, " >= 1")
         for name, channels in (("in_channels", self.in_channels), ("out_channels", self.out_channels)):
             if channels % self.groups:
                 raise ValueError(f"{layer}: groups must divide {name}, got groups={groups} and {name}={channels}")

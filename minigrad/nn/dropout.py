@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..checks import number
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
@@ -14,9 +15,7 @@ class _Dropout(Module):
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        if not isinstance(p, (int, float)) or not 0 <= p <= 1:
-            raise ValueError(f"{type(self).__name__}: p, the probability of dropping, must be in [0, 1], got {p!r}")
-        self.p, self.inplace = p, inplace
+        self.p, self.inplace = number(type(self).__name__, "p", p, " in [0, 1]"), inplace
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"

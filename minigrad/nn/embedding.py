@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Self
 
 from .. import autograd
+from ..checks import whole
 from ..creation import empty
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .checks import count, describe
+from .checks import describe
 from .module import Module
 from .parameter import Parameter
 
@@ -49,8 +50,8 @@ class Embedding(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        self.num_embeddings = count("Embedding", "num_embeddings", num_embeddings)
-        self.embedding_dim = count("Embedding", "embedding_dim", embedding_dim)
+        self.num_embeddings = whole("Embedding", "num_embeddings", num_embeddings, " >= 1")
+        self.embedding_dim = whole("Embedding", "embedding_dim", embedding_dim, " >= 1")
         self.padding_idx = _row(padding_idx, self.num_embeddings)
         self.max_norm, self.norm_type, self.scale_grad_by_freq = max_norm, norm_type, scale_grad_by_freq
         self.sparse = sparse

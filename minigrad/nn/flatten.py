@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import ops
+from ..checks import whole
 from ..tensor import Tensor
-from .checks import count, integer
 from .module import Module
 
 __all__ = ["Flatten", "Unflatten"]
@@ -22,8 +22,8 @@ class Flatten(Module):
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
-        self.start_dim = integer("Flatten", "start_dim", start_dim)
-        self.end_dim = integer("Flatten", "end_dim", end_dim)
+        self.start_dim = whole("Flatten", "start_dim", start_dim)
+        self.end_dim = whole("Flatten", "end_dim", end_dim)
 
     def forward(self, input: Tensor) -> Tensor:
         """x of any shape."""
@@ -45,8 +45,8 @@ class Unflatten(Module):
         super().__init__()
         if not isinstance(unflattened_size, (tuple, list)):
             raise TypeError(f"Unflatten: unflattened_size must be a tuple of ints, got {unflattened_size!r}")
-        self.unflattened_size = tuple(count("Unflatten", "unflattened_size", n, -1) for n in unflattened_size)
-        self.dim = integer("Unflatten", "dim", dim)
+        self.unflattened_size = tuple(whole("Unflatten", "unflattened_size", n, " >= -1") for n in unflattened_size)
+        self.dim = whole("Unflatten", "dim", dim)
 
     def forward(self, input: Tensor) -> Tensor:
         """x (..., product of the sizes, ...)."""

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import ops
 from ..autograd import is_tensor, unwrap, wrap
+from ..checks import choice, number, whole
 from ..ops import (
     adaptive_avg_pool2d,
     avg_pool2d,
@@ -39,6 +39,7 @@ from ..ops import (
 from ..ops.common import must_share_dtype
 from ..random import source
 from ..tensor import Tensor
+from .checks import KL_REDUCTIONS, REDUCTIONS
 
 __all__ = [
     "adaptive_avg_pool2d",
@@ -160,6 +161,7 @@ def log_softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> 
 
 def _implicit_dim(op: str, x: Tensor) -> int:
     """The dimension that PyTorch takes when none is given; a warning says which."""
+    _must_be_tensors(op, input=x)
     dim = 0 if x.ndim in (0, 1, 3) else 1
     warnings.warn(
         f"{op}: no dim was given, so dim={dim} is taken for shape {tuple(x.shape)}; pass dim to say which is meant",
@@ -217,15 +219,14 @@ def batch_norm(
     for name, x in {**statistics, "weight": weight, "bias": bias}.items():
         if x is None:
             continue
-        _must_be_tensors(op, **{name: x})
+        _must_be_floating(op, x, name)
         if tuple(x.shape) != (channels,):
             raise RuntimeError(
                 f"{op}: {name} has shape {tuple(x.shape)}, but input, of shape {tuple(input.shape)}, has {channels} "
                 f"channels (dim 1) and needs ({channels},)"
             )
     must_share_dtype(op, input, weight, bias)
-    if eps < 0 or (training and eps == 0):
-        raise ValueError(f"{op}: eps must be positive (in evaluation it may be 0), got {eps}")
+    number(op, "eps", eps, " > 0" if training else " >= 0")
     x = input
     if x.ndim != 3:
         x = ops.reshape(x, x.shape[0], channels, math.prod(x.shape[2:]))
@@ -257,8 +258,7 @@ def _normalize_by_batch(
             "leaves out a last batch of one), or eval mode, which normalizes by the running statistics."
         )
     if running_mean is not None:
-        if not isinstance(momentum, (int, float, np.number)):
-            raise TypeError(f"{op}: momentum must be a number (1 / k at batch k averages all), got {momentum!r}")
+        number(op, "momentum", momentum)
         for name, running in (("running_mean", running_mean), ("running_var", running_var)):
             if not unwrap(running).flags.writeable:
                 raise RuntimeError(f"{op}: {name} is updated in place, but its memory is read-only; pass a clone")
@@ -291,6 +291,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
     tensor([[0.6000, 0.8000]])
     """
     _must_be_floating("normalize", input)
+    number("normalize", "eps", eps)
     return input / ops.clamp(ops.norm(input, p, dim, keepdim=True), min=eps)
 
 
@@ -305,6 +306,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     """
     _must_be_floating("cosine_similarity", x1, "x1")
     _must_be_floating("cosine_similarity", x2, "x2")
+    number("cosine_similarity", "eps", eps)
     _must_broadcast("cosine_similarity", "x1", x1, "x2", x2)
     shape = np.broadcast_shapes(x1.shape, x2.shape)
     units = []
@@ -328,26 +330,35 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     >>> minigrad.nn.functional.dropout(x, p=0.5, training=False) is x
     True
     """
-    return _dropout("dropout", input, tuple(input.shape), p, training)
+    return _dropout("dropout", input, p, training)
 
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """`dropout` of whole channels: input (N, C, H, W), or (N, C, L).
 
+    Other inputs (N, C, ...) are taken too, as in PyTorch with a warning; of (N, C) each element is a channel.
     Source: Tompson et al., 2015, "Efficient Object Localization Using Convolutional Networks".
     """
-    if input.ndim not in (3, 4):
+    _must_be_tensors("dropout2d", input=input)
+    if input.ndim < 2:
         raise ValueError(f"dropout2d: input must be (N, C, H, W) or (N, C, L), got shape {tuple(input.shape)}")
-    return _dropout("dropout2d", input, (*input.shape[:2], *(1,) * (input.ndim - 2)), p, training)
+    if input.ndim not in (3, 4):
+        warnings.warn(
+            f"dropout2d: input should be (N, C, H, W) or (N, C, L), got shape {tuple(input.shape)}, whose channels are "
+            "taken to lie in dim 1; dropout zeroes single elements",
+            UserWarning,
+            stacklevel=2,
+        )
+    return _dropout("dropout2d", input, p, training, whole_channels=True)
 
 
-def _dropout(op: str, x: Tensor, shape: tuple[int, ...], p: float, training: bool) -> Tensor:
-    """x times a mask of `shape`, which broadcasts to x's, of 0 and 1 / (1 - p)."""
-    if not 0 <= p <= 1:
-        raise ValueError(f"{op}: p, the probability of dropping, must be between 0 and 1, got {p}")
+def _dropout(op: str, x: Tensor, p: float, training: bool, whole_channels: bool = False) -> Tensor:
+    """x times a mask of 0 and 1 / (1 - p), with a number of its own for each element or each channel."""
+    number(op, "p", p, " in [0, 1]")
     _must_be_floating(op, x)
     if not training or p == 0:
         return x
+    shape = (*x.shape[:2], *(1,) * (x.ndim - 2)) if whole_channels else x.shape
     kept = source(None).random(shape, dtype=np.float32) >= p
     return x * (kept * x.dtype.type(0 if p == 1 else 1 / (1 - p)))
 
@@ -387,7 +398,7 @@ def embedding(
     if weight.ndim != 2:
         raise RuntimeError(f"{op}: weight must be (num_embeddings, embedding_dim), got shape {tuple(weight.shape)}")
     count, width = weight.shape
-    if padding_idx is not None and not -count <= padding_idx < count:
+    if padding_idx is not None and not -count <= whole(op, "padding_idx", padding_idx) < count:
         raise ValueError(f"{op}: padding_idx must be in [{-count}, {count}) for {count} embeddings, got {padding_idx}")
     places = _as_indices(op, "input", input)
     _must_be_in_range(op, "indices", places, count, f"weight has {count} rows")
@@ -406,6 +417,9 @@ def embedding(
 
 def _shorten_rows(op: str, weight: np.ndarray, rows: np.ndarray, max_norm: float, norm_type: float) -> None:
     """Scale the given rows down, in place, to a norm of at most `max_norm`."""
+    number(op, "max_norm", max_norm, finite=False)
+    number(op, "norm_type", norm_type, finite=False)
+    _must_be_floating(op, wrap(weight), "weight")
     if not weight.flags.writeable:
         raise RuntimeError(f"{op}: max_norm changes weight in place, but its memory is read-only; pass a clone")
     sizes = np.linalg.norm(weight[rows], ord=norm_type, axis=1)
@@ -424,6 +438,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     op = "one_hot"
     _must_be_tensors(op, tensor=tensor)
     labels = _as_indices(op, "tensor", tensor)
+    num_classes = whole(op, "num_classes", num_classes)
     if num_classes == -1:
         if labels.size == 0:
             raise RuntimeError(f"{op}: an empty tensor does not say how many classes there are; give num_classes")
@@ -431,7 +446,14 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if num_classes < 1:
         raise RuntimeError(f"{op}: num_classes must be positive, or -1 to be worked out, got {num_classes}")
     _must_be_in_range(op, "classes", labels, num_classes, f"num_classes is {num_classes}")
-    hot = (labels[..., None] == np.arange(num_classes)).astype(np.int64)
+    shape = (*labels.shape, num_classes)
+    try:
+        hot: Any = np.zeros(shape, np.int64)
+    except (MemoryError, ValueError, OverflowError):
+        raise RuntimeError(
+            f"{op}: no memory for a result of shape {shape}; classes are to be numbered from 0 on"
+        ) from None
+    np.put_along_axis(hot, labels[..., None], 1, axis=-1)
     return wrap(hot) if is_tensor(tensor) else hot
 
 
@@ -467,8 +489,9 @@ def cross_entropy(
     tensor([0.3133, 0.6931])
     """
     op = "cross_entropy"
-    check_reduction(op, reduction)
-    check_label_smoothing(op, label_smoothing)
+    choice(op, "reduction", reduction, *REDUCTIONS)
+    number(op, "label_smoothing", label_smoothing, " in [0, 1]")
+    whole(op, "ignore_index", ignore_index)
     classes = _check_classes(op, input, target, weight)
     if target.dtype.kind == "f":
         if ignore_index >= 0:
@@ -506,7 +529,8 @@ def nll_loss(
     tensor(0.7500)
     """
     op = "nll_loss"
-    check_reduction(op, reduction)
+    choice(op, "reduction", reduction, *REDUCTIONS)
+    whole(op, "ignore_index", ignore_index)
     classes = _check_classes(op, input, target, weight)
     labels, kept = _check_labels(op, input, target, ignore_index)
     loss = _pick(input if input.ndim > 1 else ops.reshape(input, 1, classes), labels)
@@ -637,7 +661,7 @@ def binary_cross_entropy(
     tensor([0.6931, 0.0000])
     """
     op = "binary_cross_entropy"
-    check_reduction(op, reduction)
+    choice(op, "reduction", reduction, *REDUCTIONS)
     target = _check_binary(op, input, target, weight=weight)
     p = unwrap(input)
     if not ((p >= 0) & (p <= 1)).all():
@@ -681,7 +705,7 @@ def binary_cross_entropy_with_logits(
     tensor([  0.6931, 100.0000])
     """
     op = "binary_cross_entropy_with_logits"
-    check_reduction(op, reduction)
+    choice(op, "reduction", reduction, *REDUCTIONS)
     target = _check_binary(op, input, target, weight=weight, pos_weight=pos_weight)
     s = softplus(-input, threshold=math.inf)
     loss = (1 - target) * input + (s if pos_weight is None else ((pos_weight - 1) * target + 1) * s)
@@ -719,7 +743,7 @@ def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target
     tensor(0.6931)
     """
     op = "kl_div"
-    check_reduction(op, reduction, KL_REDUCTIONS)
+    choice(op, "reduction", reduction, *KL_REDUCTIONS)
     _must_be_tensors(op, input=input, target=target)
     _must_be_floating(op, input)
     _must_be_floating(op, target, "target")
@@ -773,7 +797,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
     >>> minigrad.nn.functional.smooth_l1_loss(minigrad.tensor([0.5, 3.0]), minigrad.zeros(2), reduction="none")
     tensor([0.1250, 2.5000])
     """
-    check_threshold("smooth_l1_loss", "beta", beta, zero=True)
+    number("smooth_l1_loss", "beta", beta, " >= 0")
     d = _difference("smooth_l1_loss", input, target, reduction)
     return _reduce(_huber(d, beta) / beta if beta > 0 else ops.abs(d), reduction)
 
@@ -787,7 +811,7 @@ def huber_loss(
 
     Shapes that differ are broadcast, with a warning. Source: Huber, 1964.
     """
-    check_threshold("huber_loss", "delta", delta)
+    number("huber_loss", "delta", delta, " > 0")
     d = _difference("huber_loss", input, target, reduction, weight)
     loss = _huber(d, delta)
     return _reduce(loss if weight is None else loss * weight, reduction)
@@ -802,7 +826,7 @@ def _huber(d: Tensor, threshold: float) -> Tensor:
 
 def _difference(op: str, x: Tensor, target: Tensor, reduction: str, weight: Tensor | None = None) -> Tensor:
     """x - target, once the arguments of a regression loss are checked."""
-    check_reduction(op, reduction)
+    choice(op, "reduction", reduction, *REDUCTIONS)
     _must_be_tensors(op, input=x, target=target)
     if weight is not None:
         _must_be_tensors(op, weight=weight)
@@ -823,9 +847,6 @@ def _difference(op: str, x: Tensor, target: Tensor, reduction: str, weight: Tens
 
 # --------------------------------------------------------------------------------- reductions and checks
 
-REDUCTIONS = ("none", "mean", "sum")
-KL_REDUCTIONS = (*REDUCTIONS, "batchmean")
-
 
 def _reduce(loss: Tensor, reduction: str) -> Tensor:
     """The losses, or their mean or sum."""
@@ -840,25 +861,6 @@ def _reduce_weighted(loss: Tensor, weight: Tensor | None, reduction: str) -> Ten
         return _reduce(loss, reduction)
     loss = loss * weight
     return ops.sum(loss) / ops.sum(weight) if reduction == "mean" else _reduce(loss, reduction)
-
-
-def check_reduction(op: str, reduction: str, allowed: Sequence[str] = REDUCTIONS) -> None:
-    """ValueError unless `reduction` is one of those allowed."""
-    if reduction not in allowed:
-        names = ", ".join(f'"{name}"' for name in allowed)
-        raise ValueError(f"{op}: reduction must be one of {names}, got {reduction!r}")
-
-
-def check_label_smoothing(op: str, label_smoothing: float) -> None:
-    """ValueError unless it is a share."""
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"{op}: label_smoothing must be between 0 and 1, got {label_smoothing}")
-
-
-def check_threshold(op: str, name: str, value: float, zero: bool = False) -> None:
-    """ValueError unless `value` is positive, or zero where that is allowed."""
-    if not (value > 0 or (zero and value == 0)):
-        raise ValueError(f"{op}: {name} must {'not be negative' if zero else 'be positive'}, got {value}")
 
 
 def _must_be_tensors(op: str, **operands: Any) -> None:

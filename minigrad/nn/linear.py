@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..checks import whole
 from ..creation import empty
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .checks import count
 from .module import Module
 from .parameter import Parameter
 
@@ -19,7 +19,7 @@ __all__ = ["Linear"]
 class Linear(Module):
     """y = x weight^T + bias, over the last dimension of x.
 
-    in_features, out_features : the last size of the input, and of the output
+    in_features, out_features : the last size of the input, and of the output; either may be 0
     bias                      : add a bias
 
     weight (out_features, in_features) and bias (out_features,) start uniform in ±1/sqrt(in_features).
@@ -37,17 +37,18 @@ class Linear(Module):
         self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
     ) -> None:
         super().__init__()
-        self.in_features = count("Linear", "in_features", in_features)
-        self.out_features = count("Linear", "out_features", out_features)
+        self.in_features = whole("Linear", "in_features", in_features, " >= 0")
+        self.out_features = whole("Linear", "out_features", out_features, " >= 0")
         self.weight = Parameter(empty(self.out_features, self.in_features, device=device, dtype=dtype))
         self.register_parameter("bias", Parameter(empty(self.out_features, dtype=dtype)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw the weights, and the bias, anew."""
-        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.weight.numel():
+            init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
-            bound = 1 / math.sqrt(self.in_features)
+            bound = 1 / math.sqrt(self.in_features) if self.in_features else 0
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input: Tensor) -> Tensor:

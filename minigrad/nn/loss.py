@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..checks import choice, number, whole
 from ..tensor import Tensor
 from . import functional as F
+from .checks import KL_REDUCTIONS, REDUCTIONS
 from .module import Module
 
 __all__ = [
@@ -28,12 +30,11 @@ __all__ = [
 class _Loss(Module):
     """A module that remembers how to reduce; the repr shows the options that differ from their defaults."""
 
-    reductions: Sequence[str] = F.REDUCTIONS
+    reductions: Sequence[str] = REDUCTIONS
 
     def __init__(self, reduction: str) -> None:
         super().__init__()
-        F.check_reduction(type(self).__name__, reduction, self.reductions)
-        self.reduction = reduction
+        self.reduction = choice(type(self).__name__, "reduction", reduction, *self.reductions)
 
     def extra_repr(self) -> str:
         return _differences(reduction=(self.reduction, "mean"))
@@ -68,10 +69,9 @@ class CrossEntropyLoss(_Loss):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(reduction)
-        F.check_label_smoothing("CrossEntropyLoss", label_smoothing)
         self.register_buffer("weight", weight)
-        self.ignore_index = ignore_index
-        self.label_smoothing = label_smoothing
+        self.ignore_index = whole("CrossEntropyLoss", "ignore_index", ignore_index)
+        self.label_smoothing = number("CrossEntropyLoss", "label_smoothing", label_smoothing, " in [0, 1]")
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.cross_entropy(
@@ -105,7 +105,7 @@ class NLLLoss(_Loss):
     def __init__(self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean") -> None:
         super().__init__(reduction)
         self.register_buffer("weight", weight)
-        self.ignore_index = ignore_index
+        self.ignore_index = whole("NLLLoss", "ignore_index", ignore_index)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.nll_loss(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
@@ -154,8 +154,7 @@ class SmoothL1Loss(_Loss):
 
     def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction)
-        F.check_threshold("SmoothL1Loss", "beta", beta, zero=True)
-        self.beta = beta
+        self.beta = number("SmoothL1Loss", "beta", beta, " >= 0")
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
@@ -174,8 +173,7 @@ class HuberLoss(_Loss):
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction)
-        F.check_threshold("HuberLoss", "delta", delta)
-        self.delta = delta
+        self.delta = number("HuberLoss", "delta", delta, " > 0")
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.huber_loss(input, target, self.reduction, self.delta)
@@ -238,7 +236,7 @@ class KLDivLoss(_Loss):
     tensor(0.6931)
     """
 
-    reductions = F.KL_REDUCTIONS
+    reductions = KL_REDUCTIONS
 
     def __init__(self, *, reduction: str = "mean", log_target: bool = False) -> None:
         super().__init__(reduction)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..checks import whole
 from ..ops.conv import Size, sizes
 from ..tensor import Tensor
 from . import functional as F
@@ -99,8 +100,8 @@ class AvgPool2d(Module):
     ) -> None:
         super().__init__()
         _check_window("AvgPool2d", kernel_size, stride, padding)
-        if divisor_override == 0:
-            raise ValueError("AvgPool2d: divisor_override must not be zero")
+        if divisor_override is not None:
+            whole("AvgPool2d", "divisor_override", divisor_override, " != 0")
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding, self.ceil_mode = padding, ceil_mode

@@ -154,3 +154,22 @@ def test_resetting(backend, rng):
 def test_affine_and_bias():
     assert [name for name, _ in nn.BatchNorm1d(2, bias=False).named_parameters()] == ["weight"]
     assert not list(nn.BatchNorm1d(2, affine=False).parameters())
+
+
+def test_a_read_only_count_is_found_before_the_statistics_move(backend, rng):
+    layer = nn.BatchNorm1d(3)
+    layer.num_batches_tracked = minigrad.from_numpy(np.broadcast_to(np.int64(0), ()))
+    with pytest.raises(RuntimeError, match=r"BatchNorm1d: num_batches_tracked .*read-only"):
+        layer(minigrad.tensor(rng.standard_normal((4, 3)), dtype=minigrad.float32))
+    assert layer.running_mean.tolist() == [0, 0, 0] and layer.running_var.tolist() == [1, 1, 1]
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("momentum", [1.5, -0.5])
+def test_any_momentum_is_taken_as_in_pytorch(momentum, backend, rng):
+    torch = pytest.importorskip("torch")
+    x = rng.standard_normal((5, 3))
+    ours, theirs = nn.BatchNorm1d(3, momentum=momentum).double(), torch.nn.BatchNorm1d(3, momentum=momentum).double()
+    ours(minigrad.tensor(x)), theirs(torch.tensor(x))
+    np.testing.assert_allclose(ours.running_mean.numpy(), theirs.running_mean.numpy(), rtol=1e-10)
+    np.testing.assert_allclose(ours.running_var.numpy(), theirs.running_var.numpy(), rtol=1e-10)

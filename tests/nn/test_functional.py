@@ -222,8 +222,20 @@ def test_batch_norm_carries_nan(backend):
         ({"running_var": None}, ValueError, "running_mean and running_var belong together"),
         ({"running_mean": None, "running_var": None, "training": False}, RuntimeError, "must be given when training"),
         ({"momentum": None}, TypeError, "momentum must be a number"),
-        ({"eps": 0.0}, ValueError, "eps must be positive"),
-        ({"eps": -1.0, "training": False}, ValueError, "eps must be positive .*got -1.0"),
+        ({"eps": 0.0}, ValueError, "eps must be a finite number > 0, got eps=0.0"),
+        ({"eps": float("nan")}, ValueError, "eps must be a finite number > 0, got eps=nan"),
+        ({"eps": "a"}, TypeError, "eps must be a number > 0, got eps='a'"),
+        (
+            {"running_mean": minigrad.zeros(3, dtype=minigrad.int64)},
+            RuntimeError,
+            "running_mean must be floating, got int64",
+        ),
+        (
+            {"running_var": minigrad.ones(3, dtype=minigrad.int64), "training": False},
+            RuntimeError,
+            "running_var must be floating, got int64",
+        ),
+        ({"eps": -1.0, "training": False}, ValueError, "eps must be a finite number >= 0, got eps=-1.0"),
         ({"input": [[1.0, 2.0]]}, TypeError, "input must be a Tensor, got list"),
         ({"bias": [1.0]}, TypeError, "bias must be a Tensor, got list"),
     ],
@@ -325,7 +337,7 @@ def test_dropout2d_drops_whole_channels(shape):
 @pytest.mark.parametrize("p", [-0.1, 1.5, nan])
 @pytest.mark.parametrize("name", ["dropout", "dropout2d"])
 def test_dropout_refuses_what_is_no_probability(name, p):
-    with pytest.raises(ValueError, match=rf"^{name}: p, the probability of dropping, must be between 0 and 1, got {p}"):
+    with pytest.raises(ValueError, match=rf"^{name}: p must be a finite number in \[0, 1\], got p={p}"):
         getattr(F, name)(minigrad.ones(1, 1, 1), p=p)
 
 
@@ -635,7 +647,7 @@ def test_no_examples_at_all(name, backend):
         ((), 0, {}, ValueError, "input must be (N, C), (N, C, d1, ...) or (C,), got a 0-d tensor"),
         ((2, 3), [True, False], {}, RuntimeError, "target must hold integers, got bool; use target.long()"),
         ((2, 3), [0, 1], {"weight": (2,)}, RuntimeError, "each of the 3 classes of input, of shape (2, 3): shape (3,)"),
-        ((2, 3), [0, 1], {"reduction": "avg"}, ValueError, '"none", "mean", "sum", got \'avg\''),
+        ((2, 3), [0, 1], {"reduction": "avg"}, ValueError, '"none" or "mean" or "sum", got reduction=\'avg\''),
     ],
 )
 @pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
@@ -648,7 +660,9 @@ def test_classification_losses_refuse(name, shape, target, options, error, text)
 @pytest.mark.parametrize(
     ("target", "options", "error", "text"),
     [
-        ((2, 3), {"label_smoothing": 1.5}, ValueError, "label_smoothing must be between 0 and 1, got 1.5"),
+        ((2, 3), {"label_smoothing": 1.5}, ValueError, "must be a finite number in [0, 1], got label_smoothing=1.5"),
+        ((2, 3), {"label_smoothing": "a"}, TypeError, "label_smoothing must be a number in [0, 1]"),
+        ((2, 3), {"ignore_index": "a"}, TypeError, "ignore_index must be an int, got ignore_index='a'"),
         ((2, 3), {"ignore_index": 1}, RuntimeError, "ignore_index=1 means nothing to class probabilities"),
         ((3, 3), {}, ValueError, "in the shape of input, (2, 3), got (3, 3)"),
         ((2,), {}, ValueError, "(2, 3), got (2,); class indices must be of integers: use target.long()"),
@@ -758,9 +772,9 @@ def test_shapes_that_differ_are_broadcast_with_a_warning(name, rng):
 
 @pytest.mark.parametrize(("name", "option", "value"), [("smooth_l1_loss", "beta", -1), ("huber_loss", "delta", 0)])
 def test_thresholds_are_checked(name, option, value):
-    with pytest.raises(ValueError, match=f"^{name}: {option} must .*, got {value}"):
+    with pytest.raises(ValueError, match=f"^{name}: {option} must .*, got {option}={value}"):
         getattr(F, name)(minigrad.zeros(2), minigrad.zeros(2), **{option: value})
-    with pytest.raises(ValueError, match=f"^{name}: {option} must .*, got nan"):
+    with pytest.raises(ValueError, match=f"^{name}: {option} must .*, got {option}=nan"):
         getattr(F, name)(minigrad.zeros(2), minigrad.zeros(2), **{option: nan})
 
 
@@ -834,7 +848,7 @@ def test_binary_losses_refuse(name):
         f(half, minigrad.ones(3))
     with pytest.raises(RuntimeError, match=rf"^{name}: weight of shape \(2,\) and target of shape \(2, 3\) do not"):
         f(half, half, minigrad.ones(2))
-    with pytest.raises(ValueError, match=f"^{name}: reduction must be one of"):
+    with pytest.raises(ValueError, match=f'^{name}: reduction must be "none" or "mean" or "sum", got'):
         f(half, half, reduction="batchmean")
 
 
@@ -875,7 +889,7 @@ def test_kl_div_warns_of_mean():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         F.kl_div(x, x, reduction="batchmean")
-    with pytest.raises(ValueError, match="kl_div: reduction must be one of"):
+    with pytest.raises(ValueError, match=r'kl_div: reduction must be .* or "batchmean", got'):
         F.kl_div(x, x, reduction="max")
     with pytest.raises(RuntimeError, match=r"^kl_div: target must be floating, got int64"):
         F.kl_div(x, x.long(), reduction="sum")
@@ -1121,3 +1135,50 @@ def test_signatures_are_pytorch_s():
         assert [(p.name, p.default) for p in ours] == [
             (p.name, p.default) for p in expected if p.name not in left_out
         ], name
+
+
+X = minigrad.zeros(2, 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda: F.dropout([1.0]), TypeError, "dropout: input must be a Tensor, got list"),
+        (lambda: F.dropout(X, "a"), TypeError, "dropout: p must be a number in [0, 1], got p='a'"),
+        (lambda: F.dropout(X, True), TypeError, "dropout: p must be a number in [0, 1], got p=True"),
+        (lambda: F.dropout2d([1.0]), TypeError, "dropout2d: input must be a Tensor, got list"),
+        (lambda: F.dropout2d(X[0]), ValueError, "dropout2d: input must be (N, C, H, W) or (N, C, L), got shape (3,)"),
+        (lambda: F.softmax([1.0, 2.0]), TypeError, "softmax: input must be a Tensor, got list"),
+        (lambda: F.log_softmax([1.0, 2.0]), TypeError, "log_softmax: input must be a Tensor, got list"),
+        (lambda: F.normalize(X, eps="a"), TypeError, "normalize: eps must be a number, got eps='a'"),
+        (lambda: F.cosine_similarity(X, X, eps="a"), TypeError, "cosine_similarity: eps must be a number"),
+        (lambda: F.huber_loss(X, X, delta="a"), TypeError, "huber_loss: delta must be a number > 0, got delta='a'"),
+        (lambda: F.nll_loss(X, X, ignore_index=1.5), TypeError, "nll_loss: ignore_index must be an int"),
+        (lambda: F.one_hot(X.long(), 2.5), TypeError, "one_hot: num_classes must be an int, got num_classes=2.5"),
+        (lambda: F.one_hot(minigrad.tensor([2**62])), RuntimeError, "one_hot: no memory for a result of shape (1, 46"),
+        (lambda: F.embedding(X.long(), X, max_norm="a"), TypeError, "embedding: max_norm must be a number"),
+        (lambda: F.embedding(X.long(), X, max_norm=1, norm_type="a"), TypeError, "embedding: norm_type must be"),
+        (lambda: F.embedding(X.long(), X.long(), max_norm=1), RuntimeError, "embedding: weight must be floating"),
+        (lambda: F.embedding(X.long(), X, padding_idx="a"), TypeError, "embedding: padding_idx must be an int"),
+        (lambda: F.avg_pool2d(X[None], 1, divisor_override=2.5), TypeError, "avg_pool2d: divisor_override must be an"),
+        (lambda: F.avg_pool2d(X[None], 1, divisor_override=0), ValueError, "avg_pool2d: divisor_override must be an"),
+    ],
+)
+def test_bad_options_are_named(call, error, text):
+    with pytest.raises(error, match=f"^{re.escape(text)}"):
+        call()
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (3, 2, 2, 2, 2)])
+def test_dropout2d_of_other_inputs_warns(shape):
+    x = minigrad.ones(shape)
+    with pytest.warns(UserWarning, match=re.escape(f"got shape {shape}")):
+        assert F.dropout2d(x, 0.5, training=False) is x
+    with pytest.warns(UserWarning):
+        y = F.dropout2d(x, 0.5).numpy().reshape(*shape[:2], -1)
+    assert set(y.flat) == {0, 2} and (y == y[:, :, :1]).all(), "whole channels"
+
+
+def test_one_hot_of_a_scalar_and_of_nothing():
+    assert F.one_hot(minigrad.tensor(1), 3).tolist() == [0, 1, 0]
+    assert F.one_hot(minigrad.zeros(0, dtype=minigrad.int64), 3).shape == (0, 3)

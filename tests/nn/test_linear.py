@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 
 import minigrad
 from minigrad import nn
@@ -34,3 +35,11 @@ def test_arrays_are_taken_too():
 def test_integer_sizes_of_numpy():
     layer = nn.Linear(np.int64(math.prod((2, 3))), np.int32(2))
     assert layer.weight.shape == (2, 6) and repr(layer) == "Linear(in_features=6, out_features=2, bias=True)"
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_size_of_zero(bias, backend):
+    layer = nn.Linear(4, 0, bias=bias)
+    assert layer(minigrad.ones(2, 4)).shape == (2, 0) and layer.weight.shape == (0, 4)
+    layer = nn.Linear(0, 3, bias=bias)
+    assert layer(minigrad.ones(2, 0)).tolist() == [[0, 0, 0]] * 2

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ...ops import cat
 from ...tensor import Tensor
+from ..checks import tensors
 
 __all__ = ["parameters_to_vector", "vector_to_parameters"]
 
@@ -18,7 +19,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     >>> minigrad.nn.utils.parameters_to_vector(layer.parameters()).shape
     (9,)
     """
-    return cat([p.reshape(-1) for p in parameters])
+    return cat([p.reshape(-1) for p in tensors("parameters_to_vector", parameters)])
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
@@ -28,7 +29,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """
     if not isinstance(vec, Tensor):
         raise TypeError(f"vector_to_parameters: vec must be a Tensor, got {type(vec).__name__}")
-    listed = list(parameters)
+    listed = tensors("vector_to_parameters", parameters)
     needed = sum(p.numel() for p in listed)
     if vec.shape != (needed,):
         raise RuntimeError(f"vector_to_parameters: the parameters need a vector of shape ({needed},), got {vec.shape}")

@@ -78,15 +78,45 @@ def test_bad_calls():
     p = nn.Parameter(minigrad.zeros(2))
     p.grad = minigrad.ones(2)
     for call, error, text in (
-        (lambda: clip_grad_norm_([p], -1), ValueError, "clip_grad_norm_: max_norm .* got -1"),
+        (lambda: clip_grad_norm_([p], -1), ValueError, "clip_grad_norm_: max_norm .* got max_norm=-1"),
         (lambda: clip_grad_norm_([p], math.nan), ValueError, "nan"),
+        (lambda: clip_grad_norm_([p], "1"), TypeError, "clip_grad_norm_: max_norm must be a number >= 0, got .*'1'"),
+        (lambda: clip_grad_norm_([p], 1, "x"), ValueError, "clip_grad_norm_: norm_type must be .*'x'"),
+        (lambda: clip_grad_norm_(nn.Linear(1, 1), 1), TypeError, "clip_grad_norm_: .* got Linear"),
         (lambda: clip_grad_norm_([p, 3], 1), TypeError, "clip_grad_norm_: .* got int"),
-        (lambda: clip_grad_value_([p], -1), ValueError, "clip_grad_value_: clip_value .* got -1"),
+        (lambda: clip_grad_value_([p], -1), ValueError, "clip_grad_value_: clip_value .* got clip_value=-1"),
         (lambda: clip_grad_value_([[p]], 1), TypeError, "clip_grad_value_: .* got list"),
     ):
         with pytest.raises(error, match=text):
             call()
         assert p.grad.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("clip", [clip_grad_norm_, clip_grad_value_])
+def test_a_read_only_gradient_is_found_before_any_is_changed(clip):
+    ps = [nn.Parameter(minigrad.zeros(2)) for _ in range(2)]
+    ps[0].grad = minigrad.ones(2)
+    ps[1].grad = minigrad.from_numpy(np.broadcast_to(np.float32(1), (2,)))
+    with pytest.raises(RuntimeError, match=rf"{clip.__name__}: .*shape \(2,\) is read-only, .*clone\(\)"):
+        clip(ps, 0.5)
+    assert ps[0].grad.tolist() == [1, 1]
+
+
+def test_norms_of_float16_are_taken_in_float32():
+    p = nn.Parameter(minigrad.zeros(100, dtype=minigrad.float16))
+    p.grad = minigrad.full((100,), 1000.0, dtype=minigrad.float16)
+    total = clip_grad_norm_([p], 10.0)
+    assert total.dtype == minigrad.float16 and total.item() == 10000
+    np.testing.assert_allclose(p.grad.numpy(), 1, rtol=1e-3)
+    p.grad = minigrad.full((100,), 60000.0, dtype=minigrad.float16)  # the norm is no float16, but the result is right
+    clip_grad_norm_([p], 10.0, error_if_nonfinite=True)
+    np.testing.assert_allclose(p.grad.numpy(), 1, rtol=1e-3)
+
+
+def test_a_norm_type_may_be_spelled():
+    p = nn.Parameter(minigrad.zeros(2))
+    p.grad = minigrad.tensor([3.0, -4.0])
+    assert clip_grad_norm_([p], 2.0, "inf").item() == 4 and p.grad.tolist() == pytest.approx([1.5, -2])
 
 
 @pytest.mark.reference

@@ -40,4 +40,8 @@ def test_a_wrong_size_changes_nothing():
             vector_to_parameters(wrong, net.parameters())
     with pytest.raises(TypeError, match="list"):
         vector_to_parameters([1.0] * 11, net.parameters())
+    for convert in (parameters_to_vector, lambda parameters: vector_to_parameters(before, parameters)):
+        for wrong in (net, nn.Linear(2, 3), None):
+            with pytest.raises(TypeError, match=r"parameters.*: parameters must be Tensors, such as"):
+                convert(wrong)
     assert minigrad.equal(parameters_to_vector(net.parameters()), before)
