@@ -150,6 +150,14 @@ def test_every_file_says_what_it_is_about(path):
 
 
 @each_file
+def test_docstrings_list_arguments_in_one_way(path):
+    """As aligned lines `name : text`, and errors in sentences."""
+    documented = statements(TREES[path], ast.Module, ast.ClassDef, ast.FunctionDef)
+    sections = [line for node in documented for line in (ast.get_docstring(node) or "").splitlines()]
+    assert not {"Args:", "Arguments:", "Parameters:", "Returns:", "Raises:"} & {line.strip() for line in sections}
+
+
+@each_file
 def test_lines_are_at_most_120_columns(path):
     long = [i for i, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if len(line) > 120]
     assert not long

@@ -79,8 +79,7 @@ class IterableDataset(Dataset[T_co], Iterable[T_co]):
 class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Tensors of one length, whose rows i together are sample i.
 
-    Args:
-        tensors: Tensors, or arrays, which are wrapped without copying.
+    tensors : Tensors, or arrays, which are wrapped without copying.
 
     Raises ValueError for no tensor, a 0-d one or different lengths; TypeError for what is neither.
 
@@ -234,11 +233,10 @@ def random_split(
 ) -> list[Subset[T]]:
     """Share out the samples at random among subsets.
 
-    Args:
-        dataset: what to split.
-        lengths: how many samples each subset gets, together all of them; or fractions that sum to 1. Of a
-            fraction the whole samples count, and those left go one each to the first subsets.
-        generator: the only source of randomness; `minigrad.default_generator` unless told.
+    dataset   : what to split.
+    lengths   : how many samples each subset gets, together all of them; or fractions that sum to 1. Of a fraction the
+                whole samples count, and those left go one each to the first subsets.
+    generator : the only source of randomness; `minigrad.default_generator` unless told.
 
     Raises ValueError if the lengths do not add up to the dataset's. Warns if fractions leave a subset empty.
 

@@ -50,16 +50,14 @@ def read_idx(
     The file is not trusted. It is read in pieces, never past the size its header states, and memory grows
     with the bytes that are really there, not with those a header promises.
 
-    Args:
-        path: the file (or a resource of a package, as `importlib.resources.files` finds it).
-        sha256: the SHA-256 that the unpacked bytes must have, in hexadecimal.
-        max_unpacked: the most bytes that the values of a gzipped file may take, 1 GiB unless told. A few
-            kilobytes can unpack to gigabytes, so the size of the file does not bound them.
+    path         : the file (or a resource of a package, as `importlib.resources.files` finds it).
+    sha256       : the SHA-256 that the unpacked bytes must have, in hexadecimal.
+    max_unpacked : the most bytes that the values of a gzipped file may take, 1 GiB unless told. A few kilobytes can
+                   unpack to gigabytes, so the size of the file does not bound them.
 
-    Raises:
-        DataError: the file cannot be read, is no IDX file, is damaged, is shorter or longer than its header
-            says, unpacks to more than `max_unpacked`, or does not match `sha256`.
-        FileNotFoundError: there is no such file.
+    Raises FileNotFoundError if there is no such file; DataError for one that cannot be read, is no IDX file, is
+    damaged, is shorter or longer than its header says, unpacks to more than `max_unpacked`, or does not match `sha256`;
+    TypeError for what is no path.
 
     Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits", "The IDX file format".
 

@@ -27,27 +27,26 @@ class DataLoader(Generic[T_co]):
     dataset of yours: see `minigrad.data.batching`) and `collate_fn` is the default, with the same result as sample
     by sample. Batches never share memory with the dataset.
 
-    Args:
-        dataset: anything with `len(dataset)` and `dataset[i]`, or an IterableDataset.
-        batch_size: samples a batch; None turns batching off and gives each sample as it is, its arrays as
-            Tensors.
-        shuffle: a new random order each epoch.
-        sampler: the indices of an epoch, in order: any iterable. In place of `shuffle`.
-        batch_sampler: the lists of indices, one a batch: any iterable. In place of `batch_size`, `shuffle`,
-            `sampler` and `drop_last`.
-        num_workers: 0. Samples are loaded in this process: whole batches are gathered at once, which leaves
-            nothing for other processes to win.
-        collate_fn: makes a batch of a list of samples.
-        pin_memory: no effect, as there is no device to copy to.
-        drop_last: leave out a last batch that is smaller.
-        timeout: 0, as there are no workers to wait for.
-        worker_init_fn: never called, as there are no workers.
-        multiprocessing_context: None, as there are no workers.
-        generator: the only source of randomness when shuffling; `minigrad.default_generator` unless told.
-        prefetch_factor: None, as there are no workers.
-        persistent_workers: False, as there are no workers.
-        pin_memory_device: no effect.
-        in_order: no effect; batches always come in order.
+    dataset                 : anything with `len(dataset)` and `dataset[i]`, or an IterableDataset.
+    batch_size              : samples a batch; None turns batching off and gives each sample as it is, its arrays as
+                              Tensors.
+    shuffle                 : a new random order each epoch.
+    sampler                 : the indices of an epoch, in order: any iterable. In place of `shuffle`.
+    batch_sampler           : the lists of indices, one a batch: any iterable. In place of `batch_size`, `shuffle`,
+                              `sampler` and `drop_last`.
+    num_workers             : 0. Samples are loaded in this process: whole batches are gathered at once, which leaves
+                              nothing for other processes to win.
+    collate_fn              : makes a batch of a list of samples.
+    pin_memory              : no effect, as there is no device to copy to.
+    drop_last               : leave out a last batch that is smaller.
+    timeout                 : 0, as there are no workers to wait for.
+    worker_init_fn          : never called, as there are no workers.
+    multiprocessing_context : None, as there are no workers.
+    generator               : the only source of randomness when shuffling; `minigrad.default_generator` unless told.
+    prefetch_factor         : None, as there are no workers.
+    persistent_workers      : False, as there are no workers.
+    pin_memory_device       : no effect.
+    in_order                : no effect; batches always come in order.
 
     Raises ValueError for options that exclude each other or that need workers, TypeError for a `shuffle` or `drop_last`
     that is not True or False.

@@ -36,27 +36,26 @@ class MNIST(Dataset[tuple[Any, Any]]):
     is the same.) Where the transforms have a batch form, as those of `minigrad.data.transforms`, a DataLoader
     gathers and transforms whole batches at once.
 
-    Args:
-        root: None for the files in the package. Else a folder with files of the same four names and layout,
-            for example Fashion-MNIST or KMNIST: in `root` itself, in `root/MNIST/raw` (where torchvision puts
-            them; MNIST stands for the name of the class) or in `root/raw`; gzipped or not;
-            "train-images.idx3-ubyte" does for "train-images-idx3-ubyte".
-        train: the training files or the test files.
-        transform: applied to each image.
-        target_transform: applied to each label.
-        download: put the four files into `root/MNIST/raw` unless `root` has them. They come from the package:
-            nothing is ever downloaded, so a subclass for other data cannot have them put there.
+    root             : None for the files in the package. Else a folder with files of the same four names and layout,
+                       for example Fashion-MNIST or KMNIST: in `root` itself, in `root/MNIST/raw` (where torchvision
+                       puts them; MNIST stands for the name of the class) or in `root/raw`; gzipped or not;
+                       "train-images.idx3-ubyte" does for "train-images-idx3-ubyte".
+    train            : the training files or the test files.
+    transform        : applied to each image.
+    target_transform : applied to each label.
+    download         : put the four files into `root/MNIST/raw` unless `root` has them. They come from the package:
+                       nothing is ever downloaded, so a subclass for other data cannot have them put there.
 
     Attributes:
-        data: the images, a uint8 Tensor (N, height, width).
-        targets: the labels, an int64 Tensor (N,).
-        classes: the name of each label; a subclass for other data can set its own.
-        source: where the data came from, in words.
 
-    Raises:
-        FileNotFoundError: `root` has no such files; the text says where they were looked for.
-        DataError: a file is damaged, is no IDX file of uint8 images or labels, the numbers of images and
-            labels differ, or a label is out of range; the text names the file.
+    data    : the images, a uint8 Tensor (N, height, width).
+    targets : the labels, an int64 Tensor (N,).
+    classes : the name of each label; a subclass for other data can set its own.
+    source  : where the data came from, in words.
+
+    Raises FileNotFoundError if `root` has no such files, with where they were looked for; DataError, with the name of
+    the file, for one that is damaged or no IDX file of uint8 images or labels, for numbers of images and labels that
+    differ, and for a label out of range.
 
     Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
 

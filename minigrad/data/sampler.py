@@ -67,12 +67,11 @@ class SequentialSampler(Sampler[int]):
 class RandomSampler(Sampler[int]):
     """Indices in random order, a new one each time it is iterated.
 
-    Args:
-        data_source: what has the length to sample from.
-        replacement: draw each index independently, so that some come twice and others not at all.
-        num_samples: how many to draw; the length of `data_source` unless told. Without replacement more than
-            that are drawn as whole shuffles, one after another.
-        generator: the only source of randomness; `minigrad.default_generator` unless told.
+    data_source : what has the length to sample from.
+    replacement : draw each index independently, so that some come twice and others not at all.
+    num_samples : how many to draw; the length of `data_source` unless told. Without replacement more than that are
+                  drawn as whole shuffles, one after another.
+    generator   : the only source of randomness; `minigrad.default_generator` unless told.
 
     >>> import minigrad
     >>> from minigrad.data import RandomSampler
@@ -148,12 +147,11 @@ class WeightedRandomSampler(Sampler[int]):
 
     For data of unequal classes: give each sample one over the size of its class.
 
-    Args:
-        weights: one finite weight >= 0 a sample; they need not sum to one.
-        num_samples: how many to draw.
-        replacement: whether an index may be drawn again. Without, at least `num_samples` weights must be
-            positive, and each draw is among the indices left.
-        generator: the only source of randomness; `minigrad.default_generator` unless told.
+    weights     : one finite weight >= 0 a sample; they need not sum to one.
+    num_samples : how many to draw.
+    replacement : whether an index may be drawn again. Without, at least `num_samples` weights must be positive, and
+                  each draw is among the indices left.
+    generator   : the only source of randomness; `minigrad.default_generator` unless told.
 
     Source, without replacement: Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006
     (the smallest of exponential times with rates `weights`).
@@ -209,10 +207,9 @@ class WeightedRandomSampler(Sampler[int]):
 class BatchSampler(Sampler[list[int]]):
     """Lists of `batch_size` indices of another sampler.
 
-    Args:
-        sampler: any iterable of indices.
-        batch_size: how many a list has.
-        drop_last: leave out a last list that is shorter.
+    sampler    : any iterable of indices.
+    batch_size : how many a list has.
+    drop_last  : leave out a last list that is shorter.
 
     >>> from minigrad.data import BatchSampler
     >>> list(BatchSampler(range(5), batch_size=2, drop_last=False))

@@ -91,8 +91,7 @@ class ToTensor:
 class Normalize:
     """Each channel c of a float image (C, H, W) as (image[c] - mean[c]) / std[c].
 
-    Args:
-        mean, std: one number a channel, or one for all of them.
+    mean, std : one number a channel, or one for all of them.
 
     Raises ValueError for a std of 0, for numbers of channels that differ, and for an image of other
     dimensions; TypeError for an image that is not floating (ToTensor makes it so).
@@ -140,10 +139,9 @@ class Normalize:
 class Lambda:
     """A function of yours as a transform.
 
-    Args:
-        lambd: takes one image.
-        batch: takes images with a first dimension N, and gives what N calls of `lambd` stacked would. Without
-            it samples are transformed one by one.
+    lambd : takes one image.
+    batch : takes images with a first dimension N, and gives what N calls of `lambd` stacked would. Without it samples
+            are transformed one by one.
 
     >>> import minigrad
     >>> from minigrad.data.transforms import Lambda

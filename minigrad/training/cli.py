@@ -65,9 +65,8 @@ def positive(text: str) -> float:
 def fail(reason: object, code: int = 2) -> NoReturn:
     """End the program with one line on standard error and an exit code, 2 being that of wrong options.
 
-    Args:
-        reason: a text, or an exception, whose text is taken.
-        code: the exit code.
+    reason : a text, or an exception, whose text is taken.
+    code   : the exit code.
     """
     if isinstance(reason, BrokenPipeError):
         raise reason  # no mistake of the user's: `run` ends it in silence

@@ -28,12 +28,11 @@ def train_epoch(
 ) -> Metrics:
     """Train on every batch once, in training mode.
 
-    Args:
-        model: gives the scores (N, C) of a batch of inputs.
-        loader: gives pairs of inputs and targets (N,).
-        loss_fn: `loss_fn(scores, targets)`, the mean over the batch.
-        optimizer: takes a step after each batch.
-        on_batch: called after each step with the metrics so far.
+    model     : gives the scores (N, C) of a batch of inputs.
+    loader    : gives pairs of inputs and targets (N,).
+    loss_fn   : `loss_fn(scores, targets)`, the mean over the batch.
+    optimizer : takes a step after each batch.
+    on_batch  : called after each step with the metrics so far.
 
     Returns the running metrics: each batch counts with its loss and accuracy before its own step.
 

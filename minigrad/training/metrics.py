@@ -46,9 +46,8 @@ class Mean:
 def accuracy(output: Any, target: Any) -> float:
     """The fraction, from 0 to 1, of examples whose largest output is that of the right class.
 
-    Args:
-        output: a score for each class, Tensor or array (N, C); the first of equal ones counts as the largest.
-        target: the right classes, integers (N,).
+    output : a score for each class, Tensor or array (N, C); the first of equal ones counts as the largest.
+    target : the right classes, integers (N,).
 
     Raises ValueError for other shapes or no example, TypeError for targets that are not integers.
 

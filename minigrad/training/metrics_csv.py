@@ -24,8 +24,7 @@ class MetricsCSV(Callback):
     Accuracies are fractions; all digits are kept, seconds to the millisecond. The file is written anew each
     time, atomically, so it is always whole, and right when a run is taken up again.
 
-    Args:
-        path: the file.
+    path : the file.
 
     >>> import pathlib, tempfile
     >>> from minigrad.training import EpochRecord, MetricsCSV

@@ -15,10 +15,9 @@ __all__ = ["plot_curves"]
 def plot_curves(history: Sequence[EpochRecord], path: str | os.PathLike[str], title: str = "") -> None:
     """Draw loss and accuracy over the epochs, training and validation, as a PNG file.
 
-    Args:
-        history: one record or more.
-        path: the file.
-        title: a line above the picture.
+    history : one record or more.
+    path    : the file.
+    title   : a line above the picture.
 
     Raises ImportError, which names what to install, without matplotlib, and ValueError for an empty history.
     """

@@ -22,9 +22,8 @@ class Progress(Callback):
     On a terminal, where tqdm is installed, it is a bar, which is gone when the epoch's row is printed. In a pipe,
     a file or without tqdm it is a plain line at most every `seconds`, so a fast epoch prints none.
 
-    Args:
-        stream: where to; standard error unless told, so that standard output has the table alone.
-        seconds: the time between plain lines.
+    stream  : where to; standard error unless told, so that standard output has the table alone.
+    seconds : the time between plain lines.
 
     Give it to the Trainer before what prints when an epoch ends.
     """

@@ -69,9 +69,8 @@ def summarize(model: Module, *inputs: Any) -> ModelSummary:
     The model is left as it was: the example goes through in evaluation mode, no statistics and no graph are
     recorded, and the default random generator goes on as if nothing had been.
 
-    Args:
-        model: the model.
-        inputs: what it is called with, for example `minigrad.zeros(1, 1, 28, 28)`.
+    model  : the model.
+    inputs : what it is called with, for example `minigrad.zeros(1, 1, 28, 28)`.
 
     Raises TypeError for what is no Module, and what the model raises on these inputs.
 

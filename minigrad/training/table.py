@@ -27,8 +27,7 @@ _COLUMNS = [
 class EpochTable(Callback):
     """Prints the column headings when training starts, and a row after each epoch.
 
-    Args:
-        stream: where to; standard output unless told.
+    stream : where to; standard output unless told.
 
     >>> from minigrad.training import EpochRecord, EpochTable
     >>> print(EpochTable.heading())

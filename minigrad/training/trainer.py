@@ -22,15 +22,15 @@ __all__ = ["Trainer"]
 class Trainer:
     """Trains a classifier for a number of epochs, and evaluates it after each.
 
-    Args:
-        model, loss_fn, optimizer: as for `train_epoch`.
-        callbacks: told of each stage, in this order.
+    model, loss_fn, optimizer : as for `train_epoch`.
+    callbacks                 : told of each stage, in this order.
 
     Attributes, for callbacks to read:
-        history: an EpochRecord for each finished epoch. Put the records of an earlier run here to go on from it.
-        epochs: how many epochs there will be.
-        batches: how many batches an epoch has.
-        metrics: the running figures of the epoch under way, or of the last one.
+
+    history : an EpochRecord for each finished epoch. Put the records of an earlier run here to go on from it.
+    epochs  : how many epochs there will be.
+    batches : how many batches an epoch has.
+    metrics : the running figures of the epoch under way, or of the last one.
 
     >>> import minigrad
     >>> from minigrad import nn, optim
