@@ -111,6 +111,7 @@ def full(size: Size, fill_value: Any, *, dtype: Any = None, device: Any = None, 
     value = unwrap(fill_value)
     if np.ndim(value):
         raise TypeError(f"full: fill_value must be one number, got shape {np.shape(value)}")
+    number("full", "fill_value", value)
     wanted = _checked("full", dtype, device, requires_grad, dtypes.result_type(value))
     try:
         return _finish(np.full(_sizes("full", (size,)), value, wanted), wanted, requires_grad)

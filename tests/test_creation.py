@@ -233,5 +233,7 @@ def test_arange_of_0d_tensors_is_as_of_numbers(given):
 def test_ranges_of_what_is_no_number():
     with pytest.raises(TypeError, match="linspace: start must be a number, got 'a'"):
         minigrad.linspace("a", 1, 3)
+    with pytest.raises(TypeError, match="full: fill_value must be a number, got 'a'"):
+        minigrad.full((2,), "a")
     with pytest.raises(TypeError, match="arange: end must be a number, got 'a'"):
         minigrad.arange("a")

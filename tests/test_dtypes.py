@@ -136,7 +136,7 @@ def test_arrays_of_other_dtypes_are_refused(dtype, apply):
     for other in (np.zeros(2, dtype), np.zeros(2, dtype)[0]):
         if dtype in ("uint16", "object") and not isinstance(other, np.ndarray):
             continue  # a number like any other
-        with pytest.raises(TypeError, match=r"is not supported; the dtypes are|must be Tensors, arrays or numbers"):
+        with pytest.raises(TypeError, match=r"^\w+: (dtype \S+ is not supported; the dtypes are|.*must be Tensors)"):
             getattr(minigrad.ones(2), apply)(other)
 
 

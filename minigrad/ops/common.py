@@ -139,7 +139,10 @@ def promote(op: str, a: Operand, b: Operand) -> tuple[Operand, ...]:
         if not is_number_or_array(x):
             got = f"{type(a).__name__} and {type(b).__name__}"
             raise TypeError(f"{op}: operands must be Tensors, arrays or numbers, got {got}")
-    dtype = dtypes.result_type(a, b)
+    try:
+        dtype = dtypes.result_type(a, b)
+    except TypeError as error:
+        raise TypeError(f"{op}: {error}") from None
     try:
         return tuple(_constant(x, dtype) if isinstance(x, (int, float, np.generic)) else cast(x, dtype) for x in (a, b))
     except OverflowError as error:
