@@ -330,11 +330,11 @@ ROWS = [
     ),
     Row("relu6", ops.relu6, lambda x: np.clip(x, 0, 6), ONE, awkward=[(0, 0, 0), (6, 6, 0), (7, 6, 0)]),
     Row(
-        "hardsigmoid",
+        "HardSigmoid",
         ops.hardsigmoid,
         lambda x: np.clip(x / 6 + 0.5, 0, 1),
         ONE,
-        awkward=[(-3, 0, 0), (3, 1, 0), (0, 0.5, 1 / 6)],
+        awkward=[(-3, 0, 0), (3, 1, 0), (0, 0.5, 1 / 6), (nan, nan, 0), (inf, 1, 0)],
     ),
     Row(
         "gelu",

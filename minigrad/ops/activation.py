@@ -42,17 +42,17 @@ class LeakyReLU(Op):
 
 
 class ELU(Op):
-    """y = x where x > 0, else alpha (exp(x) - 1); dy/dx = 1 or alpha exp(x)"""
+    """y = alpha (exp(x) - 1) where x <= 0, else x, also where it is NaN; dy/dx = alpha exp(x) or 1"""
 
     @quiet
     def forward(self, x: np.ndarray, alpha: float) -> np.ndarray:
-        self.alpha, self.positive = alpha, x > 0
-        return np.where(self.positive, x, np.expm1(x) * alpha)
+        self.alpha, self.negative = alpha, x <= 0
+        return np.where(self.negative, np.expm1(x) * alpha, x)
 
     def backward(self, g: Operand) -> Operand:
         (x,) = self.operands()
         # exp is not asked for large x: its infinity, unused, would still turn a second derivative into NaN
-        return where(self.positive, g, g * exp(where(self.positive, 0.0, x)) * self.alpha)
+        return where(self.negative, g * exp(where(self.negative, x, 0.0)) * self.alpha, g)
 
 
 class Softplus(Op):
@@ -79,6 +79,19 @@ class HardTanh(Op):
 
     def backward(self, g: Operand) -> Operand:
         return masked(g, self.inside)
+
+
+class HardSigmoid(Op):
+    """y = x / 6 + 1 / 2 limited to [0, 1]; dy/dx = 1 / 6 for -3 < x < 3, else 0, also where x is NaN"""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.inside = (x > -3) & (x < 3)
+        return np.clip(x / 6 + 0.5, 0, 1)
+
+    def backward(self, g: Operand) -> Operand:
+        return masked(g / 6, self.inside)
 
 
 def relu(input: Operand) -> Operand:
@@ -134,10 +147,18 @@ def softplus(input: Operand, beta: float = 1, threshold: float = 20) -> Operand:
 
 
 def hardtanh(input: Operand, min_val: float = -1.0, max_val: float = 1.0) -> Operand:
-    """input limited to [min_val, max_val]; the gradient on the limits is 0 (that of `clamp` is 1)."""
+    """input limited to [min_val, max_val]; the gradient on the limits is 0 (that of `clamp` is 1).
+
+    Integers stay integers: the limits are then cut to whole numbers, towards 0, as in PyTorch.
+    """
     min_val, max_val = number("hardtanh", "min_val", min_val), number("hardtanh", "max_val", max_val)
-    if min_val > max_val:
+    if not min_val <= max_val:
         raise ValueError(f"hardtanh: min_val must not exceed max_val, got {min_val} and {max_val}")
+    if getattr(input, "dtype", np.dtype(bool)).kind in "iu":
+        must_be_arrays("hardtanh", input)
+        ends = np.iinfo(input.dtype)
+        low, high = (int(min(max(limit, ends.min), ends.max)) for limit in (min_val, max_val))
+        return HardTanh.apply(input, low=low, high=high)
     return HardTanh.apply(floating("hardtanh", input), low=min_val, high=max_val)
 
 
@@ -148,7 +169,7 @@ def relu6(input: Operand) -> Operand:
 
 def hardsigmoid(input: Operand) -> Operand:
     """input / 6 + 1 / 2, limited to [0, 1]."""
-    return hardtanh(floating("hardsigmoid", input) / 6 + 0.5, 0.0, 1.0)
+    return HardSigmoid.apply(floating("hardsigmoid", input))
 
 
 @quiet  # -inf times 0

@@ -43,3 +43,38 @@ def test_inplace_leaves_the_input_as_it_was(kind):
     x = minigrad.tensor([-2.0, 0.5, 9.0])
     y = kind(inplace=True)(x)
     assert x.tolist() == [-2.0, 0.5, 9.0] and minigrad.equal(y, kind()(x))
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", ["elu", "hardsigmoid", "hardtanh", "relu6", "leaky_relu"])
+def test_gradients_at_nan_and_the_kinks_are_pytorchs(name):
+    torch = pytest.importorskip("torch")
+    values = [np.nan, -np.inf, np.inf, -3.0, 3.0, -1.0, 1.0, 0.0, 6.0]
+    x, theirs = minigrad.tensor(values, requires_grad=True), torch.tensor(values, requires_grad=True)
+    g = np.linspace(-1, 2, len(values), dtype=np.float32)
+    y, wanted = getattr(nn.functional, name)(x), getattr(torch.nn.functional, name)(theirs)
+    y.backward(minigrad.tensor(g)), wanted.backward(torch.tensor(g))
+    np.testing.assert_allclose(y.detach().numpy(), wanted.detach().numpy(), rtol=1e-6)
+    np.testing.assert_allclose(x.grad.numpy(), theirs.grad.numpy(), rtol=1e-6)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("dtype", ["int8", "int32", "int64"])
+@pytest.mark.parametrize("limits", [(-1.0, 1.0), (-2.7, 3.9), (0, 6)])
+def test_integers_stay_integers(dtype, limits):
+    torch = pytest.importorskip("torch")
+    x = np.arange(-9, 10, dtype=dtype)
+    for ours, theirs in (
+        (nn.functional.hardtanh(minigrad.tensor(x), *limits), torch.nn.functional.hardtanh(torch.tensor(x), *limits)),
+        (nn.functional.relu6(minigrad.tensor(x)), torch.nn.functional.relu6(torch.tensor(x))),
+    ):
+        assert ours.dtype == np.dtype(dtype)
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
+def test_limits_beyond_an_integer_type():
+    x = minigrad.tensor([0, 7, 255], dtype=minigrad.uint8)
+    assert nn.functional.hardtanh(x, -5, 300).tolist() == [0, 7, 255]
+    assert nn.functional.hardtanh(x, float("-inf"), 6.5).tolist() == [0, 6, 6]
+    with pytest.raises(ValueError, match="hardtanh: min_val must not exceed max_val, got nan and 1"):
+        nn.functional.hardtanh(x, float("nan"), 1)
