@@ -10,12 +10,14 @@ weight (out, in, *kernel) they are in * kernel size and out * kernel size.
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from typing import Any
 
 import numpy as np
 
 from ..autograd import no_grad
+from ..checks import number, whole
 from ..random import Generator, source
 from ..tensor import Tensor
 
@@ -121,8 +123,9 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
     True
     """
     _must_be_tensor("uniform_", tensor, floating=True)
-    if not a <= b:
+    if not number("uniform_", "a", a) <= number("uniform_", "b", b):
         raise ValueError(f"uniform_: a must not exceed b, got a={a} and b={b}")
+    number("uniform_", "b - a", float(b) - float(a))
     return tensor.uniform_(a, b, generator=generator)
 
 
@@ -130,8 +133,8 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Draw every element from the normal distribution of this mean and standard deviation."""
     _must_be_tensor("normal_", tensor, floating=True)
-    if not std >= 0:
-        raise ValueError(f"normal_: std must not be negative, got {std}")
+    number("normal_", "mean", mean)
+    number("normal_", "std", std, " >= 0")
     return tensor.normal_(mean, std, generator=generator)
 
 
@@ -155,11 +158,13 @@ def trunc_normal_(
     True
     """
     _must_be_tensor("trunc_normal_", tensor, floating=True)
-    if not std > 0:
-        raise ValueError(f"trunc_normal_: std must be positive, got {std}")
-    if not a < b:
+    number("trunc_normal_", "mean", mean)
+    number("trunc_normal_", "std", std, " > 0")
+    if not number("trunc_normal_", "a", a, finite=False) < number("trunc_normal_", "b", b, finite=False):
         raise ValueError(f"trunc_normal_: a must be less than b, got a={a} and b={b}")
-    drawn = mean + std * _truncated_normal(source(generator), (a - mean) / std, (b - mean) / std, tensor.numel())
+    most = sys.float_info.max  # an end further out than that is taken to be there
+    first, last = (max(-most, min((float(end) - mean) / std, most)) for end in (a, b))
+    drawn = mean + std * _truncated_normal(source(generator), first, last, tensor.numel())
     low, high = np.asarray([a, b], tensor.dtype)  # rounding must not push a value over the edge
     return tensor.copy_(np.clip(drawn.astype(tensor.dtype), low, high).reshape(tensor.shape))
 
@@ -282,6 +287,7 @@ def _xavier_std(name: str, tensor: Tensor, gain: float) -> float:
     """gain sqrt(2 / (fan_in + fan_out)); 0 for a tensor without elements."""
     _must_be_tensor(name, tensor, floating=True)
     fan_in, fan_out = _fans(name, tensor)
+    number(name, "gain", gain)
     return gain * math.sqrt(2 / (fan_in + fan_out)) if tensor.numel() else 0.0
 
 
@@ -341,7 +347,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
         raise ValueError(
             f"dirac_: needs the weight of a convolution, of 3, 4 or 5 dimensions, got shape {tuple(tensor.shape)}"
         )
-    if groups < 1 or tensor.shape[0] % groups:
+    if whole("dirac_", "groups", groups) < 1 or tensor.shape[0] % groups:
         raise ValueError(f"dirac_: groups must divide the {tensor.shape[0]} output channels, got {groups}")
     outputs = tensor.shape[0] // groups
     middle = tuple(n // 2 for n in tensor.shape[2:])
@@ -366,6 +372,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     True
     """
     _must_be_tensor("orthogonal_", tensor, floating=True)
+    number("orthogonal_", "gain", gain)
     if tensor.ndim < 2:
         raise ValueError(f"orthogonal_: needs 2 or more dimensions, got shape {tuple(tensor.shape)}")
     if not tensor.numel():
@@ -392,10 +399,8 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     _must_be_tensor("sparse_", tensor, floating=True)
     if tensor.ndim != 2:
         raise ValueError(f"sparse_: needs a matrix, got shape {tuple(tensor.shape)}")
-    if not 0 <= sparsity <= 1:
-        raise ValueError(f"sparse_: sparsity must be between 0 and 1, got {sparsity}")
-    if not std >= 0:
-        raise ValueError(f"sparse_: std must not be negative, got {std}")
+    number("sparse_", "sparsity", sparsity, " in [0, 1]")
+    number("sparse_", "std", std, " >= 0")
     rng, (rows, columns) = source(generator), tensor.shape
     value = rng.normal(0, std, (rows, columns))
     for column in range(columns):

@@ -249,8 +249,16 @@ def test_sparse(generator):
     ("call", "text"),
     [
         (lambda w: init.uniform_(w, 1, 0), "uniform_: a must not exceed b, got a=1 and b=0"),
-        (lambda w: init.normal_(w, 0, -1), "normal_: std must not be negative, got -1"),
-        (lambda w: init.trunc_normal_(w, std=0), "trunc_normal_: std must be positive, got 0"),
+        (lambda w: init.normal_(w, 0, -1), "normal_: std must be a finite number >= 0, got std=-1"),
+        (lambda w: init.trunc_normal_(w, std=0), "trunc_normal_: std must be a finite number > 0, got std=0"),
+        (lambda w: init.uniform_(w, 0, math.inf), "uniform_: b must be a finite number, got b=inf"),
+        (lambda w: init.uniform_(w, -1e308, 1e308), "uniform_: b - a must be a finite number, got b - a=inf"),
+        (lambda w: init.normal_(w, math.nan), "normal_: mean must be a finite number, got mean=nan"),
+        (lambda w: init.trunc_normal_(w, mean=math.nan), "trunc_normal_: mean must be a finite number, got mean=nan"),
+        (lambda w: init.trunc_normal_(w, std=math.inf), "trunc_normal_: std must be a finite number > 0, got std=inf"),
+        (lambda w: init.trunc_normal_(w, a=math.nan), "trunc_normal_: a must be less than b, got a=nan and b=2.0"),
+        (lambda w: init.xavier_normal_(w, math.nan), "xavier_normal_: gain must be a finite number, got gain=nan"),
+        (lambda w: init.orthogonal_(w, math.inf), "orthogonal_: gain must be a finite number, got gain=inf"),
         (lambda w: init.trunc_normal_(w, a=1, b=1), "trunc_normal_: a must be less than b, got a=1 and b=1"),
         (
             lambda w: init.kaiming_normal_(w, mode="fan"),
@@ -265,8 +273,8 @@ def test_sparse(generator):
         (lambda w: init.dirac_(w[:, :, None], 3), "dirac_: groups must divide the 2 output channels, got 3"),
         (lambda w: init.orthogonal_(w[0]), "orthogonal_: needs 2 or more dimensions, got shape (3,)"),
         (lambda w: init.sparse_(w[0], 0.5), "sparse_: needs a matrix, got shape (3,)"),
-        (lambda w: init.sparse_(w, 1.5), "sparse_: sparsity must be between 0 and 1, got 1.5"),
-        (lambda w: init.sparse_(w, 0.5, std=-1), "sparse_: std must not be negative, got -1"),
+        (lambda w: init.sparse_(w, 1.5), "sparse_: sparsity must be a finite number in [0, 1], got sparsity=1.5"),
+        (lambda w: init.sparse_(w, 0.5, std=-1), "sparse_: std must be a finite number >= 0, got std=-1"),
     ],
 )
 def test_bad_arguments_change_nothing(call, text):
@@ -298,3 +306,35 @@ def test_signatures_gains_and_fixed_values_are_pytorch_s():
         ours = init.dirac_(minigrad.empty(shape), groups)
         assert ours.tolist() == torch.nn.init.dirac_(torch.empty(shape), groups).tolist()
     assert init.eye_(minigrad.empty(2, 4)).tolist() == torch.nn.init.eye_(torch.empty(2, 4)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("fill", "text"),
+    [
+        (lambda w: init.uniform_(w, "x"), "uniform_: a must be a number, got a='x'"),
+        (lambda w: init.normal_(w, 0, "x"), "normal_: std must be a number >= 0, got std='x'"),
+        (lambda w: init.trunc_normal_(w, b=None), "trunc_normal_: b must be a number, got b=None"),
+        (lambda w: init.xavier_uniform_(w, "x"), "xavier_uniform_: gain must be a number, got gain='x'"),
+        (lambda w: init.sparse_(w, "x"), "sparse_: sparsity must be a number in [0, 1], got sparsity='x'"),
+        (lambda w: init.dirac_(w[:, :, None], 1.5), "dirac_: groups must be an int, got groups=1.5"),
+    ],
+)
+def test_options_that_are_no_numbers_are_named(fill, text):
+    w = minigrad.ones(2, 3)
+    with pytest.raises(TypeError, match=f"^{re.escape(text)}"):
+        fill(w)
+    assert (w == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({"std": 1e-320, "a": 1.0, "b": 2.0}, 1.0),
+        ({"std": 1e-320, "a": -2.0, "b": -1.0}, -1.0),
+        ({"std": 1e-300, "a": 1.0, "b": math.inf}, 1.0),
+        ({"mean": 1e308, "std": 1e300, "a": -1.0, "b": 0.0}, 0.0),
+    ],
+)
+def test_trunc_normal_ends_however_far_out(options, wanted):
+    w = init.trunc_normal_(minigrad.empty(50, dtype=minigrad.float64), **options)
+    np.testing.assert_allclose(w.numpy(), wanted, atol=1e-6)
