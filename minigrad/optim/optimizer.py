@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import checks
 from ..autograd import enable_grad, unwrap, wrap
+from ..nn.parameter import clear_grad
 from ..tensor import Tensor
 
 __all__ = ["Optimizer"]
@@ -133,16 +134,7 @@ class Optimizer:
         """
         for group in self.param_groups:
             for p in group["params"]:
-                g = p.grad
-                if g is None:
-                    continue
-                if set_to_none:
-                    p.grad = None
-                elif g.grad_fn is None and g.array.flags.writeable:
-                    g.requires_grad_(False)
-                    g.array.fill(0)
-                else:
-                    p.grad = wrap(np.zeros_like(g.array))
+                clear_grad(p, set_to_none)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters once, from their gradients.
