@@ -125,6 +125,7 @@ def _row(padding_idx: int | None, rows: int) -> int | None:
     """padding_idx counted from the first row."""
     if padding_idx is None:
         return None
-    if not isinstance(padding_idx, int) or not -rows <= padding_idx < rows:
-        raise ValueError(f"Embedding: padding_idx must be an int in [{-rows}, {rows - 1}], got {padding_idx!r}")
-    return padding_idx % rows
+    row = whole("Embedding", "padding_idx", padding_idx)
+    if not -rows <= row < rows:
+        raise ValueError(f"Embedding: padding_idx must be in [{-rows}, {rows - 1}], got {padding_idx!r}")
+    return row % rows

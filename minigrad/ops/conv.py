@@ -18,6 +18,7 @@ import numpy as np
 
 from .. import kernels
 from ..autograd import Op
+from ..checks import whole
 from .common import Operand, must_be_arrays, must_share_dtype, quiet
 from .reduce import sum
 from .shape import pad, reshape, squeeze, unsqueeze
@@ -261,7 +262,7 @@ def _check_weight(op: str, dims: int, weight: Operand, form: str) -> None:
 
 
 def _check_groups(op: str, groups: int, channels: int) -> None:
-    if not isinstance(groups, int) or groups < 1 or channels % groups:
+    if whole(op, "groups", groups) < 1 or channels % groups:
         raise RuntimeError(f"{op}: groups must divide the {channels} input channels, got {groups!r}")
 
 

@@ -237,3 +237,10 @@ def test_dtype_and_device_are_keywords_of_every_layer_with_state():
         nn.Linear(2, 3, device="cuda")
     with pytest.raises(RuntimeError, match="int64"):
         nn.Linear(2, 3, dtype=minigrad.int64)
+
+
+def test_numpys_integers_count_as_ints():
+    assert nn.Embedding(3, 2, padding_idx=np.int64(-1)).padding_idx == 2
+    x, w = minigrad.ones(1, 2, 3, 3), minigrad.ones(2, 1, 3, 3)
+    assert nn.functional.conv2d(x, w, groups=np.int64(2)).shape == (1, 2, 1, 1)
+    assert nn.AvgPool2d(3, divisor_override=np.int32(2))(x).tolist() == [[[[4.5]], [[4.5]]]]
