@@ -10,7 +10,7 @@ import numpy as np
 
 from . import dtypes
 from .autograd import is_tensor, must_broadcast, unwrap, wrap
-from .ops.common import flatten_sizes, number
+from .ops.common import flatten_sizes, python_number
 from .random import Generator, source
 from .tensor import Tensor, check_device
 
@@ -111,7 +111,7 @@ def full(size: Size, fill_value: Any, *, dtype: Any = None, device: Any = None, 
     value = unwrap(fill_value)
     if np.ndim(value):
         raise TypeError(f"full: fill_value must be one number, got shape {np.shape(value)}")
-    number("full", "fill_value", value)
+    python_number("full", "fill_value", value)
     wanted = _checked("full", dtype, device, requires_grad, dtypes.result_type(value))
     try:
         return _finish(np.full(_sizes("full", (size,)), value, wanted), wanted, requires_grad)
@@ -144,7 +144,11 @@ def arange(
     """
     if end is None:
         start, end = 0, start
-    start, end, step = number("arange", "start", start), number("arange", "end", end), number("arange", "step", step)
+    start, end, step = (
+        python_number("arange", "start", start),
+        python_number("arange", "end", end),
+        python_number("arange", "step", step),
+    )
     if not math.isfinite(end - start) or not math.isfinite(step):
         raise RuntimeError(f"arange: start, end and step must be finite, got {start}, {end} and {step}")
     if step == 0 or (end - start) * step < 0:
@@ -158,7 +162,7 @@ def linspace(
     start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """`steps` evenly spaced numbers from start to end, both included."""
-    start, end = number("linspace", "start", start), number("linspace", "end", end)
+    start, end = python_number("linspace", "start", start), python_number("linspace", "end", end)
     wanted, count = _checked("linspace", dtype, device, requires_grad), _index("linspace", "steps", steps)
     if count < 0:
         raise RuntimeError(f"linspace: steps must not be negative, got {count}")

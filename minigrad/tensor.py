@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import autograd, dtypes, ops
-from .ops.common import must_be_arrays, number, quiet
+from .ops.common import must_be_arrays, python_number, quiet
 from .printing import text_of
 from .random import Generator, source
 
@@ -570,7 +570,7 @@ class Tensor:
     def uniform_(self, from_: Any = 0, to: Any = 1, *, generator: Generator | None = None) -> Tensor:
         """Draw every element uniformly from [from_, to)."""
         self._must_be_floating("uniform_")
-        from_, to = number("uniform_", "from_", from_), number("uniform_", "to", to)
+        from_, to = python_number("uniform_", "from_", from_), python_number("uniform_", "to", to)
         if not from_ <= to:
             raise RuntimeError(f"uniform_: from_ must not exceed to, got {from_} and {to}")
 
@@ -584,7 +584,7 @@ class Tensor:
     def normal_(self, mean: Any = 0, std: Any = 1, *, generator: Generator | None = None) -> Tensor:
         """Draw every element from the normal distribution."""
         self._must_be_floating("normal_")
-        mean, std = number("normal_", "mean", mean), number("normal_", "std", std)
+        mean, std = python_number("normal_", "mean", mean), python_number("normal_", "std", std)
         if not std >= 0:
             raise RuntimeError(f"normal_: std must not be negative, got {std}")
         return self._write("normal_", lambda: source(generator).normal(mean, std, self.shape), convert=True)

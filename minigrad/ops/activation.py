@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ..autograd import Op
-from .common import Operand, floating, is_bool, must_be_arrays, number, quiet
+from .common import Operand, floating, is_bool, must_be_arrays, python_number, quiet
 from .elementwise import abs, erf, exp, masked, sigmoid, tanh, where
 
 
@@ -109,12 +109,14 @@ def relu(input: Operand) -> Operand:
 
 def leaky_relu(input: Operand, negative_slope: float = 0.01) -> Operand:
     """input where positive, else negative_slope * input (Maas et al., 2013)."""
-    return LeakyReLU.apply(floating("leaky_relu", input), slope=number("leaky_relu", "negative_slope", negative_slope))
+    return LeakyReLU.apply(
+        floating("leaky_relu", input), slope=python_number("leaky_relu", "negative_slope", negative_slope)
+    )
 
 
 def elu(input: Operand, alpha: float = 1.0) -> Operand:
     """input where positive, else alpha * (exp(input) - 1) (Clevert et al., 2015)."""
-    return ELU.apply(floating("elu", input), alpha=number("elu", "alpha", alpha))
+    return ELU.apply(floating("elu", input), alpha=python_number("elu", "alpha", alpha))
 
 
 @quiet  # -inf times 0
@@ -140,7 +142,7 @@ def silu(input: Operand) -> Operand:
 
 def softplus(input: Operand, beta: float = 1, threshold: float = 20) -> Operand:
     """log(1 + exp(beta * input)) / beta, and input itself where beta * input exceeds `threshold`."""
-    beta, threshold = number("softplus", "beta", beta), number("softplus", "threshold", threshold)
+    beta, threshold = python_number("softplus", "beta", beta), python_number("softplus", "threshold", threshold)
     if beta <= 0:
         raise ValueError(f"softplus: beta must be positive, got {beta}")
     return Softplus.apply(floating("softplus", input), beta=beta, threshold=threshold)
@@ -151,7 +153,7 @@ def hardtanh(input: Operand, min_val: float = -1.0, max_val: float = 1.0) -> Ope
 
     Integers stay integers: the limits are then cut to whole numbers, towards 0, as in PyTorch.
     """
-    min_val, max_val = number("hardtanh", "min_val", min_val), number("hardtanh", "max_val", max_val)
+    min_val, max_val = python_number("hardtanh", "min_val", min_val), python_number("hardtanh", "max_val", max_val)
     if not min_val <= max_val:
         raise ValueError(f"hardtanh: min_val must not exceed max_val, got {min_val} and {max_val}")
     if getattr(input, "dtype", np.dtype(bool)).kind in "iu":

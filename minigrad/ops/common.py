@@ -162,7 +162,7 @@ def must_share_dtype(op: str, *operands: Operand | None) -> None:
         raise RuntimeError(f"{op}: operands must have one dtype, got {names}; convert with .to(dtype)")
 
 
-def number(op: str, name: str, value: Any) -> float:
+def python_number(op: str, name: str, value: Any) -> float:
     """An option as a Python number: that of a NumPy scalar, or of a 0-d tensor without gradient; else TypeError."""
     if type(value) in (int, float):
         return value

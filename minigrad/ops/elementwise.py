@@ -19,8 +19,8 @@ from .common import (
     is_bool,
     is_number_or_array,
     must_be_arrays,
-    number,
     promote,
+    python_number,
     quiet,
     shape_of,
     sum_to,
@@ -143,7 +143,7 @@ def _scaled(op: str, a: Operand, b: Operand, alpha: float) -> tuple[Operand, ...
     if alpha == 1:
         return a, b
     dtype = getattr(a, "dtype", None) or b.dtype
-    alpha = number(op, "alpha", alpha)
+    alpha = python_number(op, "alpha", alpha)
     if dtype.kind != "f" and not isinstance(alpha, int):
         raise RuntimeError(f"{op}: alpha must be an int for {dtype.name} operands, got {alpha!r}")
     scaled = b * alpha
@@ -520,7 +520,7 @@ def clamp(input: Operand, min: Operand | None = None, max: Operand | None = None
         input = input if min is None else _limited("clamp", input, min, ge)
         return input if max is None else _limited("clamp", input, max, le)
     low, high = (
-        None if limit is None else number("clamp", name, limit) for name, limit in (("min", min), ("max", max))
+        None if limit is None else python_number("clamp", name, limit) for name, limit in (("min", min), ("max", max))
     )
     for limit in (low, high):
         if limit is not None:
@@ -636,7 +636,7 @@ def allclose(input: Operand, other: Operand, rtol: float = 1e-5, atol: float = 1
     must_be_arrays("allclose", input, other)
     a, b = unwrap(input), unwrap(other)
     must_broadcast("allclose", a, b)
-    rtol, atol = number("allclose", "rtol", rtol), number("allclose", "atol", atol)
+    rtol, atol = python_number("allclose", "rtol", rtol), python_number("allclose", "atol", atol)
     return bool(np.allclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan))
 
 

@@ -23,8 +23,8 @@ from .common import (
     in_float32,
     normalize_dim,
     normalize_dims,
-    number,
     numpy_spelling,
+    python_number,
     quiet,
     total,
 )
@@ -114,7 +114,7 @@ def var(
         dim, unbiased = None, dim
     if unbiased is not None:
         correction = int(unbiased)
-    less = 1 if correction is None else number("var", "correction", correction)
+    less = 1 if correction is None else python_number("var", "correction", correction)
     dims = normalize_dims("var", dim, input.ndim)
     n = _count(input, dims)
 
@@ -154,7 +154,7 @@ def norm(input: Operand, p: float | str = "fro", dim: Dim = None, keepdim: bool 
     _must_be_floating("norm", input)
     if isinstance(p, str) and p != "fro":
         raise ValueError(f'norm: p must be a number or "fro", got {p!r}')
-    power = 2 if p == "fro" else number("norm", "p", p)
+    power = 2 if p == "fro" else python_number("norm", "p", p)
     return in_float32(lambda x: _norm(x, power, dim, keepdim), input)
 
 

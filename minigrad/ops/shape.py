@@ -22,8 +22,8 @@ from .common import (
     must_be_arrays,
     normalize_dim,
     normalize_dims,
-    number,
     numpy_spelling,
+    python_number,
 )
 from .index import Index
 
@@ -365,7 +365,7 @@ def pad(input: Operand, pad: Sequence[int], mode: str = "constant", value: float
     if any(n < 0 for pair in pairs for n in pair):
         key = tuple(slice(max(0, -b), n - max(0, -a)) for (b, a), n in zip(pairs, input.shape, strict=True))
         input, pairs = Index.apply(input, key=key), [(max(0, b), max(0, a)) for b, a in pairs]
-    return Pad.apply(input, widths=tuple(pairs), value=0 if value is None else number("pad", "value", value))
+    return Pad.apply(input, widths=tuple(pairs), value=0 if value is None else python_number("pad", "value", value))
 
 
 def _pad_by_copying(x: Operand, pairs: list[tuple[int, int]], mode: str) -> Operand:
