@@ -31,7 +31,6 @@ Derivatives", 2nd ed., 2008, for both.
 
 from __future__ import annotations
 
-import inspect
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -504,7 +503,9 @@ def _must_require_grad(t: Any, caller: str, role: str) -> Any:
 
 
 def _as_tuple(tensors: Tensors) -> tuple:
-    return tuple(tensors) if isinstance(tensors, (list, tuple)) or inspect.isgenerator(tensors) else (tensors,)
+    """One Tensor, or any iterable of them, as a tuple."""
+    one = isinstance(tensors, (_Tensor, np.ndarray)) or not isinstance(tensors, Iterable)
+    return (tensors,) if one else tuple(tensors)
 
 
 _adding = threading.RLock()  # two threads that add to one gradient at the same time would lose a part

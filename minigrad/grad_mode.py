@@ -27,7 +27,8 @@ class _GradMode:
     """Sets the grad mode in a with-block, or in a function it decorates. It may be entered inside itself."""
 
     def __init__(self, mode: bool) -> None:
-        self.mode, self.before = mode, []  # type: bool, list[bool]
+        self.mode = mode
+        self.before: list[bool] = []  # what to come back to
 
     def __enter__(self) -> None:
         self.before.append(state.enabled)

@@ -1,4 +1,4 @@
-"""How a Tensor prints: PyTorch's form, character for character, but for the names of ops.
+"""How a Tensor prints: PyTorch's form, character for character, but for the names of ops and dtypes.
 
 All elements have the width of the widest. Floats have four decimals; `1.` if all of them are whole; an exponent
 if they span more than three orders of magnitude, or are very large or small. Of more than 1000 elements only the

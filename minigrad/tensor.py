@@ -43,7 +43,7 @@ class Tensor:
 
     array: np.ndarray
     grad_fn: autograd.Op | None
-    hooks: dict[float, Callable] | None
+    hooks: dict[builtins.int, Callable] | None
     _grad: Tensor | None
     _requires_grad: bool
 
@@ -124,11 +124,11 @@ class Tensor:
         return text_of(self.array, notes)
 
     def __format__(self, spec: str) -> str:
-        if not spec:
-            return repr(self)
-        if self.ndim:
+        if not self.ndim and (spec or type(self) is Tensor):  # a Parameter shows that it is one, as in PyTorch
+            return format(self.item(), spec)
+        if spec:
             raise TypeError(f"format: {spec!r} is for one number, not a tensor of shape {self.shape}")
-        return format(self.item(), spec)
+        return repr(self)
 
     # ------------------------------------------------------------------------------------- gradients
 
@@ -709,5 +709,5 @@ def _flatten(data: Any) -> Iterator:
 
 def check_device(op: str, device: Any) -> None:
     """RuntimeError for any device but the CPU."""
-    if device is not None and str(device) != "cpu":
+    if device is not None and str(device).split(":")[0] != "cpu":
         raise RuntimeError(f'{op}: the only device is "cpu", got {str(device)!r}')

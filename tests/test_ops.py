@@ -245,7 +245,14 @@ ROWS = [
         "Expm1", ops.expm1, np.expm1, ONE, awkward=[(-0.0, -0.0, 1), (1e-20, 1e-20, 1), (-inf, -1, 0), (800, inf, inf)]
     ),
     Row("Sqrt", ops.sqrt, np.sqrt, ONE, positive, [(0, 0, inf), (-0.0, -0.0, -inf), (-1, nan, nan), (inf, inf, 0)]),
-    Row("rsqrt", ops.rsqrt, lambda x: 1 / np.sqrt(x), ONE, positive, [(0, inf, -inf), (inf, 0, -0.0), (-1, nan, nan)]),
+    Row(
+        "rsqrt",
+        ops.rsqrt,
+        lambda x: 1 / np.sqrt(x),
+        ONE,
+        positive,
+        [(0, inf, -inf), (inf, 0, -0.0), (-1, nan, nan), (-0.0, -inf, inf), (-inf, nan, nan)],
+    ),
     Row("Sin", ops.sin, np.sin, ONE, awkward=[(-0.0, -0.0, 1), (inf, nan, nan)]),
     Row("Cos", ops.cos, np.cos, ONE, awkward=[(0, 1, 0), (-inf, nan, nan)]),
     Row("Tanh", ops.tanh, np.tanh, ONE, awkward=[(-0.0, -0.0, 1), (inf, 1, 0), (-1000, -1, 0), (nan, nan, nan)]),

@@ -242,8 +242,8 @@ def test_repr_is_that_of_pytorch(rng):
 
 
 def test_format():
-    assert f"{T(3.14159):.2f}" == "3.14" and f"{T(7):03d}" == "007" and f"{T(2.0)}" == "tensor(2.)"
-    assert f"{T([1.0])}" == "tensor([1.])"
+    assert f"{T(3.14159):.2f}" == "3.14" and f"{T(7):03d}" == "007" and f"{T(2.5)} {T(True)}" == "2.5 True"
+    assert f"{T([1.0])}" == "tensor([1.])" and f"{minigrad.nn.Parameter(T(2.0))}".startswith("Parameter containing")
     with pytest.raises(TypeError):
         f"{T([1.0, 2.0]):.2f}"
 

@@ -357,7 +357,7 @@ def sqrt(input: Operand) -> Operand:
 
 def rsqrt(input: Operand) -> Operand:
     """1 / sqrt(input)"""
-    return pow(floating("rsqrt", input), -0.5)
+    return div(1.0, sqrt(floating("rsqrt", input)))
 
 
 def sin(input: Operand) -> Operand:

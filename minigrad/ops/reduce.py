@@ -120,7 +120,7 @@ def var(
 
     def of_deviations(x: Operand) -> Operand:
         centred = x - div(Sum.apply(x, dims=dims, keepdim=True), n)
-        return div(Sum.apply(centred * centred, dims=dims, keepdim=keepdim), max_number(n - less, 0))
+        return div(Sum.apply(centred * centred, dims=dims, keepdim=keepdim), builtins.max(n - less, 0))
 
     return in_float32(of_deviations, input)
 
@@ -179,11 +179,6 @@ def _flat_sqrt(x: Operand) -> Operand:
     """The square root, with the gradient 0 at 0 instead of an infinite one."""
     zero = unwrap(x) == 0
     return where(zero, 0.0, sqrt(where(zero, 1.0, x)))
-
-
-def max_number(a: float, b: float) -> float:
-    """The larger of two Python numbers (`max` is a reduction in this file)."""
-    return a if a > b else b
 
 
 def _count(x: Operand, dims: tuple[int, ...]) -> int:
