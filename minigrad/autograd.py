@@ -98,6 +98,19 @@ class Op:
     backward : the output's gradient -> the gradient of the one input, or a tuple with one for each input. None
                stands for "no gradient"; one that nobody needs (see `needs`) may be left as None. It never
                returns an array that it holds, nor changes one in place.
+
+    >>> import minigrad
+    >>> class Cube(minigrad.autograd.Op):
+    ...     def forward(self, x):
+    ...         return x**3
+    ...
+    ...     def backward(self, g):
+    ...         (x,) = self.operands()
+    ...         return g * 3 * x**2
+    >>> x = minigrad.tensor(3.0, requires_grad=True)
+    >>> (dx,) = minigrad.autograd.grad(Cube.apply(x), x, create_graph=True)
+    >>> dx.item(), minigrad.autograd.grad(dx, x)[0].item()    # 3 x^2 and 6 x
+    (27.0, 18.0)
     """
 
     __slots__ = ("__dict__", "edges", "hooks", "inputs", "needs", "retained", "stamp")

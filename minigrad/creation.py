@@ -93,7 +93,14 @@ def zeros(
 
 
 def ones(*sizes: Size, size: Size = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones of the given size."""
+    """Ones of the given size.
+
+    The dtype is the default one, float32.
+
+    >>> import minigrad
+    >>> minigrad.ones(2, dtype=minigrad.int64)
+    tensor([1, 1])
+    """
     wanted = _checked("ones", dtype, device, requires_grad)
     return _finish(np.ones(_sizes("ones", sizes, size), wanted), wanted, requires_grad)
 
@@ -101,13 +108,27 @@ def ones(*sizes: Size, size: Size = None, dtype: Any = None, device: Any = None,
 def empty(
     *sizes: Size, size: Size = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """A tensor of the given size whose elements are whatever the memory held."""
+    """A tensor of the given size whose elements are whatever the memory held.
+
+    >>> import minigrad
+    >>> minigrad.empty(2, 3).shape
+    (2, 3)
+    """
     wanted = _checked("empty", dtype, device, requires_grad)
     return _finish(np.empty(_sizes("empty", sizes, size), wanted), wanted, requires_grad)
 
 
 def full(size: Size, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of the given size filled with one value, a number or a 0-d tensor, which also decides the dtype."""
+    """A tensor of the given size filled with one value, a number or a 0-d tensor, which also decides the dtype.
+
+    A float makes the default dtype, an int int64. TypeError for more than one value, RuntimeError for one that the
+    dtype cannot hold.
+
+    >>> import minigrad
+    >>> minigrad.full((2, 2), 7)
+    tensor([[7, 7],
+            [7, 7]])
+    """
     value = unwrap(fill_value)
     if np.ndim(value):
         raise TypeError(f"full: fill_value must be one number, got shape {np.shape(value)}")
@@ -120,7 +141,13 @@ def full(size: Size, fill_value: Any, *, dtype: Any = None, device: Any = None, 
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """The n x m matrix with ones on its diagonal; m is n by default."""
+    """The n x m matrix with ones on its diagonal; m is n by default.
+
+    >>> import minigrad
+    >>> minigrad.eye(2, 3)
+    tensor([[1., 0., 0.],
+            [0., 1., 0.]])
+    """
     wanted, sizes = _checked("eye", dtype, device, requires_grad), _sizes("eye", (n, n if m is None else m))
     return _finish(np.eye(*sizes, dtype=wanted), wanted, requires_grad)
 
@@ -161,7 +188,14 @@ def arange(
 def linspace(
     start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """`steps` evenly spaced numbers from start to end, both included."""
+    """`steps` evenly spaced numbers from start to end, both included.
+
+    The numbers start + i (end - start) / (steps - 1), shape (steps,). RuntimeError for negative `steps`.
+
+    >>> import minigrad
+    >>> minigrad.linspace(0, 1, 5)
+    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    """
     start, end = python_number("linspace", "start", start), python_number("linspace", "end", end)
     wanted, count = _checked("linspace", dtype, device, requires_grad), _index("linspace", "steps", steps)
     if count < 0:
@@ -180,7 +214,13 @@ def rand(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Numbers drawn uniformly from [0, 1)."""
+    """Numbers drawn uniformly from [0, 1).
+
+    >>> import minigrad
+    >>> x = minigrad.rand(1000, generator=minigrad.Generator().manual_seed(0))
+    >>> bool((x >= 0).all()), bool((x < 1).all())
+    (True, True)
+    """
     wanted, shape = _floating("rand", dtype, device, requires_grad), _sizes("rand", sizes, size)
     if wanted == dtypes.float16:  # rounding a float32 could give 1
         array = source(generator).integers(0, 2**11, shape) / 2**11
@@ -226,7 +266,16 @@ def randint(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Integers drawn uniformly from low up to but without high; `randint(high, size)` starts at 0."""
+    """Integers drawn uniformly from low up to but without high; `randint(high, size)` starts at 0.
+
+    RuntimeError unless low < high, and if the dtype (int64) cannot hold them.
+
+    >>> import minigrad
+    >>> g = minigrad.Generator().manual_seed(0)
+    >>> x = minigrad.randint(3, 5, (1000,), generator=g)
+    >>> int(x.min()), int(x.max())    # 5 is left out
+    (3, 4)
+    """
     if size is None:
         low, high, size = 0, low, high
     if high is None:
@@ -255,7 +304,12 @@ def randperm(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """The integers from 0 to n - 1 in random order."""
+    """The integers from 0 to n - 1 in random order.
+
+    >>> import minigrad
+    >>> sorted(minigrad.randperm(5).tolist())
+    [0, 1, 2, 3, 4]
+    """
     count, wanted = _index("randperm", "n", n), _checked("randperm", dtype, device, requires_grad, dtypes.int64)
     if count < 0:
         raise RuntimeError(f"randperm: n must not be negative, got {count}")
@@ -273,7 +327,14 @@ def normal(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Normally distributed numbers: `mean` and `std` are tensors, or numbers together with `size`."""
+    """Normally distributed numbers: `mean` and `std` are tensors, or numbers together with `size`.
+
+    Tensors are broadcast: one number for each element. RuntimeError for a negative std.
+
+    >>> import minigrad
+    >>> minigrad.normal(minigrad.tensor([0.0, 10.0]), minigrad.zeros(2))    # without spread: the means
+    tensor([ 0., 10.])
+    """
     given = [x for x in (mean, std) if isinstance(x, Tensor)]
     if not given and size is None:
         raise TypeError("normal: with numbers for mean and std, size must be given")
@@ -304,19 +365,38 @@ def _like(op: str, input: Any, dtype: Any, device: Any, requires_grad: bool) -> 
 
 
 def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Zeros of the shape and dtype of another tensor."""
+    """Zeros of the shape and dtype of another tensor.
+
+    >>> import minigrad
+    >>> minigrad.zeros_like(minigrad.tensor([1, 2]))
+    tensor([0, 0])
+    """
     options = _like("zeros_like", input, dtype, device, requires_grad)
     return zeros(input.shape, **options)
 
 
 def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones of the shape and dtype of another tensor."""
+    """Ones of the shape and dtype of another tensor.
+
+    A gradient is asked for anew: it is not taken over.
+
+    >>> import minigrad
+    >>> x = minigrad.zeros(2, requires_grad=True)
+    >>> minigrad.ones_like(x), minigrad.ones_like(x).requires_grad
+    (tensor([1., 1.]), False)
+    """
     options = _like("ones_like", input, dtype, device, requires_grad)
     return ones(input.shape, **options)
 
 
 def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of the shape and dtype of another, its elements whatever the memory held."""
+    """A tensor of the shape and dtype of another, its elements whatever the memory held.
+
+    >>> import minigrad
+    >>> x = minigrad.empty_like(minigrad.tensor([[1, 2, 3]]))
+    >>> x.shape, x.dtype
+    ((1, 3), dtype('int64'))
+    """
     options = _like("empty_like", input, dtype, device, requires_grad)
     return empty(input.shape, **options)
 
@@ -324,7 +404,14 @@ def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires
 def full_like(
     input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """One value in the shape and dtype of another tensor."""
+    """One value in the shape and dtype of another tensor.
+
+    The dtype stays that of `input`, whatever the value.
+
+    >>> import minigrad
+    >>> minigrad.full_like(minigrad.zeros(2), 7)
+    tensor([7., 7.])
+    """
     options = _like("full_like", input, dtype, device, requires_grad)
     return full(input.shape, fill_value, **options)
 
@@ -337,7 +424,15 @@ def rand_like(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Uniform numbers in the shape and dtype of another tensor."""
+    """Uniform numbers in the shape and dtype of another tensor.
+
+    RuntimeError unless that dtype is a floating one.
+
+    >>> import minigrad
+    >>> x = minigrad.zeros(2, 3, dtype=minigrad.float64)
+    >>> minigrad.rand_like(x).shape, minigrad.rand_like(x).dtype
+    ((2, 3), dtype('float64'))
+    """
     options = _like("rand_like", input, dtype, device, requires_grad)
     return rand(input.shape, generator=generator, **options)
 
@@ -350,7 +445,17 @@ def randn_like(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Normal numbers in the shape and dtype of another tensor."""
+    """Normal numbers in the shape and dtype of another tensor.
+
+    RuntimeError unless that dtype is a floating one.
+
+    >>> import minigrad
+    >>> x = minigrad.zeros(2, 3)
+    >>> a = minigrad.randn_like(x, generator=minigrad.Generator().manual_seed(0))
+    >>> b = minigrad.randn(2, 3, generator=minigrad.Generator().manual_seed(0))
+    >>> bool((a == b).all())
+    True
+    """
     options = _like("randn_like", input, dtype, device, requires_grad)
     return randn(input.shape, generator=generator, **options)
 
@@ -365,7 +470,12 @@ def randint_like(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Random integers in the shape and dtype of another tensor; `randint_like(input, high)` starts at 0."""
+    """Random integers in the shape and dtype of another tensor; `randint_like(input, high)` starts at 0.
+
+    >>> import minigrad
+    >>> minigrad.randint_like(minigrad.zeros(3), 4, 5)    # the only choice, as floats
+    tensor([4., 4., 4.])
+    """
     options = _like("randint_like", input, dtype, device, requires_grad)
     bounds = (0, low) if high is None else (low, high)
     return randint(*bounds, input.shape, generator=generator, **options)
