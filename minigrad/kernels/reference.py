@@ -42,7 +42,15 @@ __all__ = [
 
 
 def erf(x: Array, *, out: Out = None) -> Array:
-    """y = 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x, for x of any shape."""
+    """y = 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x, for x of any shape.
+
+    Integers give float64.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.erf(np.array([0.0, 1.0])).round(4)
+    array([0.    , 0.8427])
+    """
     dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
     y = np.fromiter(map(math.erf, x.flat), dtype, x.size).reshape(x.shape)
     return store("erf", out, y)
@@ -64,6 +72,15 @@ def conv2d(
     y[n, o, i, j] = b[o] + sum over c, kh, kw of w[o, c, kh, kw] padded_x[n, c, i*sh + kh*dh, j*sw + kw*dw]
 
     x (N, C, H, W), w (O, C/groups, KH, KW), b (O,) or None -> y (N, O, OH, OW)
+
+    ValueError for shapes that do not belong together.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> x, w = np.arange(9.0).reshape(1, 1, 3, 3), np.ones((1, 1, 2, 2))
+    >>> reference.conv2d(x, w, None, (1, 1), (0, 0), (1, 1), 1)    # sums of four pixels
+    array([[[[ 8., 12.],
+             [20., 24.]]]])
     """
     N, O, OH, OW = shapes.conv2d("conv2d", x.shape, w.shape, stride, padding, dilation, groups)
     shapes.require_shape("conv2d", "the bias", b, (O,))
@@ -91,6 +108,14 @@ def conv2d_input(
     """The gradient of conv2d's input: every output pixel sends w g back to the pixels it was made of.
 
     g (N, O, OH, OW), w (O, C/groups, KH, KW) -> gx of `input_shape` (N, C, H, W)
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> g, w = np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2))
+    >>> reference.conv2d_input(g, w, (1, 1, 3, 3), (1, 1), (0, 0), (1, 1), 1)    # the windows over each pixel
+    array([[[[1., 2., 1.],
+             [2., 4., 2.],
+             [1., 2., 1.]]]])
     """
     N, O, OH, OW = shapes.conv2d("conv2d_input", input_shape, w.shape, stride, padding, dilation, groups)
     shapes.require_shape("conv2d_input", "the output gradient", g, (N, O, OH, OW))
@@ -119,6 +144,13 @@ def conv2d_weight(
     """The gradient of conv2d's weight: each weight gathers pixel times gradient from wherever it was used.
 
     x (N, C, H, W), g (N, O, OH, OW) -> gw of `weight_shape` (O, C/groups, KH, KW)
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> x, g = np.arange(9.0).reshape(1, 1, 3, 3), np.ones((1, 1, 2, 2))
+    >>> reference.conv2d_weight(x, g, (1, 1, 2, 2), (1, 1), (0, 0), (1, 1), 1)
+    array([[[[ 8., 12.],
+             [20., 24.]]]])
     """
     N, O, OH, OW = shapes.conv2d("conv2d_weight", x.shape, weight_shape, stride, padding, dilation, groups)
     shapes.require_shape("conv2d_weight", "the output gradient", g, (N, O, OH, OW))
@@ -167,6 +199,12 @@ def max_pool2d(
     reach over the edge of the image; what lies outside is never chosen.
 
     x (N, C, H, W) -> y (N, C, OH, OW), indices (N, C, OH, OW): h*W + w in the image without padding, int64
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> x = np.array([[[[1.0, 5.0, 2.0, 2.0]]]])
+    >>> reference.max_pool2d(x, (1, 2), (1, 2), (0, 0), (1, 1), (1, 2))
+    (array([[[[5., 2.]]]]), array([[[[1, 2]]]]))
     """
     shape = shapes.pool2d("max_pool2d", x.shape, kernel_size, stride, padding, dilation, output_size)
     H, W = x.shape[2:]
@@ -187,6 +225,12 @@ def max_pool2d_backward(g: Array, indices: Array, input_shape: Shape, *, out: Ou
     """Send each gradient to the pixel that was the largest; where windows overlap, gradients add up.
 
     g, indices (N, C, OH, OW) -> gx of `input_shape` (N, C, H, W)
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> g, indices = np.array([[[[1.0, 10.0]]]]), np.array([[[[1, 1]]]])
+    >>> reference.max_pool2d_backward(g, indices, (1, 1, 1, 3))    # both windows chose pixel 1
+    array([[[[ 0., 11.,  0.]]]])
     """
     shapes.require_ndim("max_pool2d_backward", "the input", input_shape, "N, C, H, W")
     N, C, H, W = input_shape
@@ -203,6 +247,12 @@ def max_pool2d_take(x: Array, indices: Array, *, out: Out = None) -> Array:
     """The pixels at `indices`: the adjoint of max_pool2d_backward.
 
     x (N, C, H, W), indices (N, C, OH, OW) -> y (N, C, OH, OW)
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> x, indices = np.array([[[[1.0, 5.0, 2.0]]]]), np.array([[[[1, 2]]]])
+    >>> reference.max_pool2d_take(x, indices)
+    array([[[[5., 2.]]]])
     """
     shapes.require_ndim("max_pool2d_take", "the input", x.shape, "N, C, H, W")
     N, C, H, W = x.shape
@@ -231,6 +281,14 @@ def avg_pool2d(
     number of pixels of the image itself; with a `divisor_override`, by that.
 
     x (N, C, H, W) -> y (N, C, OH, OW)
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> x = np.array([[[[6.0, 2.0]]]])
+    >>> for count_include_pad in (True, False):    # the windows: (0, 6), (2, 0)
+    ...     print(reference.avg_pool2d(x, (1, 2), (1, 2), (0, 1), (1, 2), count_include_pad, None))
+    [[[[3. 1.]]]]
+    [[[[6. 2.]]]]
     """
     shape = shapes.pool2d("avg_pool2d", x.shape, kernel_size, stride, padding, (1, 1), output_size)
     H, W = x.shape[2:]
@@ -259,6 +317,12 @@ def avg_pool2d_backward(
     """Share each gradient out equally over its window.
 
     g (N, C, OH, OW) -> gx of `input_shape` (N, C, H, W)
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> g = np.array([[[[2.0, 6.0]]]])
+    >>> reference.avg_pool2d_backward(g, (1, 1, 1, 4), (1, 2), (1, 2), (0, 0), True, None)
+    array([[[[1., 1., 3., 3.]]]])
     """
     shapes.require_ndim("avg_pool2d_backward", "the output gradient", g.shape, "N, C, OH, OW")
     OH, OW = output_size = g.shape[2:]
@@ -310,6 +374,12 @@ def batch_norm(
     x is centred with the mean before it is rounded to x's dtype, so x + 1e4 gives the same y as x in float32.
 
     x (N, C, L), w and b (C,) or None (1 and 0) -> y (N, C, L), mean (C,), var (C,)
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> x = np.array([[[1.0, 3.0]]])
+    >>> reference.batch_norm(x, None, None, 0.0)
+    (array([[[-1.,  1.]]]), array([2.]), array([1.]))
     """
     shapes.require_ndim("batch_norm", "the input", x.shape, "N, C, L")
     C = x.shape[1]
@@ -337,6 +407,12 @@ def batch_norm_backward(
     gw = sum(g xhat), gb = sum(g), gx = w / sqrt(var + eps) (g - E[g] - xhat E[g xhat])
 
     g, x (N, C, L), w (C,) or None, mean, var (C,) -> gx (N, C, L), gw (C,), gb (C,)
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> g, x = np.array([[[1.0, 1.0]]]), np.array([[[1.0, 3.0]]])
+    >>> reference.batch_norm_backward(g, x, None, np.array([2.0]), np.array([1.0]), 0.0)
+    (array([[[0., 0.]]]), array([0.]), array([2.]))
     """
     shapes.require_ndim("batch_norm_backward", "the input", x.shape, "N, C, L")
     shapes.require_shape("batch_norm_backward", "the output gradient", g, x.shape)
@@ -372,6 +448,14 @@ def softmax_cross_entropy(x: Array, labels: Array, *, out: Out = None) -> tuple[
     The row's maximum is subtracted first, so that exp cannot overflow.
 
     x (N, C), labels (N,) int64 -> loss (N,), probs (N, C)
+
+    IndexError for a label that is no class.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> loss, probs = reference.softmax_cross_entropy(np.zeros((1, 4)), np.array([2]))
+    >>> loss.round(4), probs    # log 4
+    (array([1.3863]), array([[0.25, 0.25, 0.25, 0.25]]))
     """
     shapes.require_ndim("softmax_cross_entropy", "the input", x.shape, "N, C")
     N, C = x.shape
@@ -390,6 +474,12 @@ def softmax_cross_entropy_backward(g: Array, probs: Array, labels: Array, *, out
     """gx[n, c] = g[n] (probs[n, c] - [c == labels[n]])
 
     g (N,), probs (N, C), labels (N,) -> gx (N, C)
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> probs = np.array([[0.25, 0.25, 0.5]])
+    >>> reference.softmax_cross_entropy_backward(np.ones(1), probs, np.array([2]))
+    array([[ 0.25,  0.25, -0.5 ]])
     """
     shapes.require_ndim("softmax_cross_entropy_backward", "probs", probs.shape, "N, C")
     N, C = probs.shape
@@ -423,6 +513,13 @@ def sgd_update(
 
     On the first step the buffer becomes a copy of g, without dampening. Nesterov steps along
     g + momentum buffer. Without momentum there is no buffer, and p = p - lr g. All arrays have p's shape.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> p, buffer = np.array([1.0]), np.array([2.0])
+    >>> reference.sgd_update(p, np.array([1.0]), buffer, 0.1, 0.5, 0, 0, False, False, False)
+    >>> p, buffer
+    (array([0.8]), array([2.]))
     """
     require_writeable("sgd_update", p=p, momentum_buffer=momentum_buffer)
     shapes.require_shape("sgd_update", "the gradient", g, p.shape)
@@ -466,6 +563,13 @@ def adam_update(
     `step` counts from 1. Weight decay is added to g, or, when decoupled (AdamW), taken off p first.
     With max_exp_avg_sq (AMSGrad) the largest v so far is used. All arrays have p's shape.
     Source: Kingma and Ba 2015, arXiv:1412.6980; Loshchilov and Hutter 2019; Reddi et al. 2018.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> p, m, v = np.array([1.0, 1.0]), np.zeros(2), np.zeros(2)
+    >>> reference.adam_update(p, np.array([1e-3, 1e3]), m, v, None, 1, 0.1, 0.9, 0.999, 0, 0, False, False)
+    >>> p    # the first step is lr, whatever the size of g
+    array([0.9, 0.9])
     """
     arrays = {"exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq, "max_exp_avg_sq": max_exp_avg_sq}
     require_writeable("adam_update", p=p, **arrays)
