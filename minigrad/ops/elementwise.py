@@ -121,7 +121,9 @@ class Pow(Op):
 
 
 def add(input: Operand, other: Operand, *, alpha: float = 1) -> Operand:
-    """input + alpha * other, broadcast.
+    """input + alpha * other, broadcast. RuntimeError if the shapes do not broadcast.
+
+    RuntimeError for a float alpha with integers too.
 
     >>> import minigrad
     >>> minigrad.add(minigrad.tensor([1.0, 2.0]), 10)
@@ -131,7 +133,14 @@ def add(input: Operand, other: Operand, *, alpha: float = 1) -> Operand:
 
 
 def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Operand:
-    """input - alpha * other, broadcast."""
+    """input - alpha * other, broadcast. RuntimeError if the shapes do not broadcast.
+
+    RuntimeError for bools too, and for a float alpha with integers.
+
+    >>> import minigrad
+    >>> minigrad.sub(minigrad.tensor([5.0, 6.0]), minigrad.tensor([1.0, 2.0]), alpha=2)
+    tensor([3., 2.])
+    """
     if is_bool(input) or is_bool(other):
         raise RuntimeError("sub: bools cannot be subtracted; use ^ (exclusive or), or convert with .to(dtype)")
     return Sub.apply(*_scaled("sub", input, other, alpha))
@@ -151,18 +160,35 @@ def _scaled(op: str, a: Operand, b: Operand, alpha: float) -> tuple[Operand, ...
 
 
 def mul(input: Operand, other: Operand) -> Operand:
-    """input * other, broadcast."""
+    """input * other, broadcast. RuntimeError if the shapes do not broadcast.
+
+    >>> import minigrad
+    >>> minigrad.mul(minigrad.tensor([1, 2]), 0.5)  # integers times a float: the default dtype
+    tensor([0.5000, 1.0000])
+    """
     return Mul.apply(*promote("mul", input, other))
 
 
 def div(input: Operand, other: Operand) -> Operand:
-    """input / other, broadcast: true division, also of integers."""
+    """input / other, broadcast: true division, also of integers; by 0 it is infinite or NaN.
+
+    RuntimeError if the shapes do not broadcast.
+
+    >>> import minigrad
+    >>> minigrad.div(minigrad.tensor([1, -1, 0]), minigrad.tensor([2, 0, 0]))
+    tensor([0.5000,   -inf,    nan])
+    """
     a, b = promote("div", input, other)
     return Div.apply(*(floating("div", x) if hasattr(x, "dtype") else x for x in (a, b)))
 
 
 def neg(input: Operand) -> Operand:
-    """-input"""
+    """-input; RuntimeError for bools.
+
+    >>> import minigrad
+    >>> minigrad.neg(minigrad.tensor([1.0, -2.0]))
+    tensor([-1.,  2.])
+    """
     must_be_arrays("neg", input)
     if is_bool(input):
         raise RuntimeError("neg: a bool tensor has no negative; use minigrad.logical_not(x)")
@@ -170,7 +196,9 @@ def neg(input: Operand) -> Operand:
 
 
 def pow(input: Operand, exponent: Operand) -> Operand:
-    """input ** exponent, broadcast.
+    """input ** exponent, broadcast; NaN for a negative input and an exponent that is not whole.
+
+    RuntimeError if the shapes do not broadcast, for two bools, and for an integer to a negative Python number.
 
     >>> import minigrad
     >>> minigrad.pow(minigrad.tensor([1.0, 2.0, 3.0]), 2)
@@ -188,12 +216,22 @@ def pow(input: Operand, exponent: Operand) -> Operand:
 
 
 def square(input: Operand) -> Operand:
-    """input ** 2"""
+    """input ** 2
+
+    >>> import minigrad
+    >>> minigrad.square(minigrad.tensor([-3, 2]))  # integers stay integers
+    tensor([9, 4])
+    """
     return pow(input, 2)
 
 
 def reciprocal(input: Operand) -> Operand:
-    """1 / input"""
+    """1 / input; infinite at 0. Integers become floats.
+
+    >>> import minigrad
+    >>> minigrad.reciprocal(minigrad.tensor([4, -2, 0]))
+    tensor([ 0.2500, -0.5000,     inf])
+    """
     return div(1.0, input)
 
 
@@ -331,32 +369,65 @@ class Erf(Op):
 
 
 def exp(input: Operand) -> Operand:
-    """e to the power of input."""
+    """e to the power of input; its gradient is exp(input).
+
+    >>> import minigrad
+    >>> minigrad.exp(minigrad.tensor([0.0, 1.0, -float("inf")]))
+    tensor([1.0000, 2.7183, 0.0000])
+    """
     return Exp.apply(floating("exp", input))
 
 
 def log(input: Operand) -> Operand:
-    """The natural logarithm; -inf at 0, NaN below."""
+    """The natural logarithm; -inf at 0, NaN below.
+
+    >>> import minigrad
+    >>> minigrad.log(minigrad.tensor([1.0, 0.0, -1.0]))
+    tensor([0., -inf, nan])
+    """
     return Log.apply(floating("log", input))
 
 
 def log1p(input: Operand) -> Operand:
-    """log(1 + input), accurate for small input."""
+    """log(1 + input), accurate for small input; -inf at -1, NaN below.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([1e-8])
+    >>> minigrad.log1p(x), minigrad.log(1 + x)
+    (tensor([1.0000e-08]), tensor([0.]))
+    """
     return Log1p.apply(floating("log1p", input))
 
 
 def expm1(input: Operand) -> Operand:
-    """exp(input) - 1, accurate for small input."""
+    """exp(input) - 1, accurate for small input.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([1e-8])
+    >>> minigrad.expm1(x), minigrad.exp(x) - 1
+    (tensor([1.0000e-08]), tensor([0.]))
+    """
     return Expm1.apply(floating("expm1", input))
 
 
 def sqrt(input: Operand) -> Operand:
-    """The square root; its gradient at 0 is infinite."""
+    """The square root, NaN below 0; its gradient 1 / (2 sqrt(input)) is infinite at 0.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([0.0, 4.0], requires_grad=True)
+    >>> minigrad.autograd.grad(minigrad.sqrt(x).sum(), x)
+    (tensor([   inf, 0.2500]),)
+    """
     return Sqrt.apply(floating("sqrt", input))
 
 
 def rsqrt(input: Operand) -> Operand:
-    """1 / sqrt(input)"""
+    """1 / sqrt(input); infinite at 0, NaN below.
+
+    >>> import minigrad
+    >>> minigrad.rsqrt(minigrad.tensor([4.0, 0.0, -1.0]))
+    tensor([0.5000,    inf,    nan])
+    """
     return div(1.0, sqrt(floating("rsqrt", input)))
 
 
@@ -366,22 +437,42 @@ def sin(input: Operand) -> Operand:
 
 
 def cos(input: Operand) -> Operand:
-    """The cosine, of radians."""
+    """The cosine, of radians.
+
+    >>> import minigrad
+    >>> minigrad.cos(minigrad.tensor([0.0, 3.14159265]))
+    tensor([ 1., -1.])
+    """
     return Cos.apply(floating("cos", input))
 
 
 def tanh(input: Operand) -> Operand:
-    """The hyperbolic tangent."""
+    """The hyperbolic tangent, (exp(2 input) - 1) / (exp(2 input) + 1): from -1 to 1.
+
+    >>> import minigrad
+    >>> minigrad.tanh(minigrad.tensor([-100.0, 0.0, 0.5]))
+    tensor([-1.0000,  0.0000,  0.4621])
+    """
     return Tanh.apply(floating("tanh", input))
 
 
 def sigmoid(input: Operand) -> Operand:
-    """The logistic function 1 / (1 + exp(-input)), without overflow."""
+    """The logistic function 1 / (1 + exp(-input)), from 0 to 1, without overflow.
+
+    >>> import minigrad
+    >>> minigrad.sigmoid(minigrad.tensor([-1000.0, 0.0, 1.0]))
+    tensor([0.0000, 0.5000, 0.7311])
+    """
     return Sigmoid.apply(floating("sigmoid", input))
 
 
 def erf(input: Operand) -> Operand:
-    """The error function."""
+    """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to input: from -1 to 1.
+
+    >>> import minigrad
+    >>> minigrad.erf(minigrad.tensor([-10.0, 0.0, 0.5]))
+    tensor([-1.0000,  0.0000,  0.5205])
+    """
     return Erf.apply(floating("erf", input))
 
 
@@ -474,7 +565,13 @@ class Where(Op):
 
 
 def masked(g: Operand, mask: np.ndarray) -> Operand:
-    """`g` where the mask holds, else 0, also where g is infinite or NaN."""
+    """`g` where the mask holds, else 0, also where g is infinite or NaN.
+
+    >>> import minigrad
+    >>> g = minigrad.tensor([float("inf"), 2.0])
+    >>> minigrad.ops.elementwise.masked(g, (g < 3).numpy())
+    tensor([0., 2.])
+    """
     if not is_tensor(g):
         product = g * mask  # many times as fast as np.where, but 0 inf is NaN
         if not np.isnan(product.sum()):
@@ -483,31 +580,57 @@ def masked(g: Operand, mask: np.ndarray) -> Operand:
 
 
 def abs(input: Operand) -> Operand:
-    """The absolute value; its gradient at 0 is 0."""
+    """The absolute value; its gradient at 0 is 0.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([-2.0, 0.0, 3.0], requires_grad=True)
+    >>> minigrad.autograd.grad(minigrad.abs(x).sum(), x)
+    (tensor([-1.,  0.,  1.]),)
+    """
     must_be_arrays("abs", input)
     return Abs.apply(input)
 
 
 def sign(input: Operand) -> Operand:
-    """-1, 0 or 1, and NaN for NaN (PyTorch gives 0); its gradient is 0 everywhere."""
+    """-1, 0 or 1, and NaN for NaN (PyTorch gives 0); its gradient is 0 everywhere.
+
+    >>> import minigrad
+    >>> minigrad.sign(minigrad.tensor([-2.0, 0.0, 3.0, float("nan")]))
+    tensor([-1.,  0.,  1., nan])
+    """
     must_be_arrays("sign", input)
     return Sign.apply(input)
 
 
 def maximum(input: Operand, other: Operand) -> Operand:
-    """The larger of two, elementwise; NaN if either is. A tie splits the gradient in halves."""
+    """The larger of two, elementwise; NaN if either is. A tie splits the gradient in halves.
+
+    RuntimeError if the shapes do not broadcast.
+
+    >>> import minigrad
+    >>> minigrad.maximum(minigrad.tensor([1.0, 3.0, float("nan")]), 2.0)
+    tensor([2., 3., nan])
+    """
     return Maximum.apply(*promote("maximum", input, other))
 
 
 def minimum(input: Operand, other: Operand) -> Operand:
-    """The smaller of two, elementwise; NaN if either is. A tie splits the gradient in halves."""
+    """The smaller of two, elementwise; NaN if either is. A tie splits the gradient in halves.
+
+    RuntimeError if the shapes do not broadcast.
+
+    >>> import minigrad
+    >>> x, y = minigrad.tensor([1.0, 2.0], requires_grad=True), minigrad.tensor([1.0, 3.0])
+    >>> minigrad.autograd.grad(minigrad.minimum(x, y).sum(), x)  # a tie, then x alone
+    (tensor([0.5000, 1.0000]),)
+    """
     return Minimum.apply(*promote("minimum", input, other))
 
 
 def clamp(input: Operand, min: Operand | None = None, max: Operand | None = None) -> Operand:
     """input limited to [min, max]; each limit is a number or a tensor, and one of them may be left out.
 
-    Where min exceeds max the result is max. On a limit the gradient is 1.
+    Where min exceeds max the result is max. On a limit the gradient is 1. RuntimeError if both are left out.
 
     >>> import minigrad
     >>> minigrad.clamp(minigrad.tensor([-2.0, 0.5, 3.0]), min=0, max=1)
@@ -536,6 +659,8 @@ def _limited(op: str, x: Operand, limit: Operand, inside: Callable) -> Operand:
 
 def where(condition: Operand, input: Operand, other: Operand) -> Operand:
     """input where the condition holds, else other; all three are broadcast.
+
+    TypeError if the condition is not a bool tensor; RuntimeError if the shapes do not broadcast.
 
     >>> import minigrad
     >>> x = minigrad.tensor([-1.0, 2.0])
@@ -566,42 +691,82 @@ def _compare(name: str, ufunc: np.ufunc, a: Operand, b: Operand) -> Operand:
 
 
 def eq(input: Operand, other: Operand) -> Operand:
-    """input == other, elementwise."""
+    """input == other, elementwise: bools. NaN equals nothing. RuntimeError if the shapes do not broadcast.
+
+    >>> import minigrad
+    >>> minigrad.eq(minigrad.tensor([1.0, 2.0, float("nan")]), minigrad.tensor([1.0, 3.0, float("nan")]))
+    tensor([ True, False, False])
+    """
     return _compare("eq", np.equal, input, other)
 
 
 def ne(input: Operand, other: Operand) -> Operand:
-    """input != other, elementwise."""
+    """input != other, elementwise: bools. NaN differs from everything. RuntimeError if the shapes do not broadcast.
+
+    >>> import minigrad
+    >>> minigrad.ne(minigrad.tensor([1.0, 2.0, float("nan")]), minigrad.tensor([1.0, 3.0, float("nan")]))
+    tensor([False,  True,  True])
+    """
     return _compare("ne", np.not_equal, input, other)
 
 
 def lt(input: Operand, other: Operand) -> Operand:
-    """input < other, elementwise."""
+    """input < other, elementwise: bools, False for NaN. RuntimeError if the shapes do not broadcast.
+
+    >>> import minigrad
+    >>> minigrad.lt(minigrad.tensor([1, 2, 3]), 2)
+    tensor([ True, False, False])
+    """
     return _compare("lt", np.less, input, other)
 
 
 def le(input: Operand, other: Operand) -> Operand:
-    """input <= other, elementwise."""
+    """input <= other, elementwise: bools, False for NaN. RuntimeError if the shapes do not broadcast.
+
+    >>> import minigrad
+    >>> minigrad.le(minigrad.tensor([1, 2, 3]), 2)
+    tensor([ True,  True, False])
+    """
     return _compare("le", np.less_equal, input, other)
 
 
 def gt(input: Operand, other: Operand) -> Operand:
-    """input > other, elementwise."""
+    """input > other, elementwise: bools, False for NaN. RuntimeError if the shapes do not broadcast.
+
+    >>> import minigrad
+    >>> minigrad.gt(minigrad.tensor([1, 2, 3]), 2)
+    tensor([False, False,  True])
+    """
     return _compare("gt", np.greater, input, other)
 
 
 def ge(input: Operand, other: Operand) -> Operand:
-    """input >= other, elementwise."""
+    """input >= other, elementwise: bools, False for NaN. RuntimeError if the shapes do not broadcast.
+
+    >>> import minigrad
+    >>> minigrad.ge(minigrad.tensor([1, 2, 3]), 2)
+    tensor([False,  True,  True])
+    """
     return _compare("ge", np.greater_equal, input, other)
 
 
 def logical_and(input: Operand, other: Operand) -> Operand:
-    """True where both are non-zero."""
+    """True where both are non-zero. RuntimeError if the shapes do not broadcast.
+
+    >>> import minigrad
+    >>> minigrad.logical_and(minigrad.tensor([1, 2, 0]), minigrad.tensor([4, 0, 0]))
+    tensor([ True, False, False])
+    """
     return _compare("logical_and", np.logical_and, input, other)
 
 
 def logical_or(input: Operand, other: Operand) -> Operand:
-    """True where either is non-zero."""
+    """True where either is non-zero. RuntimeError if the shapes do not broadcast.
+
+    >>> import minigrad
+    >>> minigrad.logical_or(minigrad.tensor([1, 2, 0]), minigrad.tensor([4, 0, 0]))
+    tensor([ True,  True, False])
+    """
     return _compare("logical_or", np.logical_or, input, other)
 
 
@@ -612,27 +777,54 @@ def _test(name: str, ufunc: np.ufunc, x: Operand) -> Operand:
 
 
 def logical_not(input: Operand) -> Operand:
-    """True where input is zero."""
+    """True where input is zero.
+
+    >>> import minigrad
+    >>> minigrad.logical_not(minigrad.tensor([0.0, 0.5, float("nan")]))
+    tensor([ True, False, False])
+    """
     return _test("logical_not", np.logical_not, input)
 
 
 def isnan(input: Operand) -> Operand:
-    """True where input is NaN."""
+    """True where input is NaN.
+
+    >>> import minigrad
+    >>> minigrad.isnan(minigrad.tensor([1.0, float("inf"), float("nan")]))
+    tensor([False, False,  True])
+    """
     return _test("isnan", np.isnan, input)
 
 
 def isinf(input: Operand) -> Operand:
-    """True where input is infinite."""
+    """True where input is inf or -inf.
+
+    >>> import minigrad
+    >>> minigrad.isinf(minigrad.tensor([1.0, -float("inf"), float("nan")]))
+    tensor([False,  True, False])
+    """
     return _test("isinf", np.isinf, input)
 
 
 def isfinite(input: Operand) -> Operand:
-    """True where input is neither NaN nor infinite."""
+    """True where input is neither NaN nor infinite.
+
+    >>> import minigrad
+    >>> minigrad.isfinite(minigrad.tensor([1.0, float("inf"), float("nan")]))
+    tensor([ True, False, False])
+    """
     return _test("isfinite", np.isfinite, input)
 
 
 def allclose(input: Operand, other: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
-    """Is |input - other| <= atol + rtol |other| everywhere?"""
+    """Is |input - other| <= atol + rtol |other| everywhere? NaN is close to NaN only with `equal_nan`.
+
+    RuntimeError if the shapes do not broadcast.
+
+    >>> import minigrad
+    >>> minigrad.allclose(minigrad.tensor([1.0, 100.0]), minigrad.tensor([1.0, 100.0005]))
+    True
+    """
     must_be_arrays("allclose", input, other)
     a, b = unwrap(input), unwrap(other)
     must_broadcast("allclose", a, b)
@@ -641,28 +833,60 @@ def allclose(input: Operand, other: Operand, rtol: float = 1e-5, atol: float = 1
 
 
 def equal(input: Operand, other: Operand) -> bool:
-    """Are shape and all elements the same?"""
+    """Are shape and all elements the same? The dtypes may differ; NaN equals nothing.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([1, 2])
+    >>> minigrad.equal(x, x.float()), minigrad.equal(x, x[:1])
+    (True, False)
+    """
     must_be_arrays("equal", input, other)
     return bool(np.array_equal(unwrap(input), unwrap(other)))
 
 
 def bitwise_and(input: Operand, other: Operand) -> Operand:
-    """The and of bools, or of the bits of integers."""
+    """The and of bools, or of the bits of integers; TypeError for floats.
+
+    RuntimeError if the shapes do not broadcast.
+
+    >>> import minigrad
+    >>> minigrad.bitwise_and(minigrad.tensor([0b110, 0b101]), 0b011)
+    tensor([2, 1])
+    """
     return _bitwise("bitwise_and", np.bitwise_and, input, other)
 
 
 def bitwise_or(input: Operand, other: Operand) -> Operand:
-    """The or of bools, or of the bits of integers."""
+    """The or of bools, or of the bits of integers; TypeError for floats.
+
+    RuntimeError if the shapes do not broadcast.
+
+    >>> import minigrad
+    >>> minigrad.bitwise_or(minigrad.tensor([0b110, 0b101]), 0b011)
+    tensor([7, 7])
+    """
     return _bitwise("bitwise_or", np.bitwise_or, input, other)
 
 
 def bitwise_xor(input: Operand, other: Operand) -> Operand:
-    """The exclusive or of bools, or of the bits of integers."""
+    """The exclusive or of bools, or of the bits of integers; TypeError for floats.
+
+    RuntimeError if the shapes do not broadcast.
+
+    >>> import minigrad
+    >>> minigrad.bitwise_xor(minigrad.tensor([0b110, 0b101]), 0b011)
+    tensor([5, 6])
+    """
     return _bitwise("bitwise_xor", np.bitwise_xor, input, other)
 
 
 def bitwise_not(input: Operand) -> Operand:
-    """The opposite of bools, or of the bits of integers."""
+    """The opposite of bools, or of the bits of integers (-1 - input if signed); TypeError for floats.
+
+    >>> import minigrad
+    >>> minigrad.bitwise_not(minigrad.tensor([0, 5])), minigrad.bitwise_not(minigrad.tensor([True, False]))
+    (tensor([-1, -6]), tensor([False,  True]))
+    """
     _must_have_bits("bitwise_not", input)
     return _test("bitwise_not", np.invert, input)
 
