@@ -95,7 +95,7 @@ class HardSigmoid(Op):
 
 
 def relu(input: Operand) -> Operand:
-    """max(input, 0); the gradient at 0 is 0.
+    """max(input, 0); the gradient at 0 is 0. RuntimeError for bools.
 
     >>> import minigrad
     >>> minigrad.relu(minigrad.tensor([-1.0, 2.0]))
@@ -108,14 +108,24 @@ def relu(input: Operand) -> Operand:
 
 
 def leaky_relu(input: Operand, negative_slope: float = 0.01) -> Operand:
-    """input where positive, else negative_slope * input (Maas et al., 2013)."""
+    """input where positive, else negative_slope * input (Maas et al., 2013).
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.leaky_relu(minigrad.tensor([-1.0, 2.0]), negative_slope=0.1)
+    tensor([-0.1000,  2.0000])
+    """
     return LeakyReLU.apply(
         floating("leaky_relu", input), slope=python_number("leaky_relu", "negative_slope", negative_slope)
     )
 
 
 def elu(input: Operand, alpha: float = 1.0) -> Operand:
-    """input where positive, else alpha * (exp(input) - 1) (Clevert et al., 2015)."""
+    """input where positive, else alpha * (exp(input) - 1), never below -alpha (Clevert et al., 2015).
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.elu(minigrad.tensor([-10.0, -1.0, 2.0]))
+    tensor([-1.0000, -0.6321,  2.0000])
+    """
     return ELU.apply(floating("elu", input), alpha=python_number("elu", "alpha", alpha))
 
 
@@ -124,6 +134,12 @@ def gelu(input: Operand, approximate: str = "none") -> Operand:
     """input * Phi(input), Phi the normal distribution function (Hendrycks and Gimpel, 2016).
 
     `approximate="tanh"` uses 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) instead of the error function.
+    ValueError for any other name than "none" and "tanh".
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([-3.0, -0.75, 1.0])
+    >>> minigrad.nn.functional.gelu(x), minigrad.nn.functional.gelu(x, approximate="tanh")
+    (tensor([-0.0040, -0.1700,  0.8413]), tensor([-0.0036, -0.1700,  0.8412]))
     """
     x = floating("gelu", input)
     if approximate == "none":
@@ -135,13 +151,25 @@ def gelu(input: Operand, approximate: str = "none") -> Operand:
 
 @quiet  # -inf times 0
 def silu(input: Operand) -> Operand:
-    """input * sigmoid(input), also called swish."""
+    """input * sigmoid(input), also called swish; never below -0.2785 (Elfwing et al., 2018).
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.silu(minigrad.tensor([-1.2785, 0.0, 1.0]))
+    tensor([-0.2785,  0.0000,  0.7311])
+    """
     x = floating("silu", input)
     return x * sigmoid(x)
 
 
 def softplus(input: Operand, beta: float = 1, threshold: float = 20) -> Operand:
-    """log(1 + exp(beta * input)) / beta, and input itself where beta * input exceeds `threshold`."""
+    """log(1 + exp(beta * input)) / beta, and input itself where beta * input exceeds `threshold`.
+
+    Never negative: a smooth `relu`, sharper with a larger beta. ValueError unless beta is positive.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.softplus(minigrad.tensor([-1.0, 0.0, 100.0]))
+    tensor([  0.3133,   0.6931, 100.0000])
+    """
     beta, threshold = python_number("softplus", "beta", beta), python_number("softplus", "threshold", threshold)
     if beta <= 0:
         raise ValueError(f"softplus: beta must be positive, got {beta}")
@@ -152,6 +180,12 @@ def hardtanh(input: Operand, min_val: float = -1.0, max_val: float = 1.0) -> Ope
     """input limited to [min_val, max_val]; the gradient on the limits is 0 (that of `clamp` is 1).
 
     Integers stay integers: the limits are then cut to whole numbers, towards 0, as in PyTorch.
+    ValueError if min_val exceeds max_val.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([-2.0, 0.5, 1.0], requires_grad=True)
+    >>> minigrad.nn.functional.hardtanh(x).tolist(), minigrad.autograd.grad(minigrad.nn.functional.hardtanh(x).sum(), x)
+    ([-1.0, 0.5, 1.0], (tensor([0., 1., 0.]),))
     """
     min_val, max_val = python_number("hardtanh", "min_val", min_val), python_number("hardtanh", "max_val", max_val)
     if not min_val <= max_val:
@@ -165,23 +199,43 @@ def hardtanh(input: Operand, min_val: float = -1.0, max_val: float = 1.0) -> Ope
 
 
 def relu6(input: Operand) -> Operand:
-    """input limited to [0, 6]."""
+    """input limited to [0, 6]; the gradient at 0 and at 6 is 0.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.relu6(minigrad.tensor([-1.0, 2.0, 8.0]))
+    tensor([0., 2., 6.])
+    """
     return hardtanh(input, 0.0, 6.0)
 
 
 def hardsigmoid(input: Operand) -> Operand:
-    """input / 6 + 1 / 2, limited to [0, 1]."""
+    """input / 6 + 1 / 2, limited to [0, 1]: `sigmoid` in straight lines (Howard et al., 2019).
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.hardsigmoid(minigrad.tensor([-3.0, 0.0, 1.5, 4.0]))
+    tensor([0.0000, 0.5000, 0.7500, 1.0000])
+    """
     return HardSigmoid.apply(floating("hardsigmoid", input))
 
 
 @quiet  # -inf times 0
 def mish(input: Operand) -> Operand:
-    """input * tanh(softplus(input)) (Misra, 2019)."""
+    """input * tanh(softplus(input)); never below -0.3089 (Misra, 2019).
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.mish(minigrad.tensor([-1.1924, 0.0, 1.0]))
+    tensor([-0.3088,  0.0000,  0.8651])
+    """
     x = floating("mish", input)
     return x * tanh(softplus(x))
 
 
 def softsign(input: Operand) -> Operand:
-    """input / (1 + |input|)"""
+    """input / (1 + |input|), between -1 and 1: a `tanh` that flattens slowly.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.softsign(minigrad.tensor([-1.0, 0.0, 9.0]))
+    tensor([-0.5000,  0.0000,  0.9000])
+    """
     x = floating("softsign", input)
     return x / (abs(x) + 1)
