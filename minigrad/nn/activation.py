@@ -51,7 +51,12 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    """x where positive, else negative_slope x."""
+    """x where positive, else negative_slope x.
+
+    >>> import minigrad
+    >>> minigrad.nn.LeakyReLU(0.1)(minigrad.tensor([-1.0, 2.0]))
+    tensor([-0.1000,  2.0000])
+    """
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
@@ -67,7 +72,12 @@ class LeakyReLU(Module):
 
 
 class ELU(Module):
-    """x where positive, else alpha (exp(x) - 1)."""
+    """x where positive, else alpha (exp(x) - 1).
+
+    >>> import minigrad
+    >>> minigrad.nn.ELU(alpha=2.0)(minigrad.tensor([-100.0, 2.0]))    # never below -alpha
+    tensor([-2.,  2.])
+    """
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
@@ -82,7 +92,15 @@ class ELU(Module):
 
 
 class GELU(Module):
-    """x Phi(x), Phi the normal distribution function; approximate="tanh" uses a formula without it."""
+    """x Phi(x), Phi the normal distribution function; approximate="tanh" uses a formula without it.
+
+    ValueError for any other value of `approximate`.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([-1.0, 2.0])
+    >>> minigrad.nn.GELU()(x), minigrad.nn.GELU(approximate="tanh")(x)
+    (tensor([-0.1587,  1.9545]), tensor([-0.1588,  1.9546]))
+    """
 
     def __init__(self, approximate: str = "none") -> None:
         super().__init__()
@@ -99,7 +117,12 @@ class GELU(Module):
 
 
 class SiLU(Module):
-    """x sigmoid(x), also called swish."""
+    """x sigmoid(x), also called swish.
+
+    >>> import minigrad
+    >>> minigrad.nn.SiLU()(minigrad.tensor([-1.0, 0.0, 10.0]))
+    tensor([-0.2689,  0.0000,  9.9995])
+    """
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
@@ -114,7 +137,12 @@ class SiLU(Module):
 
 
 class Mish(Module):
-    """x tanh(softplus(x))"""
+    """x tanh(softplus(x))
+
+    >>> import minigrad
+    >>> minigrad.nn.Mish()(minigrad.tensor([-1.0, 0.0, 10.0]))
+    tensor([-0.3034,  0.0000, 10.0000])
+    """
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
@@ -129,7 +157,14 @@ class Mish(Module):
 
 
 class Softplus(Module):
-    """log(1 + exp(beta x)) / beta, and x itself where beta x exceeds `threshold`."""
+    """log(1 + exp(beta x)) / beta, and x itself where beta x exceeds `threshold`.
+
+    ValueError unless beta > 0.
+
+    >>> import minigrad
+    >>> minigrad.nn.Softplus()(minigrad.tensor([-1.0, 0.0, 100.0]))    # exp(100) would overflow
+    tensor([  0.3133,   0.6931, 100.0000])
+    """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
@@ -145,7 +180,12 @@ class Softplus(Module):
 
 
 class Softsign(Module):
-    """x / (1 + |x|)"""
+    """x / (1 + |x|)
+
+    >>> import minigrad
+    >>> minigrad.nn.Softsign()(minigrad.tensor([-1.0, 0.0, 3.0]))
+    tensor([-0.5000,  0.0000,  0.7500])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """x of any shape."""
@@ -153,7 +193,12 @@ class Softsign(Module):
 
 
 class Sigmoid(Module):
-    """1 / (1 + exp(-x))"""
+    """1 / (1 + exp(-x))
+
+    >>> import minigrad
+    >>> minigrad.nn.Sigmoid()(minigrad.tensor([-1000.0, 0.0, 2.0]))    # no overflow
+    tensor([0.0000, 0.5000, 0.8808])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """x of any shape."""
@@ -161,7 +206,12 @@ class Sigmoid(Module):
 
 
 class LogSigmoid(Module):
-    """log(1 / (1 + exp(-x)))"""
+    """log(1 / (1 + exp(-x)))
+
+    >>> import minigrad
+    >>> minigrad.nn.LogSigmoid()(minigrad.tensor([-200.0, 0.0]))    # the logarithm of Sigmoid would be -inf
+    tensor([-200.0000,   -0.6931])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """x of any shape."""
@@ -169,7 +219,12 @@ class LogSigmoid(Module):
 
 
 class Tanh(Module):
-    """The hyperbolic tangent."""
+    """The hyperbolic tangent.
+
+    >>> import minigrad
+    >>> minigrad.nn.Tanh()(minigrad.tensor([-1.0, 0.0, 100.0]))
+    tensor([-0.7616,  0.0000,  1.0000])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """x of any shape."""
@@ -177,7 +232,14 @@ class Tanh(Module):
 
 
 class Hardtanh(Module):
-    """x limited to [min_val, max_val]."""
+    """x limited to [min_val, max_val].
+
+    ValueError unless min_val < max_val.
+
+    >>> import minigrad
+    >>> minigrad.nn.Hardtanh(-2.0, 2.0)(minigrad.tensor([-3.0, 0.5, 2.5]))
+    tensor([-2.0000,  0.5000,  2.0000])
+    """
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
@@ -197,7 +259,12 @@ class Hardtanh(Module):
 
 
 class ReLU6(Hardtanh):
-    """x limited to [0, 6]."""
+    """x limited to [0, 6].
+
+    >>> import minigrad
+    >>> minigrad.nn.ReLU6()(minigrad.tensor([-1.0, 3.0, 8.0]))
+    tensor([0., 3., 6.])
+    """
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(0.0, 6.0, inplace)
@@ -207,7 +274,12 @@ class ReLU6(Hardtanh):
 
 
 class Hardsigmoid(Module):
-    """x / 6 + 1 / 2, limited to [0, 1]."""
+    """x / 6 + 1 / 2, limited to [0, 1].
+
+    >>> import minigrad
+    >>> minigrad.nn.Hardsigmoid()(minigrad.tensor([-4.0, 0.0, 1.5]))
+    tensor([0.0000, 0.5000, 0.7500])
+    """
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
@@ -239,7 +311,12 @@ class Softmax(Module):
 
 
 class LogSoftmax(Module):
-    """The logarithm of `Softmax`, computed without forming the quotient."""
+    """The logarithm of `Softmax`, computed without forming the quotient.
+
+    >>> import minigrad
+    >>> minigrad.nn.LogSoftmax(dim=1)(minigrad.zeros(1, 2)).exp()
+    tensor([[0.5000, 0.5000]])
+    """
 
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()

@@ -98,37 +98,74 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """input where positive, else negative_slope * input (Maas et al., 2013)."""
+    """input where positive, else negative_slope * input (Maas et al., 2013).
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.leaky_relu(minigrad.tensor([-1.0, 2.0]), 0.1)
+    tensor([-0.1000,  2.0000])
+    """
     return ops.leaky_relu(input, negative_slope)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """input where positive, else alpha * (exp(input) - 1) (Clevert et al., 2015)."""
+    """input where positive, else alpha * (exp(input) - 1) (Clevert et al., 2015).
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.elu(minigrad.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.0000])
+    """
     return ops.elu(input, alpha)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
-    """input * sigmoid(input), also called swish."""
+    """input * sigmoid(input), also called swish.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.silu(minigrad.tensor([-1.0, 0.0, 10.0]))
+    tensor([-0.2689,  0.0000,  9.9995])
+    """
     return ops.silu(input)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
-    """input * tanh(softplus(input)) (Misra, 2019)."""
+    """input * tanh(softplus(input)) (Misra, 2019).
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.mish(minigrad.tensor([-1.0, 0.0, 10.0]))
+    tensor([-0.3034,  0.0000, 10.0000])
+    """
     return ops.mish(input)
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
-    """input limited to [min_val, max_val]; the gradient on the limits is 0."""
+    """input limited to [min_val, max_val]; the gradient on the limits is 0.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([-3.0, 0.5, 1.0], requires_grad=True)
+    >>> minigrad.nn.functional.hardtanh(x).sum().backward()
+    >>> x.grad
+    tensor([0., 1., 0.])
+    """
     return ops.hardtanh(input, min_val, max_val)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
-    """input limited to [0, 6]."""
+    """input limited to [0, 6].
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.relu6(minigrad.tensor([-1.0, 3.0, 8.0]))
+    tensor([0., 3., 6.])
+    """
     return ops.relu6(input)
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
-    """input / 6 + 1 / 2, limited to [0, 1]."""
+    """input / 6 + 1 / 2, limited to [0, 1].
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.hardsigmoid(minigrad.tensor([-4.0, 0.0, 1.5]))
+    tensor([0.0000, 0.5000, 0.7500])
+    """
     return ops.hardsigmoid(input)
 
 
@@ -155,7 +192,12 @@ def softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tens
 
 
 def log_softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
-    """The logarithm of `softmax`, computed without forming the quotient; `dim` as there."""
+    """The logarithm of `softmax`, computed without forming the quotient; `dim` as there.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.log_softmax(minigrad.tensor([0.0, 1000.0]), dim=0)    # log(softmax) would give -inf
+    tensor([-1000.,     0.])
+    """
     return ops.log_softmax(input, _implicit_dim("log_softmax", input) if dim is None else dim, dtype)
 
 
@@ -338,6 +380,13 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
     Other inputs (N, C, ...) are taken too, as in PyTorch with a warning; of (N, C) each element is a channel.
     Source: Tompson et al., 2015, "Efficient Object Localization Using Convolutional Networks".
+
+    ValueError for fewer than 2 dimensions, and unless 0 <= p <= 1.
+
+    >>> import minigrad
+    >>> y = minigrad.nn.functional.dropout2d(minigrad.ones(8, 3, 4, 4), p=0.5)
+    >>> bool((y == y[:, :, :1, :1]).all())    # a channel is all 0 or all 2
+    True
     """
     _must_be_tensors("dropout2d", input=input)
     if input.ndim < 2:
@@ -783,7 +832,12 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: 
 
 
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
-    """|input - target|, whose gradient where they are equal is 0; the arguments are those of `mse_loss`."""
+    """|input - target|, whose gradient where they are equal is 0; the arguments are those of `mse_loss`.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.l1_loss(minigrad.tensor([1.0, 2.0]), minigrad.tensor([1.0, 5.0]))
+    tensor(1.5000)
+    """
     d = _difference("l1_loss", input, target, reduction, weight)
     return _reduce_weighted(ops.abs(d), weight, reduction)
 
@@ -810,6 +864,10 @@ def huber_loss(
     weight : a factor for each element; "mean" divides by their number all the same, as in PyTorch
 
     Shapes that differ are broadcast, with a warning. Source: Huber, 1964.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.huber_loss(minigrad.tensor([0.5, 3.0]), minigrad.zeros(2), reduction="none", delta=2.0)
+    tensor([0.1250, 4.0000])
     """
     number("huber_loss", "delta", delta, " > 0")
     d = _difference("huber_loss", input, target, reduction, weight)
