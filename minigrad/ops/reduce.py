@@ -84,7 +84,12 @@ def sum(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any = 
 
 @numpy_spelling
 def mean(input: Operand, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Operand:
-    """The mean over `dim`; NaN over no elements."""
+    """The mean over `dim`: sum / n, NaN over no elements. RuntimeError for integers, unless `dtype` is a floating one.
+
+    >>> import minigrad
+    >>> minigrad.mean(minigrad.tensor([[1.0, 2.0], [3.0, 6.0]]), dim=0, keepdim=True)
+    tensor([[2., 4.]])
+    """
     x = input if dtype is None else cast(input, dtypes.as_dtype(dtype))
     _must_be_floating("mean", x)
     dims = normalize_dims("mean", dim, x.ndim)
@@ -103,7 +108,7 @@ def var(
     """The variance over `dim`: the sum of squared deviations from the mean, divided by (n - correction).
 
     correction=1, the default, is Bessel's (unbiased); 0 is the variance of the elements themselves. Computed in
-    two passes: the mean first, then the deviations, which does not cancel.
+    two passes: the mean first, then the deviations, which does not cancel. RuntimeError for integers.
 
     >>> import minigrad
     >>> minigrad.var(minigrad.tensor([1.0, 2.0, 3.0]), correction=0)
@@ -134,22 +139,39 @@ def std(
     *,
     correction: float | None = 1,
 ) -> Operand:
-    """The square root of `var`, of the same arguments; where it is 0 the gradient is 0."""
+    """The square root of `var`, of the same arguments; where it is 0 the gradient is 0.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([1.0, 3.0])
+    >>> minigrad.std(x), minigrad.std(x, correction=0)
+    (tensor(1.4142), tensor(1.))
+    """
     _must_be_floating("std", input)
     return in_float32(lambda x: _flat_sqrt(var(x, dim, unbiased, keepdim, correction=correction)), input)
 
 
 @numpy_spelling
 def cumsum(input: Operand, dim: int, *, dtype: Any = None) -> Operand:
-    """The running sum along `dim`."""
+    """The running sum along `dim`, y_i = x_0 + ... + x_i. Integers and bools are summed as int64.
+
+    >>> import minigrad
+    >>> minigrad.cumsum(minigrad.tensor([[1, 2, 3], [4, 5, 6]]), dim=1)
+    tensor([[ 1,  3,  6],
+            [ 4,  9, 15]])
+    """
     return CumSum.apply(_summable(input, dtype), dim=normalize_dim("cumsum", dim, input.ndim), reverse=False)
 
 
 @numpy_spelling
 def norm(input: Operand, p: float | str = "fro", dim: Dim = None, keepdim: bool = False) -> Operand:
-    """The p-norm of the elements over `dim`: (sum |x|^p)^(1/p); the largest |x| for p = inf, their count for 0.
+    """The p-norm of the elements over `dim`: (sum |x|^p)^(1/p); the largest |x| for p = inf, for 0 how many are not 0.
 
-    "fro" is p = 2. For p < 0 it is 0 if an element is. At x = 0 the gradient is 0.
+    "fro" is p = 2. For p < 0 it is 0 if an element is. At x = 0 the gradient is 0. RuntimeError for integers.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([3.0, 0.0, -4.0])
+    >>> minigrad.norm(x), minigrad.norm(x, p=0)
+    (tensor(5.), tensor(2.))
     """
     _must_be_floating("norm", input)
     if isinstance(p, str) and p != "fro":
@@ -222,13 +244,24 @@ class Extremum(Op):
 
 @numpy_spelling
 def amax(input: Operand, dim: Dim = (), keepdim: bool = False) -> Operand:
-    """The largest element over `dim`, NaN if one is; ties share the gradient equally."""
+    """The largest element over `dim`, NaN if one is; ties share the gradient equally. IndexError over no elements.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([2.0, 5.0, 5.0], requires_grad=True)
+    >>> minigrad.autograd.grad(minigrad.amax(x), x)
+    (tensor([0.0000, 0.5000, 0.5000]),)
+    """
     return _extremum("amax", input, dim, keepdim, largest=True)
 
 
 @numpy_spelling
 def amin(input: Operand, dim: Dim = (), keepdim: bool = False) -> Operand:
-    """The smallest element over `dim`, NaN if one is; ties share the gradient equally."""
+    """The smallest element over `dim`, NaN if one is; ties share the gradient equally. IndexError over no elements.
+
+    >>> import minigrad
+    >>> minigrad.amin(minigrad.tensor([[1.0, 5.0], [7.0, float("nan")]]), dim=1)
+    tensor([1., nan])
+    """
     return _extremum("amin", input, dim, keepdim, largest=False)
 
 
@@ -246,7 +279,8 @@ ValuesIndices = namedtuple("ValuesIndices", ["values", "indices"])
 def max(input: Operand, dim: Operand | None = None, keepdim: bool = False) -> Any:
     """The largest element; with `dim`, the pair (values, indices); with a second tensor, `maximum`.
 
-    With `dim` the gradient goes to the first of equal elements, without it to all of them equally.
+    With `dim` the gradient goes to the first of equal elements, without it to all of them equally. IndexError for no
+    elements.
 
     >>> import minigrad
     >>> minigrad.max(minigrad.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
@@ -257,7 +291,15 @@ def max(input: Operand, dim: Operand | None = None, keepdim: bool = False) -> An
 
 @numpy_spelling
 def min(input: Operand, dim: Operand | None = None, keepdim: bool = False) -> Any:
-    """The smallest element; with `dim`, the pair (values, indices); with a second tensor, `minimum`."""
+    """The smallest element; with `dim`, the pair (values, indices); with a second tensor, `minimum`.
+
+    The gradient goes as in `max`. IndexError for no elements.
+
+    >>> import minigrad
+    >>> values, indices = minigrad.min(minigrad.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
+    >>> values, indices
+    (tensor([1., 2.]), tensor([0, 1]))
+    """
     return _max_or_min("min", input, dim, keepdim)
 
 
@@ -278,13 +320,28 @@ def _max_or_min(op: str, x: Operand, dim: Operand | None, keepdim: bool) -> Any:
 
 @numpy_spelling
 def argmax(input: Operand, dim: int | None = None, keepdim: bool = False) -> Operand:
-    """The index of the largest element, the first of equals; in the flattened tensor without `dim`."""
+    """The index of the largest element, the first of equals; in the flattened tensor without `dim`.
+
+    The result is int64. IndexError for no elements.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([[1, 5], [7, 2]])
+    >>> minigrad.argmax(x), minigrad.argmax(x, dim=1)
+    (tensor(2), tensor([1, 0]))
+    """
     return _arg_extremum("argmax", input, dim, keepdim, largest=True)
 
 
 @numpy_spelling
 def argmin(input: Operand, dim: int | None = None, keepdim: bool = False) -> Operand:
-    """The index of the smallest element, the first of equals; in the flattened tensor without `dim`."""
+    """The index of the smallest element, the first of equals; in the flattened tensor without `dim`.
+
+    The result is int64. IndexError for no elements.
+
+    >>> import minigrad
+    >>> minigrad.argmin(minigrad.tensor([3, 1, 1]))
+    tensor(1)
+    """
     return _arg_extremum("argmin", input, dim, keepdim, largest=False)
 
 
@@ -301,13 +358,23 @@ def _arg_extremum(op: str, x: Operand, dim: int | None, keepdim: bool, largest: 
 
 @numpy_spelling
 def all(input: Operand, dim: Dim = None, keepdim: bool = False) -> Operand:
-    """Are all elements non-zero?"""
+    """Are all elements non-zero? True over no elements.
+
+    >>> import minigrad
+    >>> minigrad.all(minigrad.tensor([[1, 2], [0, 4]]), dim=1)
+    tensor([ True, False])
+    """
     return _logical(np.all, "all", input, dim, keepdim)
 
 
 @numpy_spelling
 def any(input: Operand, dim: Dim = None, keepdim: bool = False) -> Operand:
-    """Is any element non-zero?"""
+    """Is any element non-zero? False over no elements.
+
+    >>> import minigrad
+    >>> minigrad.any(minigrad.tensor([[0, 0], [0, 4]]), dim=1)
+    tensor([False,  True])
+    """
     return _logical(np.any, "any", input, dim, keepdim)
 
 
@@ -369,7 +436,14 @@ def softmax(input: Operand, dim: int, dtype: Any = None) -> Operand:
 
 @numpy_spelling
 def log_softmax(input: Operand, dim: int, dtype: Any = None) -> Operand:
-    """The logarithm of softmax, computed without forming the quotient."""
+    """The logarithm of softmax, x_i - log sum_j exp(x_j) along `dim`, computed without forming the quotient.
+
+    So it stays finite where softmax rounds to 0:
+
+    >>> import minigrad
+    >>> minigrad.log_softmax(minigrad.tensor([0.0, 1000.0]), dim=0)
+    tensor([-1000.,     0.])
+    """
     x = floating("log_softmax", input) if dtype is None else cast(input, dtypes.as_dtype(dtype))
     return _along(LogSoftmax, "log_softmax", x, dim)
 
@@ -384,7 +458,12 @@ def _along(op: type[Op], name: str, x: Operand, dim: int) -> Operand:
 
 @numpy_spelling
 def logsumexp(input: Operand, dim: Dim, keepdim: bool = False) -> Operand:
-    """log(sum(exp(input))) over `dim`, without overflow."""
+    """log(sum(exp(input))) over `dim`, without overflow.
+
+    >>> import minigrad
+    >>> minigrad.logsumexp(minigrad.tensor([1000.0, 1000.0]), dim=0)
+    tensor(1000.6932)
+    """
     x = floating("logsumexp", input)
     dims = normalize_dims("logsumexp", dim, x.ndim)
     return in_float32(lambda x: _logsumexp(x, dims, keepdim), x)
