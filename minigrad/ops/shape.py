@@ -62,6 +62,8 @@ class Permute(Op):
 def reshape(input: Operand, *sizes: Sizes, shape: Sequence[int] | None = None) -> Operand:
     """The elements of input in `shape`, a view if possible; one size may be -1, to be worked out.
 
+    RuntimeError if the shape does not hold exactly the elements.
+
     >>> import minigrad
     >>> minigrad.arange(6).reshape(2, -1).shape
     (2, 3)
@@ -81,7 +83,14 @@ def _one_way(op: str, many: tuple, name: str, named: Sizes | None = None) -> tup
 
 
 def view(input: Operand, *sizes: Sizes, size: Sequence[int] | None = None) -> Operand:
-    """`reshape` that never copies: it raises where the memory layout does not allow a view."""
+    """`reshape` that never copies: RuntimeError where the memory layout does not allow a view.
+
+    >>> import minigrad
+    >>> x = minigrad.zeros(4)
+    >>> x.view(2, -1)[0] = 7.0
+    >>> x
+    tensor([7., 7., 0., 0.])
+    """
     return _reshape("view", input, _one_way("view", sizes, "size", size), copy=False)
 
 
@@ -107,7 +116,12 @@ def _reshape(op: str, x: Operand, shape: tuple[int, ...], copy: bool | None) -> 
 
 
 def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Operand:
-    """The dimensions from start_dim to end_dim, both included, as one."""
+    """The dimensions from start_dim to end_dim, both included, as one. A 0-d tensor gets the shape (1,).
+
+    >>> import minigrad
+    >>> minigrad.ones(2, 3, 4, 4).flatten(start_dim=1).shape
+    (2, 48)
+    """
     must_be_arrays("flatten", input)
     first = normalize_dim("flatten", start_dim, input.ndim)
     last = normalize_dim("flatten", end_dim, input.ndim)
@@ -122,7 +136,14 @@ def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Operand:
 
 
 def unflatten(input: Operand, dim: int, sizes: Sequence[int]) -> Operand:
-    """One dimension split into several, of the given sizes."""
+    """One dimension split into several, of the given sizes; one of them may be -1, to be worked out.
+
+    RuntimeError if the sizes do not multiply to that of the dimension.
+
+    >>> import minigrad
+    >>> minigrad.ones(2, 12).unflatten(1, (3, -1)).shape
+    (2, 3, 4)
+    """
     must_be_arrays("unflatten", input)
     d = normalize_dim("unflatten", dim, input.ndim)
     if not isinstance(sizes, (tuple, list)):
@@ -138,14 +159,25 @@ def unflatten(input: Operand, dim: int, sizes: Sequence[int]) -> Operand:
 
 @numpy_spelling
 def squeeze(input: Operand, dim: int | Sequence[int] | None = None) -> Operand:
-    """Without the dimensions of size one: all of them, or those of `dim` that have size one."""
+    """Without the dimensions of size one: all of them, or those of `dim` that have size one.
+
+    >>> import minigrad
+    >>> x = minigrad.ones(1, 3, 1)
+    >>> x.squeeze().shape, x.squeeze(0).shape, x.squeeze(1).shape
+    ((3,), (3, 1), (1, 3, 1))
+    """
     dims = normalize_dims("squeeze", dim, input.ndim) if dim != () else ()
     return reshape(input, *(n for i, n in enumerate(input.shape) if i not in dims or n != 1))
 
 
 @numpy_spelling
 def unsqueeze(input: Operand, dim: int) -> Operand:
-    """With a new dimension of size one at `dim`."""
+    """With a new dimension of size one at `dim`, which may be from -ndim - 1 to ndim; else IndexError.
+
+    >>> import minigrad
+    >>> minigrad.ones(2, 3).unsqueeze(-1).shape
+    (2, 3, 1)
+    """
     d = normalize_dim("unsqueeze", dim, input.ndim + 1)
     return reshape(input, *input.shape[:d], 1, *input.shape[d:])
 
@@ -167,7 +199,12 @@ def permute(input: Operand, *order: Sizes, dims: Sequence[int] | None = None) ->
 
 
 def transpose(input: Operand, dim0: int, dim1: int) -> Operand:
-    """Two dimensions exchanged."""
+    """Two dimensions exchanged.
+
+    >>> import minigrad
+    >>> minigrad.ones(2, 3, 5).transpose(0, -1).shape
+    (5, 3, 2)
+    """
     must_be_arrays("transpose", input)
     a, b = normalize_dim("transpose", dim0, input.ndim), normalize_dim("transpose", dim1, input.ndim)
     order = list(range(input.ndim))
@@ -177,7 +214,14 @@ def transpose(input: Operand, dim0: int, dim1: int) -> Operand:
 
 
 def t(input: Operand) -> Operand:
-    """The transpose of a matrix; a vector or number as it is."""
+    """The transpose of a matrix; a vector or number as it is. RuntimeError for more than two dimensions.
+
+    >>> import minigrad
+    >>> minigrad.tensor([[1, 2, 3]]).t()
+    tensor([[1],
+            [2],
+            [3]])
+    """
     must_be_arrays("t", input)
     if input.ndim > 2:
         raise RuntimeError(f"t: needs at most 2 dimensions, got shape {tuple(input.shape)}; use transpose(dim0, dim1)")
@@ -185,7 +229,12 @@ def t(input: Operand) -> Operand:
 
 
 def movedim(input: Operand, source: int | Sequence[int], destination: int | Sequence[int]) -> Operand:
-    """The dimensions `source` moved to the places `destination`, the others in their order."""
+    """The dimensions `source` moved to the places `destination`, the others in their order.
+
+    >>> import minigrad
+    >>> minigrad.ones(2, 3, 5, 7).movedim(1, -1).shape
+    (2, 5, 7, 3)
+    """
     must_be_arrays("movedim", input)
     src, dst = (
         normalize_dims("movedim", source, input.ndim),
@@ -239,18 +288,36 @@ def _expand(op: str, x: Operand, wanted: tuple[int, ...]) -> Operand:
 
 
 def expand_as(input: Operand, other: Operand) -> Operand:
-    """input expanded to the shape of other."""
+    """input expanded to the shape of other.
+
+    >>> import minigrad
+    >>> minigrad.tensor([[1], [2]]).expand_as(minigrad.zeros(2, 3))
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
     must_be_arrays("expand_as", other)
     return _expand("expand_as", input, tuple(other.shape))
 
 
 def broadcast_to(input: Operand, size: Sequence[int]) -> Operand:
-    """input expanded to `size`."""
+    """input expanded to `size`. RuntimeError where a dimension that should grow is not of size one.
+
+    >>> import minigrad
+    >>> minigrad.tensor([1, 2]).broadcast_to((2, 2))
+    tensor([[1, 2],
+            [1, 2]])
+    """
     return _expand("broadcast_to", input, _one_way("broadcast_to", (size,), "size"))
 
 
 def flip(input: Operand, *reversed: Sizes, dims: Sequence[int] | None = None) -> Operand:
-    """input reversed along `dims`, in a copy."""
+    """input reversed along `dims`, in a copy.
+
+    >>> import minigrad
+    >>> minigrad.tensor([[1, 2], [3, 4]]).flip(1)
+    tensor([[2, 1],
+            [4, 3]])
+    """
     must_be_arrays("flip", input)
     reverse = _one_way("flip", reversed, "dims", dims)
     return Flip.apply(input, dims=normalize_dims("flip", reverse, input.ndim) if reverse else ())
@@ -293,6 +360,8 @@ class Pad(Op):
 def cat(tensors: Sequence[Operand], dim: int = 0) -> Operand:
     """The tensors one after another along `dim`; the other sizes must agree. A 1-d empty tensor is passed over.
 
+    RuntimeError if they do not.
+
     >>> import minigrad
     >>> minigrad.cat([minigrad.zeros(1, 2), minigrad.ones(2, 2)]).shape
     (3, 2)
@@ -319,7 +388,15 @@ def _without(shape: tuple[int, ...], d: int) -> tuple[int, ...]:
 
 @axis_as_dim
 def stack(tensors: Sequence[Operand], dim: int = 0) -> Operand:
-    """The tensors, all of one shape, along a new dimension."""
+    """The tensors, all of one shape, along a new dimension: n of shape (A, B) give (n, A, B) for dim 0.
+
+    RuntimeError if the shapes differ.
+
+    >>> import minigrad
+    >>> minigrad.stack([minigrad.tensor([1, 2]), minigrad.tensor([3, 4])], dim=1)
+    tensor([[1, 3],
+            [2, 4]])
+    """
     parts = _same_dtype("stack", tensors)
     for i, x in enumerate(parts):
         if x.shape != parts[0].shape:
