@@ -49,6 +49,8 @@ class Linear(Op):
 def matmul(input: Operand, other: Operand) -> Operand:
     """The product of matrices, batched over leading dimensions that broadcast; a 1-d operand is a row or column.
 
+    (..., n, m) and (..., m, p) to (..., n, p). RuntimeError if the sizes do not fit or the dtypes differ.
+
     >>> import minigrad
     >>> a = minigrad.tensor([[1.0, 2.0], [3.0, 4.0]])
     >>> minigrad.matmul(a, minigrad.tensor([1.0, 1.0]))
@@ -78,7 +80,15 @@ def matmul(input: Operand, other: Operand) -> Operand:
 
 
 def mm(input: Operand, mat2: Operand) -> Operand:
-    """The product of two matrices, without broadcasting."""
+    """The product of two matrices, (n, m) and (m, p) to (n, p), without broadcasting.
+
+    RuntimeError for other numbers of dimensions, sizes that do not fit and different dtypes.
+
+    >>> import minigrad
+    >>> minigrad.mm(minigrad.tensor([[1.0, 2.0], [3.0, 4.0]]), minigrad.tensor([[1.0], [1.0]]))
+    tensor([[3.],
+            [7.]])
+    """
     must_be_arrays("mm", input, mat2)
     if input.ndim != 2 or mat2.ndim != 2:
         raise RuntimeError(
@@ -88,7 +98,14 @@ def mm(input: Operand, mat2: Operand) -> Operand:
 
 
 def bmm(input: Operand, mat2: Operand) -> Operand:
-    """The products of two equally long batches of matrices, without broadcasting."""
+    """The products of two equally long batches of matrices, (B, n, m) and (B, m, p) to (B, n, p), without broadcasting.
+
+    RuntimeError for other shapes and for different dtypes.
+
+    >>> import minigrad
+    >>> minigrad.bmm(minigrad.ones(10, 2, 3), minigrad.ones(10, 3, 5)).shape
+    (10, 2, 5)
+    """
     must_be_arrays("bmm", input, mat2)
     if input.ndim != 3 or mat2.ndim != 3 or input.shape[0] != mat2.shape[0]:
         raise RuntimeError(
@@ -98,7 +115,12 @@ def bmm(input: Operand, mat2: Operand) -> Operand:
 
 
 def dot(input: Operand, tensor: Operand) -> Operand:
-    """The inner product of two vectors."""
+    """The inner product of two vectors, sum_i x_i y_i, as a 0-d tensor. RuntimeError for other shapes.
+
+    >>> import minigrad
+    >>> minigrad.dot(minigrad.tensor([1.0, 2.0]), minigrad.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
     must_be_arrays("dot", input, tensor)
     if input.ndim != 1 or tensor.ndim != 1:
         raise RuntimeError(
