@@ -94,7 +94,12 @@ def _names_each_place_once(key: Key) -> bool:
 def getitem(x: Operand, key: Key) -> Operand:
     """x[key] with NumPy's rules: ints, slices, None, Ellipsis, and integer or bool tensors, arrays and sequences.
 
-    Basic indexing (no arrays) gives a view, as in NumPy.
+    Basic indexing (no arrays) gives a view, as in NumPy. IndexError for a place that is not there.
+
+    >>> import minigrad
+    >>> x = minigrad.arange(6).reshape(2, 3)
+    >>> x[:, -1], x[0, [2, 2, 0]], x[x > 3]
+    (tensor([2, 5]), tensor([2, 2, 0]), tensor([4, 5]))
     """
     return Index.apply(x, key=as_key(x, key))
 
