@@ -112,7 +112,15 @@ def conv1d(
     dilation: Size = 1,
     groups: int = 1,
 ) -> Operand:
-    """`conv2d` of sequences: input (N, C, L) or (C, L), weight (O, C / groups, K)."""
+    """`conv2d` of sequences: input (N, C, L) or (C, L), weight (O, C / groups, K), output (N, O, L') or (O, L').
+
+    L' = floor((L + 2 padding - dilation (K - 1) - 1) / stride) + 1. As in `conv2d` the filter is not flipped:
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([[1.0, 2.0, 4.0, 8.0]])
+    >>> minigrad.nn.functional.conv1d(x, minigrad.tensor([[[-1.0, 1.0]]]))
+    tensor([[1., 2., 4.]])
+    """
     return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
@@ -129,7 +137,13 @@ def conv_transpose2d(
     """The transposed convolution: `conv2d` with the roles of input and output exchanged (its input gradient).
 
     input (N, C, H, W) or (C, H, W); weight (C, O / groups, KH, KW); bias (O,). The output has the height
-    (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1.
+    (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1. output_padding must be smaller than stride or
+    dilation, else RuntimeError.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([[[1.0, 2.0]]])
+    >>> minigrad.nn.functional.conv_transpose2d(x, minigrad.ones(1, 1, 1, 2), stride=2)
+    tensor([[[1., 1., 2., 2.]]])
     """
     op = "conv_transpose2d"
     x, unbatched = _batched(op, 2, input)
