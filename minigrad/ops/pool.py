@@ -114,8 +114,9 @@ def max_pool2d(
 ) -> Operand:
     """The maximum over each window of images (N, C, H, W) or (C, H, W); stride is kernel_size by default.
 
-    Padding counts as -inf. The first of equal elements gets the gradient. `ceil_mode` keeps windows that hang over
-    the far edge; `return_indices` gives also where each maximum stood, counted in its H x W plane.
+    Padding counts as -inf. The first of equal elements gets the gradient. The output has the height
+    floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1. `ceil_mode` keeps windows that hang over the far edge;
+    `return_indices` gives also where each maximum stood, counted in its H x W plane.
 
     >>> import minigrad
     >>> x = minigrad.arange(4.0).reshape(1, 1, 2, 2)
@@ -144,7 +145,13 @@ def avg_pool2d(
 ) -> Operand:
     """The mean over each window of images (N, C, H, W) or (C, H, W); stride is kernel_size by default.
 
+    The output has the height floor((H + 2 padding - KH) / stride) + 1; `ceil_mode` is as in `max_pool2d`.
     `count_include_pad` counts zero padding as elements; `divisor_override` divides by an int of your own.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.avg_pool2d(minigrad.ones(1, 2, 2), 2, padding=1)
+    tensor([[[0.2500, 0.2500],
+             [0.2500, 0.2500]]])
     """
     op = "avg_pool2d"
     if divisor_override is not None:
@@ -165,7 +172,12 @@ def avg_pool2d(
 def adaptive_avg_pool2d(input: Operand, output_size: int | tuple[int | None, int | None] | None) -> Operand:
     """The mean over windows chosen so that the output has `output_size`; None keeps a size.
 
-    Row i of the output averages the input's rows from floor(i H / OH) up to, not including, ceil((i + 1) H / OH).
+    input (N, C, H, W) or (C, H, W); output (N, C, OH, OW) or (C, OH, OW). Row i of the output averages the input's
+    rows from floor(i H / OH) up to, not including, ceil((i + 1) H / OH).
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.adaptive_avg_pool2d(minigrad.tensor([[[0.0, 1.0, 2.0]]]), (None, 2))
+    tensor([[[0.5000, 1.5000]]])
     """
     op = "adaptive_avg_pool2d"
     x, unbatched = _images(op, input)
