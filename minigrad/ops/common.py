@@ -78,7 +78,12 @@ class Clone(Op):
 
 
 def clone(input: Operand) -> Operand:
-    """A copy of the elements; the gradient goes back to the original."""
+    """A copy of the elements; the gradient goes back to the original.
+
+    >>> import minigrad
+    >>> minigrad.clone(minigrad.ones(2, requires_grad=True))
+    tensor([1., 1.], grad_fn=<Clone>)
+    """
     return Clone.apply(input)
 
 
