@@ -83,7 +83,12 @@ class Tensor:
         return self.array.nbytes
 
     def size(self, dim: int | None = None) -> Any:
-        """The shape, or the size of one dimension."""
+        """The shape, or the size of one dimension.
+
+        >>> import minigrad
+        >>> minigrad.ones(2, 3).size(-1)
+        3
+        """
         return self.shape if dim is None else self.shape[ops.normalize_dim("size", dim, self.ndim)]
 
     def numel(self) -> int:
@@ -159,7 +164,14 @@ class Tensor:
         self.requires_grad_(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Ask for the gradient of this leaf, or stop asking; gives back the tensor."""
+        """Ask for the gradient of this leaf, or stop asking; gives back the tensor.
+
+        RuntimeError for integers, and for one that an op made and that should stop.
+
+        >>> import minigrad
+        >>> minigrad.ones(2).requires_grad_()
+        tensor([1., 1.], requires_grad=True)
+        """
         if requires_grad and self.dtype.kind != "f":
             raise RuntimeError(
                 f"requires_grad: only floating tensors have gradients, got {self.dtype.name}; use x.float()"
@@ -186,20 +198,40 @@ class Tensor:
     ) -> None:
         """Add the gradient of this tensor into `.grad` of every leaf it was computed from.
 
-        gradient     : what arrives at this tensor; may be left out when it has one element (then 1)
+        gradient     : what arrives at this tensor, of its shape; may be left out when it has one element (then 1)
         retain_graph : keep what the ops saved, so that backward can run again
         create_graph : record this pass too, for higher derivatives
         inputs       : accumulate into these tensors only
+
+        >>> import minigrad
+        >>> x = minigrad.ones(2, requires_grad=True)
+        >>> (x * x).backward(gradient=minigrad.tensor([1.0, 10.0]))
+        >>> x.grad
+        tensor([ 2., 20.])
         """
         autograd.backward((self,), (gradient,), retain_graph, create_graph, inputs)
 
     def detach(self) -> Tensor:
-        """The same memory, outside of any graph."""
+        """The same memory, outside of any graph: what is written to it shows in both.
+
+        >>> import minigrad
+        >>> x = minigrad.ones(2, requires_grad=True)
+        >>> x.detach()[0] = 5.0
+        >>> x
+        tensor([5., 1.], requires_grad=True)
+        """
         return autograd.wrap(self.array)
 
     @property
     def data(self) -> Tensor:
-        """The same memory, outside of any graph; assigning replaces it."""
+        """The same memory, outside of any graph; assigning replaces it.
+
+        >>> import minigrad
+        >>> x = minigrad.ones(2, requires_grad=True)
+        >>> x.data = minigrad.zeros(2)
+        >>> x
+        tensor([0., 0.], requires_grad=True)
+        """
         return self.detach()
 
     @data.setter
@@ -211,14 +243,34 @@ class Tensor:
         self.array = value.array
 
     def retain_grad(self) -> None:
-        """Keep the gradient of this tensor in `.grad` even though an op made it. Does nothing to a leaf."""
+        """Keep the gradient of this tensor in `.grad` even though an op made it. Does nothing to a leaf.
+
+        RuntimeError if the tensor does not require grad.
+
+        >>> import minigrad
+        >>> y = minigrad.ones(2, requires_grad=True) * 3
+        >>> y.retain_grad()
+        >>> (y * y).sum().backward()
+        >>> y.grad
+        tensor([6., 6.])
+        """
         if not self._requires_grad:
             raise RuntimeError("retain_grad: this tensor does not require grad")
         if self.grad_fn is not None:
             autograd.retain_grad(self)
 
     def register_hook(self, hook: Callable) -> autograd.RemovableHandle:
-        """Call `hook(grad)` when the gradient of this tensor is complete; a Tensor it returns replaces the gradient."""
+        """Call `hook(grad)` when the gradient of this tensor is complete; a Tensor it returns replaces the gradient.
+
+        `remove()` of the handle it gives ends that. RuntimeError if the tensor does not require grad.
+
+        >>> import minigrad
+        >>> x = minigrad.ones(2, requires_grad=True)
+        >>> handle = x.register_hook(lambda grad: grad * 10)
+        >>> x.sum().backward()
+        >>> x.grad
+        tensor([10., 10.])
+        """
         if not self._requires_grad:
             raise RuntimeError("register_hook: this tensor does not require grad")
         return autograd.register_hook(self, hook)
@@ -226,17 +278,34 @@ class Tensor:
     # ------------------------------------------------------------------------ to Python and NumPy, copies
 
     def item(self) -> Any:
-        """The one element, as a Python number."""
+        """The one element, as a Python number. RuntimeError if there are more, or none.
+
+        >>> import minigrad
+        >>> minigrad.ones(2, 3).sum().item()
+        6.0
+        """
         if self.array.size != 1:
             raise RuntimeError(f"item: needs exactly one element, got shape {self.shape}; use tolist()")
         return self.array.item()
 
     def tolist(self) -> Any:
-        """The elements as nested lists of Python numbers."""
+        """The elements as nested lists of Python numbers; a 0-d tensor gives a number.
+
+        >>> import minigrad
+        >>> minigrad.tensor([[1, 2], [3, 4]]).tolist()
+        [[1, 2], [3, 4]]
+        """
         return self.array.tolist()
 
     def numpy(self, *, force: builtins.bool = False) -> np.ndarray:
-        """The ndarray, sharing memory. A tensor that requires grad must be detached first (`force` does it)."""
+        """The ndarray, sharing memory. A tensor that requires grad must be detached first (`force` does it).
+
+        >>> import minigrad
+        >>> x = minigrad.zeros(2)
+        >>> x.numpy()[0] = 7.0
+        >>> x
+        tensor([7., 0.])
+        """
         if self._requires_grad and not force:
             raise RuntimeError("numpy: an array would cut this tensor out of its graph; use x.detach().numpy()")
         return self.array
@@ -247,15 +316,34 @@ class Tensor:
         return np.array(self.array, dtype=dtype, copy=copy)
 
     def clone(self) -> Tensor:
-        """A copy of the elements; the gradient goes back to the original."""
+        """A copy of the elements; the gradient goes back to the original.
+
+        >>> import minigrad
+        >>> x = minigrad.zeros(2)
+        >>> x.clone().fill_(7.0), x
+        (tensor([7., 7.]), tensor([0., 0.]))
+        """
         return ops.clone(self)
 
     def contiguous(self) -> Tensor:
-        """The tensor itself if its elements lie in row-major order, else a copy in which they do."""
+        """The tensor itself if its elements lie in row-major order, else a copy in which they do.
+
+        >>> import minigrad
+        >>> x = minigrad.ones(2, 3)
+        >>> x.contiguous() is x, x.T.is_contiguous(), x.T.contiguous().is_contiguous()
+        (True, False, True)
+        """
         return self if self.is_contiguous() else self.clone()
 
     def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: builtins.bool = False) -> Tensor:
-        """`to(dtype)`, `to(other)` for the dtype of another tensor, `to("cpu")`: itself if nothing changes."""
+        """`to(dtype)`, `to(other)` for the dtype of another tensor, `to("cpu")`: itself if nothing changes.
+
+        Floats are cut towards zero on their way to integers. RuntimeError for any other device.
+
+        >>> import minigrad
+        >>> minigrad.tensor([1.9, -1.9]).to(minigrad.int64)
+        tensor([ 1, -1])
+        """
         for arg in args:
             if isinstance(arg, Tensor):
                 dtype = arg.dtype
@@ -404,7 +492,13 @@ class Tensor:
     minimum = ops.minimum
 
     def where(self, condition: Tensor, other: Any) -> Tensor:
-        """self where the condition holds, else other."""
+        """self where the condition holds, else other; the three broadcast.
+
+        >>> import minigrad
+        >>> x = minigrad.tensor([-1, 2])
+        >>> x.where(x > 0, 0)
+        tensor([0, 2])
+        """
         return ops.where(condition, self, other)
 
     # ------------------------------------------------------------- comparisons: ops/elementwise.py
@@ -476,7 +570,12 @@ class Tensor:
 
     @property
     def T(self) -> Tensor:
-        """The dimensions in reverse order."""
+        """The dimensions in reverse order, all of them.
+
+        >>> import minigrad
+        >>> minigrad.ones(2, 3, 5).T.shape
+        (5, 3, 2)
+        """
         return ops.permute(self, tuple(range(self.ndim))[::-1])
 
     @property
@@ -485,7 +584,13 @@ class Tensor:
         return ops.transpose(self, -2, -1)
 
     def view_as(self, other: Tensor) -> Tensor:
-        """A view of this tensor in the shape of another."""
+        """A view of this tensor in the shape of another; RuntimeError where that needs a copy.
+
+        >>> import minigrad
+        >>> minigrad.arange(4).view_as(minigrad.zeros(2, 2))
+        tensor([[0, 1],
+                [2, 3]])
+        """
         must_be_arrays("view_as", other)
         return ops.view(self, other.shape)
 
@@ -549,15 +654,32 @@ class Tensor:
         return self._write("pow_", lambda: ops.pow(self, exponent), exponent)
 
     def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
-        """Limit the elements to [min, max]."""
+        """Limit the elements to [min, max]; None leaves a side open.
+
+        >>> import minigrad
+        >>> minigrad.tensor([-2.0, 0.5, 3.0]).clamp_(max=1)
+        tensor([-2.0000,  0.5000,  1.0000])
+        """
         return self._write("clamp_", lambda: ops.clamp(self, min, max), min, max)
 
     def copy_(self, src: Any) -> Tensor:
-        """Take over the elements of `src`, broadcast and converted to this dtype."""
+        """Take over the elements of `src`, broadcast and converted to this dtype.
+
+        >>> import minigrad
+        >>> minigrad.zeros(2, 2, dtype=minigrad.int64).copy_(minigrad.tensor([1.9, 4.0]))
+        tensor([[1, 4],
+                [1, 4]])
+        """
         return self._write("copy_", lambda: src, src, convert=True)
 
     def fill_(self, value: Any) -> Tensor:
-        """Set every element to `value`, a number or a 0-d Tensor."""
+        """Set every element to `value`, a number or a 0-d Tensor; RuntimeError for another shape.
+
+        >>> import minigrad
+        >>> x = minigrad.zeros(2, 2)
+        >>> x[0].fill_(7), x.sum()
+        (tensor([7., 7.]), tensor(14.))
+        """
         shape = np.shape(autograd.unwrap(value))
         if shape:
             raise RuntimeError(f"fill_: the value must be a number or a 0-d tensor, got shape {shape}; use copy_")
@@ -568,7 +690,13 @@ class Tensor:
         return self._write("zero_", lambda: 0, convert=True)
 
     def uniform_(self, from_: Any = 0, to: Any = 1, *, generator: Generator | None = None) -> Tensor:
-        """Draw every element uniformly from [from_, to)."""
+        """Draw every element uniformly from [from_, to). RuntimeError for integers, and if from_ > to.
+
+        >>> import minigrad
+        >>> x = minigrad.zeros(1000).uniform_(-1, 1)
+        >>> bool((x >= -1).all()), bool((x < 1).all())
+        (True, True)
+        """
         self._must_be_floating("uniform_")
         from_, to = python_number("uniform_", "from_", from_), python_number("uniform_", "to", to)
         if not from_ <= to:
