@@ -63,6 +63,12 @@ def set_default_dtype(dtype: Any) -> None:
     """Set the floating dtype that Python floats become (float32 at first).
 
     Raises TypeError for a dtype that is not a floating one.
+
+    >>> import minigrad
+    >>> minigrad.set_default_dtype(minigrad.float64)
+    >>> minigrad.tensor([0.5]).dtype
+    dtype('float64')
+    >>> minigrad.set_default_dtype(minigrad.float32)
     """
     global _default
     wanted = as_dtype(dtype)
@@ -75,6 +81,10 @@ def as_dtype(dtype: Any) -> np.dtype:
     """A supported dtype from a dtype, a NumPy scalar type, a name or a Python type; TypeError otherwise.
 
     As in PyTorch, `float` is float64 and `int` is int64, whatever the default dtype.
+
+    >>> import minigrad
+    >>> minigrad.dtypes.as_dtype("float16") is minigrad.half
+    True
     """
     try:
         if dtype is None:

@@ -19,7 +19,15 @@ state = _State()  # `state.enabled` is read by every op; nothing outside of this
 
 
 def is_grad_enabled() -> bool:
-    """Are ops being recorded in this thread?"""
+    """Are ops being recorded in this thread?
+
+    >>> import minigrad
+    >>> with minigrad.no_grad():
+    ...     minigrad.is_grad_enabled()
+    False
+    >>> minigrad.is_grad_enabled()
+    True
+    """
     return state.enabled
 
 

@@ -102,20 +102,49 @@ def manual_seed(seed: int) -> Generator:
 
 
 def seed() -> int:
-    """Seed the default generator from the operating system, and give the seed back."""
+    """Seed the default generator from the operating system, and give the seed back.
+
+    >>> import minigrad
+    >>> minigrad.seed() == minigrad.initial_seed()
+    True
+    """
     return default_generator.seed()
 
 
 def initial_seed() -> int:
-    """The seed the default generator was last started from."""
+    """The seed the default generator was last started from.
+
+    >>> import minigrad
+    >>> _ = minigrad.manual_seed(7)
+    >>> minigrad.initial_seed()
+    7
+    """
     return default_generator.initial_seed()
 
 
 def get_rng_state() -> Any:
-    """The default generator's state, as a uint8 Tensor."""
+    """The default generator's state, as a uint8 Tensor.
+
+    >>> import minigrad
+    >>> state = minigrad.get_rng_state()
+    >>> a = minigrad.rand(3)
+    >>> minigrad.set_rng_state(state)
+    >>> minigrad.allclose(a, minigrad.rand(3))    # the same numbers once more
+    True
+    """
     return default_generator.get_state()
 
 
 def set_rng_state(new_state: Any) -> None:
-    """Let the default generator go on from a state that `get_rng_state` gave."""
+    """Let the default generator go on from a state that `get_rng_state` gave.
+
+    RuntimeError for anything else; the generator then stays as it was.
+
+    >>> import minigrad
+    >>> state = minigrad.manual_seed(0).get_state()
+    >>> a = minigrad.randn(3)
+    >>> minigrad.set_rng_state(state)
+    >>> minigrad.allclose(a, minigrad.randn(3))
+    True
+    """
     default_generator.set_state(new_state)

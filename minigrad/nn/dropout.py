@@ -42,6 +42,13 @@ class Dropout2d(_Dropout):
     """`Dropout` of whole channels of images (N, C, H, W) or sequences (N, C, L), whose neighbouring elements are alike.
 
     Source: Tompson et al., "Efficient Object Localization Using Convolutional Networks", 2015.
+
+    ValueError unless 0 <= p <= 1.
+
+    >>> import minigrad
+    >>> y = minigrad.nn.Dropout2d(0.5)(minigrad.ones(8, 3, 4, 4))
+    >>> bool((y == y[:, :, :1, :1]).all())    # a channel is all 0 or all 2
+    True
     """
 
     def forward(self, input: Tensor) -> Tensor:

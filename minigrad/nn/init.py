@@ -131,7 +131,14 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
 
 @no_grad
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Draw every element from the normal distribution of this mean and standard deviation."""
+    """Draw every element from the normal distribution of this mean and standard deviation.
+
+    ValueError for a negative std.
+
+    >>> import minigrad
+    >>> minigrad.nn.init.normal_(minigrad.empty(3), mean=2.0, std=0.0)    # without spread: the mean
+    tensor([2., 2., 2.])
+    """
     _must_be_tensor("normal_", tensor, floating=True)
     number("normal_", "mean", mean)
     number("normal_", "std", std, " >= 0")
@@ -200,21 +207,42 @@ def _truncated_normal(rng: np.random.Generator, low: float, high: float, count: 
 
 @no_grad
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """Set every element to `val`."""
+    """Set every element to `val`.
+
+    >>> import minigrad
+    >>> minigrad.nn.init.constant_(minigrad.empty(2, 2), 0.5)
+    tensor([[0.5000, 0.5000],
+            [0.5000, 0.5000]])
+    """
     _must_be_tensor("constant_", tensor)
     return tensor.fill_(val)
 
 
 @no_grad
 def ones_(tensor: Tensor) -> Tensor:
-    """Set every element to 1."""
+    """Set every element to 1.
+
+    The tensor itself is given back, still a leaf.
+
+    >>> import minigrad
+    >>> w = minigrad.empty(2, requires_grad=True)
+    >>> minigrad.nn.init.ones_(w) is w, w
+    (True, tensor([1., 1.], requires_grad=True))
+    """
     _must_be_tensor("ones_", tensor)
     return tensor.fill_(1)
 
 
 @no_grad
 def zeros_(tensor: Tensor) -> Tensor:
-    """Set every element to 0."""
+    """Set every element to 0.
+
+    >>> import minigrad
+    >>> layer = minigrad.nn.Linear(2, 3)
+    >>> minigrad.nn.init.zeros_(layer.bias)
+    Parameter containing:
+    tensor([0., 0., 0.], requires_grad=True)
+    """
     _must_be_tensor("zeros_", tensor)
     return tensor.zero_()
 
@@ -240,7 +268,14 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | No
 
 @no_grad
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Draw from the normal distribution of std = gain sqrt(2 / (fan_in + fan_out)), as `xavier_uniform_` does."""
+    """Draw from the normal distribution of std = gain sqrt(2 / (fan_in + fan_out)), as `xavier_uniform_` does.
+
+    >>> import minigrad
+    >>> g = minigrad.Generator().manual_seed(0)
+    >>> w = minigrad.nn.init.xavier_normal_(minigrad.empty(100, 100), generator=g)
+    >>> round(w.std().item(), 2)    # sqrt(2 / 200)
+    0.1
+    """
     std = _xavier_std("xavier_normal_", tensor, gain)
     return normal_(tensor, 0, std, generator)
 
@@ -278,7 +313,14 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
-    """Draw from the normal distribution of std = gain / sqrt(fan); arguments and source as in `kaiming_uniform_`."""
+    """Draw from the normal distribution of std = gain / sqrt(fan); arguments and source as in `kaiming_uniform_`.
+
+    >>> import minigrad
+    >>> g = minigrad.Generator().manual_seed(0)
+    >>> w = minigrad.nn.init.kaiming_normal_(minigrad.empty(50, 200), nonlinearity="relu", generator=g)
+    >>> round(w.std().item(), 2)    # sqrt(2 / 200)
+    0.1
+    """
     std = _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity)
     return normal_(tensor, 0, std, generator)
 

@@ -15,7 +15,14 @@ __all__ = ["Parser", "at_least", "fail", "positive", "run"]
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line (exit code 2), and which takes no abbreviations of options."""
+    """An ArgumentParser whose errors are one line (exit code 2), and which takes no abbreviations of options.
+
+    >>> from minigrad.training import cli
+    >>> parser = cli.Parser()
+    >>> _ = parser.add_argument("--epochs", type=cli.at_least(1))
+    >>> parser.parse_args(["--epochs", "3"])
+    Namespace(epochs=3)
+    """
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
@@ -67,6 +74,12 @@ def fail(reason: object, code: int = 2) -> NoReturn:
 
     reason : a text, or an exception, whose text is taken.
     code   : the exit code.
+
+    >>> from minigrad.training import cli
+    >>> cli.fail("no such data set")
+    Traceback (most recent call last):
+        ...
+    SystemExit: 2
     """
     if isinstance(reason, BrokenPipeError):
         raise reason  # no mistake of the user's: `run` ends it in silence
@@ -80,6 +93,10 @@ def run(main: Callable[[], int | None]) -> int:
     What can happen to any run ends in one line instead of a traceback. The code is then 130 for Ctrl-C (`main` may
     raise its own KeyboardInterrupt with a text to add), 1 for trouble with a file or a loss that diverged, and
     141, without a line, when the reader of a pipe has gone.
+
+    >>> from minigrad.training import cli
+    >>> cli.run(lambda: None), cli.run(lambda: 3)
+    (0, 3)
     """
     try:
         code = main() or 0

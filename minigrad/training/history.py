@@ -21,6 +21,11 @@ class EpochRecord:
 
     The training figures are running ones: they average over an epoch in which the model changes, so an early
     one can look worse than the validation figures.
+
+    >>> from minigrad.training import EpochRecord
+    >>> record = EpochRecord(1, 0.3, 0.90, 0.2, 0.95, seconds=6.0)
+    >>> f"epoch {record.epoch}: {record.valid_acc:.1%} in {record.seconds:.0f} s"
+    'epoch 1: 95.0% in 6 s'
     """
 
     epoch: int

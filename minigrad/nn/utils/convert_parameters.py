@@ -26,6 +26,14 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Let the parameters be the successive parts of `vec`, whose memory they then share.
 
     RuntimeError unless it has exactly as many elements as they do; nothing is changed then.
+
+    >>> import minigrad
+    >>> layer = minigrad.nn.Linear(2, 1)
+    >>> minigrad.nn.utils.vector_to_parameters(minigrad.tensor([1.0, 2.0, 3.0]), layer.parameters())
+    >>> layer.weight, layer.bias
+    (Parameter containing:
+    tensor([[1., 2.]], requires_grad=True), Parameter containing:
+    tensor([3.], requires_grad=True))
     """
     if not isinstance(vec, Tensor):
         raise TypeError(f"vector_to_parameters: vec must be a Tensor, got {type(vec).__name__}")
