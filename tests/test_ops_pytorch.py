@@ -442,6 +442,7 @@ BAD = [
     (lambda m, x: m.add(x, x[:, :2]), "add: shapes (2, 3, 4) and (2, 2, 4)"),
     (lambda m, x: m.eq(x, x[:, :2]), "eq: shapes (2, 3, 4) and (2, 2, 4)"),
     (lambda m, x: m.where(x > 0, x, x[:, :2]), "where: shapes (2, 3, 4) and (2, 3, 4) and (2, 2, 4)"),
+    (lambda m, x: m.clamp(x, x[:, :2]), "clamp: shapes (2, 3, 4) and (2, 2, 4)"),
     (lambda m, x: m.mul(x, "2"), "mul: operands must be Tensors, arrays or numbers, got Tensor and str"),
     (lambda m, x: m.lt(x, "2"), "lt: operands must be Tensors, arrays or numbers, got str"),
     (lambda m, x: m.sub(x > 0, x > 0), "sub: bools"),

@@ -134,7 +134,7 @@ def gelu(input: Operand, approximate: str = "none") -> Operand:
     """input * Phi(input), Phi the normal distribution function (Hendrycks and Gimpel, 2016).
 
     `approximate="tanh"` uses 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) instead of the error function.
-    ValueError for any other name than "none" and "tanh".
+    ValueError for any other name than "none" and "tanh". At infinity it is infinity (PyTorch: NaN).
 
     >>> import minigrad
     >>> x = minigrad.tensor([-3.0, -0.75, 1.0])

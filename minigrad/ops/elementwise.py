@@ -580,7 +580,7 @@ def masked(g: Operand, mask: np.ndarray) -> Operand:
 
 
 def abs(input: Operand) -> Operand:
-    """The absolute value; its gradient at 0 is 0.
+    """The absolute value; its gradient is 0 at 0, and NaN at NaN (PyTorch gives 0).
 
     >>> import minigrad
     >>> x = minigrad.tensor([-2.0, 0.0, 3.0], requires_grad=True)
@@ -654,6 +654,7 @@ def clamp(input: Operand, min: Operand | None = None, max: Operand | None = None
 def _limited(op: str, x: Operand, limit: Operand, inside: Callable) -> Operand:
     """x where it is `inside` of the limit or NaN, else the limit; a limit of NaN gives NaN."""
     x, limit = promote(op, x, limit)
+    must_broadcast(op, unwrap(x), unwrap(limit))
     return where(logical_or(inside(x, limit), isnan(x)), x, limit)
 
 

@@ -94,7 +94,8 @@ def _names_each_place_once(key: Key) -> bool:
 def getitem(x: Operand, key: Key) -> Operand:
     """x[key] with NumPy's rules: ints, slices, None, Ellipsis, and integer or bool tensors, arrays and sequences.
 
-    Basic indexing (no arrays) gives a view, as in NumPy. IndexError for a place that is not there.
+    Basic indexing (no arrays) gives a view, as in NumPy; a slice may also go backwards, which PyTorch refuses.
+    IndexError for a place that is not there.
 
     >>> import minigrad
     >>> x = minigrad.arange(6).reshape(2, 3)
