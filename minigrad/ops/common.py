@@ -24,7 +24,7 @@ LONG = 1024  # adding fewer float32 than this one after the other loses no digit
 
 
 class Cast(Op):
-    """y = x in another dtype. Source: the gradient returns in x's own dtype."""
+    """y = x in another dtype; the gradient goes back in x's own"""
 
     saves_inputs = False
 
