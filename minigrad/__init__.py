@@ -3,10 +3,19 @@
     import minigrad
     from minigrad import nn, optim
 
-Where to read first: `autograd.py` (the engine), `ops/elementwise.py` (what a rule looks like), `tensor.py`.
+Where to read first: `autograd/engine.py` (the engine), `ops/elementwise.py` (what a rule looks like), `tensor.py`.
 """
 
 from . import autograd, data, kernels, nn, ops, optim
+from .autograd import (
+    GradcheckError,
+    enable_grad,
+    gradcheck,
+    gradgradcheck,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from .creation import (
     arange,
     empty,
@@ -49,8 +58,6 @@ from .dtypes import (
 )
 from .dtypes import float as float
 from .dtypes import int as int
-from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 from .kernels import get_backend, use_backend
 from .ops import abs as abs
 from .ops import (

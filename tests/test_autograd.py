@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 import minigrad
 from minigrad import autograd, ops
-from minigrad.autograd import Fused, Op
-from minigrad.gradcheck import gradcheck, gradgradcheck
+from minigrad.autograd import Fused, Op, gradcheck, gradgradcheck
 
 
 def leaf(*values, dtype=None):

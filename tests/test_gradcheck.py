@@ -7,8 +7,7 @@ import pytest
 
 import minigrad
 from minigrad import gradcheck, gradgradcheck, ops
-from minigrad.autograd import Fused, Op
-from minigrad.gradcheck import GradcheckError
+from minigrad.autograd import Fused, GradcheckError, Op
 
 
 class Cube(Op):

@@ -20,8 +20,7 @@ from hypothesis.extra import numpy as hnp
 
 import minigrad
 from minigrad import autograd, ops
-from minigrad.autograd import Op
-from minigrad.gradcheck import gradcheck, gradgradcheck
+from minigrad.autograd import Op, gradcheck, gradgradcheck
 
 inf, nan = math.inf, math.nan
 

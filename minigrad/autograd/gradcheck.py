@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from . import autograd
-from .random import Generator
-from .tensor import Tensor
+from .engine import grad, is_tensor, wrap
+from .grad_mode import enable_grad, no_grad
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 
@@ -31,14 +30,14 @@ def gradcheck(
     atol: float = 1e-5,
     rtol: float = 1e-3,
     raise_exception: bool = True,
-    generator: Generator | None = None,
+    generator: Any = None,
 ) -> bool:
     """Check the first derivatives of `func(*inputs)` against central differences.
 
     func      : gives a Tensor or a tuple of them; called many times, so it must give the same each time
     inputs    : a Tensor or a tuple; those that require grad are checked, and must be float64
     eps       : the step of the differences
-    generator : draws the cotangent; a fixed one by default
+    generator : a minigrad.Generator that draws the cotangent; by default the same one each time
 
     True if they agree within atol + rtol |numeric|. Otherwise GradcheckError, or False without `raise_exception`.
 
@@ -48,7 +47,7 @@ def gradcheck(
     True
     """
     args = inputs if isinstance(inputs, (tuple, list)) else (inputs,)
-    checked = [(i, x) for i, x in enumerate(args) if isinstance(x, Tensor) and x.requires_grad]
+    checked = [(i, x) for i, x in enumerate(args) if is_tensor(x) and x.requires_grad]
     if not checked:
         raise ValueError("gradcheck: none of the inputs requires grad, so there is nothing to check")
     for i, x in checked:
@@ -58,18 +57,18 @@ def gradcheck(
             )
         if not x.array.flags.writeable:
             raise ValueError(f"gradcheck: inputs[{i}] is read-only (expanded, say), and is changed to take differences")
-    rng = (generator or Generator()).numpy
+    rng = _random(generator)
 
     floating = {i: y for i, y in enumerate(_as_list(func(*args))) if y.is_floating_point()}
     outputs = {i: y for i, y in floating.items() if y.requires_grad}  # beside these, the others count as constants
     cotangents = {i: rng.standard_normal(y.shape) for i, y in (outputs or floating).items()}
     analytic: Sequence[Any] = [None] * len(checked)
     if outputs:
-        wanted, seeds = [x for _, x in checked], [autograd.wrap(np.asarray(v)) for v in cotangents.values()]
-        analytic = autograd.grad(tuple(outputs.values()), wanted, seeds, allow_unused=True)
+        wanted, seeds = [x for _, x in checked], [wrap(np.asarray(v)) for v in cotangents.values()]
+        analytic = grad(tuple(outputs.values()), wanted, seeds, allow_unused=True)
 
     def projection() -> float:
-        with autograd.no_grad():
+        with no_grad():
             ys = _as_list(func(*args))
         return sum(float((v * ys[i].array).sum()) for i, v in cotangents.items())
 
@@ -100,7 +99,7 @@ def gradgradcheck(
     atol: float = 1e-5,
     rtol: float = 1e-3,
     raise_exception: bool = True,
-    generator: Generator | None = None,
+    generator: Any = None,
 ) -> bool:
     """Check the second derivatives of `func(*inputs)`: the gradient, as a function of inputs and cotangent.
 
@@ -113,19 +112,19 @@ def gradgradcheck(
     True
     """
     args = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
-    rng = (generator or Generator()).numpy
+    rng = _random(generator)
     outputs = [y for y in _as_list(func(*args)) if y.requires_grad]
     if grad_outputs is None:
-        seeds = tuple(autograd.wrap(rng.standard_normal(y.shape)).requires_grad_() for y in outputs)
+        seeds = tuple(wrap(rng.standard_normal(y.shape)).requires_grad_() for y in outputs)
     else:
         seeds = tuple(_as_list(grad_outputs))
-    wanted = [i for i, x in enumerate(args) if isinstance(x, Tensor) and x.requires_grad]
+    wanted = [i for i, x in enumerate(args) if is_tensor(x) and x.requires_grad]
 
     def gradient(*both: Any, create_graph: bool = True) -> tuple:
         xs, vs = both[: len(args)], both[len(args) :]
-        with autograd.enable_grad():
+        with enable_grad():
             ys = [y for y in _as_list(func(*xs)) if y.requires_grad]
-            return autograd.grad(ys, [xs[i] for i in wanted], vs, create_graph=create_graph, materialize_grads=True)
+            return grad(ys, [xs[i] for i in wanted], vs, create_graph=create_graph, materialize_grads=True)
 
     name = getattr(func, "__name__", func)
     gradient.__name__ = f"the gradient of {name}"
@@ -148,6 +147,11 @@ def gradgradcheck(
     return gradcheck(gradient, (*args, *seeds), **options)
 
 
+def _random(generator: Any) -> np.random.Generator:
+    """What draws the cotangents: a minigrad.Generator's source, or one that always starts from the same seed."""
+    return np.random.default_rng(67280421310721) if generator is None else generator.numpy
+
+
 def _central_differences(f: Callable[[], float], x: np.ndarray, eps: float) -> np.ndarray:
     """The gradient of `f` with respect to `x`, which is changed in place and put back."""
     gradient = np.empty(x.shape)
@@ -168,7 +172,7 @@ def _as_list(outputs: Any) -> list:
     """The Tensors of one output or a sequence of them."""
     many = list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
     for y in many:
-        if not isinstance(y, Tensor):
+        if not is_tensor(y):
             raise TypeError(f"gradcheck: func must give a Tensor or a tuple of them, got {type(y).__name__}")
     return many
 
