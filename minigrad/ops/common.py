@@ -56,6 +56,7 @@ class BroadcastTo(Op):
     """Repeat x along new axes and axes of size one, without copying: the adjoint of SumTo."""
 
     saves_inputs = False
+    view = True
 
     def forward(self, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         self.shape = x.shape

@@ -17,6 +17,7 @@ class Index(Op):
     """y = x[key]; the gradient is added at the same places of zeros"""
 
     saves_inputs = False
+    view = True
 
     def forward(self, x: np.ndarray, key: Key) -> np.ndarray:
         self.shape, self.key = x.shape, key

@@ -34,6 +34,7 @@ class Reshape(Op):
     """y = the elements of x in another shape; the gradient goes back to x's shape"""
 
     saves_inputs = False
+    view = True
 
     def forward(self, x: np.ndarray, shape: tuple[int, ...], copy: bool | None = None) -> np.ndarray:
         self.shape = x.shape
@@ -47,6 +48,7 @@ class Permute(Op):
     """y = x with its axes in another order; the gradient is permuted back"""
 
     saves_inputs = False
+    view = True
 
     def forward(self, x: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
         self.dims = dims
