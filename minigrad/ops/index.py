@@ -1,4 +1,4 @@
-"""Indexing and gathering, each with its adjoint: reading at places, and adding at places."""
+"""Indexing: reading at the places a key names, and its adjoint, adding at them; writing there; narrow and select."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from ..autograd import Op, unwrap
 from .common import Operand, must_be_arrays, normalize_dim
+from .elementwise import masked
 
 Key = Any  # what stands in the brackets: ints, slices, None, Ellipsis, integer and bool arrays, or a tuple of them
 
@@ -51,39 +52,27 @@ class IndexAdd(Op):
         return Index.apply(g, key=self.key)
 
 
-class Gather(Op):
-    """y[i, j] = x[index[i, j], j], along any one axis; the gradient is added back at the index"""
+class IndexPut(Op):
+    """y = x with v written at key, a place named twice keeping the last; each gets the gradient of what it gave"""
 
     saves_inputs = False
 
-    def forward(self, x: np.ndarray, index: np.ndarray, dim: int) -> np.ndarray:
-        self.shape, self.index, self.dim = x.shape, index, dim
-        return x[_open_index(index, dim)]
-
-    def backward(self, g: Operand) -> tuple:
-        return ScatterAdd.apply(g, self.index, dim=self.dim, shape=self.shape), None
-
-
-class ScatterAdd(Op):
-    """y = zeros of `shape` with x[i, j] added at y[index[i, j], j]: the adjoint of Gather"""
-
-    saves_inputs = False
-
-    def forward(self, x: np.ndarray, index: np.ndarray, dim: int, shape: tuple[int, ...]) -> np.ndarray:
-        self.index, self.dim = index, dim
-        y = np.zeros(shape, x.dtype)
-        np.add.at(y, _open_index(index, dim), x)
+    def forward(self, x: np.ndarray, v: np.ndarray, key: Key) -> np.ndarray:
+        self.key, self.shape, self.kept = key, v.shape, None
+        y = np.array(x, order="C")
+        y[key] = v
+        if not _names_each_place_once(key):
+            order, seat = np.arange(v.size).reshape(v.shape), np.zeros(x.shape, np.intp)
+            seat[key] = order
+            self.kept = seat[key] == order  # where v was not overwritten by a later element
         return y
 
     def backward(self, g: Operand) -> tuple:
-        return Gather.apply(g, self.index, dim=self.dim), None
-
-
-def _open_index(index: np.ndarray, dim: int) -> tuple:
-    """The key that pairs `index` along `dim` with every position along the other axes."""
-    key = list(np.ogrid[tuple(slice(n) for n in index.shape)])
-    key[dim] = index
-    return tuple(key)
+        gv = Index.apply(g, key=self.key) if self.needs[1] else None
+        return (
+            IndexPut.apply(g, np.zeros(self.shape, g.dtype), key=self.key) if self.needs[0] else None,
+            gv if gv is None or self.kept is None else masked(gv, self.kept),
+        )
 
 
 def _names_each_place_once(key: Key) -> bool:
@@ -93,10 +82,11 @@ def _names_each_place_once(key: Key) -> bool:
 
 
 def getitem(x: Operand, key: Key) -> Operand:
-    """x[key] with NumPy's rules: ints, slices, None, Ellipsis, and integer or bool tensors, arrays and sequences.
+    """x[key]: ints, slices, None, Ellipsis, and integer or bool tensors, arrays and sequences, alone or in a tuple.
 
-    Basic indexing (no arrays) gives a view, as in NumPy; a slice may also go backwards, which PyTorch refuses.
-    IndexError for a place that is not there.
+    Basic indexing (no arrays) gives a view. Beside arrays, ints are applied first: x[0, :, [1, 2]] is x[0][:, [1, 2]],
+    as in PyTorch (NumPy would put the arrays' dimension in front). As in NumPy, and not in PyTorch, a slice may go
+    backwards, and a list of lists is one array of places. IndexError for a place that is not there.
 
     >>> import minigrad
     >>> x = minigrad.arange(6).reshape(2, 3)
@@ -109,14 +99,67 @@ def getitem(x: Operand, key: Key) -> Operand:
 def as_key(x: Operand, key: Key) -> Key:
     """`key` with Tensors and sequences as arrays, checked against the shape of `x` (IndexError names both)."""
     parts = tuple(_as_index(part) for part in (key if isinstance(key, tuple) else (key,)))
-    taken = sum(
-        part.ndim if isinstance(part, np.ndarray) and part.dtype == bool else part is not None and part is not Ellipsis
-        for part in parts
-        if not isinstance(part, (bool, np.bool_))
-    )
+    taken = sum(map(_dims_taken, parts))
     if taken > len(x.shape):
         raise IndexError(f"index: {taken} indices for a tensor of {len(x.shape)} dimensions, shape {tuple(x.shape)}")
-    return parts if isinstance(key, tuple) else parts[0]
+    if not isinstance(key, tuple):
+        return parts[0]
+    mixed = any(type(part) is int for part in parts) and any(isinstance(part, np.ndarray) for part in parts)
+    return _ints_first(parts, tuple(x.shape)) if mixed else parts
+
+
+def _ints_first(parts: tuple, shape: tuple[int, ...]) -> tuple:
+    """A key of ints and arrays such that NumPy gives what applying the ints first would.
+
+    To NumPy an int is an array too: where a slice or None separates it from the others, their dimension comes first,
+    and x[:, 0, :, [1, 2]] would begin with a 2. Written as arrays, with an axis each, those between separate no more.
+    """
+    parts = _without_ellipsis(parts, len(shape))
+    separates = [part is None or isinstance(part, slice) for part in parts]
+    arrays = [i for i, part in enumerate(parts) if isinstance(part, np.ndarray)]
+    fancy = [i for i, apart in enumerate(separates) if not apart]
+    start, stop, first, last = arrays[0], arrays[-1], fancy[0], fancy[-1]
+    in_front = any(separates[start:stop]) or not any(separates[:start])
+    if in_front or not any(separates[first:last]) or any(_is_truth(part) for part in parts):
+        return parts  # the arrays' dimension is where NumPy puts it
+    before = [i for i in range(first, start) if separates[i]]
+    after = [i for i in range(stop, last) if separates[i]]
+    found = {i: np.nonzero(parts[i]) if parts[i].dtype == bool else (parts[i],) for i in arrays}
+    inner = max(array.ndim for group in found.values() for array in group)
+    axes = [*before, *[None] * inner, *after]
+    spread = np.zeros([1] * len(axes), np.intp)  # gives each array all the axes, also that of a None
+    dims = np.cumsum([0, *map(_dims_taken, parts)])
+    key: list = list(parts[:first])
+    for i in range(first, last + 1):
+        if isinstance(parts[i], slice):
+            places = np.arange(*parts[i].indices(shape[dims[i]]))
+            key.append(spread + places.reshape(-1, *[1] * (len(axes) - 1 - axes.index(i))))
+        elif i in found:
+            key += [spread + array.reshape(*array.shape, *[1] * len(after)) for array in found[i]]
+        elif parts[i] is not None:
+            key.append(parts[i])
+    return (*key, *parts[last + 1 :])
+
+
+def _is_truth(part: Any) -> bool:
+    """Is a part of a key a bool, or a 0-d array of one?"""
+    return isinstance(part, bool) or (isinstance(part, np.ndarray) and part.ndim == 0)
+
+
+def _without_ellipsis(parts: tuple, ndim: int) -> tuple:
+    """The key with the slices that Ellipsis stands for."""
+    where = [i for i, part in enumerate(parts) if part is Ellipsis]
+    if not where:
+        return parts
+    rest = (slice(None),) * (ndim - sum(map(_dims_taken, parts)))
+    return parts[: where[0]] + rest + parts[where[0] + 1 :]
+
+
+def _dims_taken(part: Any) -> int:
+    """How many dimensions a part of a key uses up."""
+    if isinstance(part, np.ndarray):
+        return part.ndim if part.dtype == bool else 1
+    return int(isinstance(part, (int, slice)) and not isinstance(part, bool))
 
 
 def _as_index(part: Any) -> Any:
@@ -147,40 +190,57 @@ def _as_index(part: Any) -> Any:
     return array.item() if array.ndim == 0 and array.dtype.kind in "iu" else array
 
 
-def gather(input: Operand, dim: int, index: Operand) -> Operand:
-    """The elements of input at `index` along `dim`: for dim 0 of a matrix, out[i, j] = input[index[i, j], j].
+def at(x: Operand, dim: int, place: Any) -> Operand:
+    """x indexed by `place` along `dim` (which counts from the front), the other dimensions whole."""
+    return Index.apply(x, key=(*(slice(None),) * dim, place))
 
-    index has as many dimensions as input, and is no larger than it outside of `dim`; an empty one may have any shape.
+
+def narrow(input: Operand, dim: int, start: int | Operand, length: int) -> Operand:
+    """The elements start, ..., start + length - 1 along `dim`, a view; a negative start counts from the end.
+
+    IndexError if there is no such start, RuntimeError if they go beyond the end.
 
     >>> import minigrad
-    >>> x = minigrad.tensor([[1, 2], [3, 4]])
-    >>> minigrad.gather(x, 1, minigrad.tensor([[0, 0], [1, 0]]))
-    tensor([[1, 1],
-            [4, 3]])
+    >>> minigrad.arange(5).narrow(0, 1, 3)
+    tensor([1, 2, 3])
     """
-    must_be_arrays("gather", input, index)
-    d, places = normalize_dim("gather", dim, input.ndim), check_index("gather", input, dim, index)
-    if input.ndim < 2:  # a 0-d tensor counts as one element
-        return Index.apply(input if input.ndim else Index.apply(input, key=None), key=places)
-    if not places.size:
-        return Index.apply(input, key=(places,) * input.ndim)
-    return Gather.apply(input, places, dim=d)
+    must_be_arrays("narrow", input)
+    if not input.ndim:
+        raise RuntimeError("narrow: a 0-d tensor has no dimension to narrow; reshape it to (1,)")
+    d = normalize_dim("narrow", dim, input.ndim)
+    first, many, n = place_of("narrow", "start", start), place_of("narrow", "length", length), input.shape[d]
+    if not -n <= first <= n:
+        raise IndexError(f"narrow: start must be in [{-n}, {n}] for dim {dim} of size {n}, got {first}")
+    first += n if first < 0 else 0
+    if many < 0 or first + many > n:
+        raise RuntimeError(f"narrow: length must be in [0, {n - first}] from start {first} of size {n}, got {many}")
+    return at(input, d, slice(first, first + many))
 
 
-def check_index(op: str, x: Operand, dim: int, index: Operand) -> np.ndarray:
-    """`index` as an array of valid, non-negative places along `dim` of `x`."""
-    places, d = np.asarray(unwrap(index)), normalize_dim(op, dim, x.ndim)
-    if places.dtype.kind not in "iu":
-        raise RuntimeError(f"{op}: the index must be of integers, got {places.dtype.name}")
-    fits = max(places.ndim, 1) == max(x.ndim, 1) and all(
-        n <= m for i, (n, m) in enumerate(zip(places.shape, x.shape, strict=False)) if i != d
-    )
-    if places.size and not fits:
-        raise RuntimeError(
-            f"{op}: index of shape {places.shape} does not fit input of shape {tuple(x.shape)} along dim {dim}"
-        )
-    size = x.shape[d] if x.ndim else 1
-    if places.size and (places.min() < 0 or places.max() >= size):
-        bad = places[(places < 0) | (places >= size)][0]
-        raise IndexError(f"{op}: index {bad} is out of range for dim {dim} of size {size}")
-    return places
+def select(input: Operand, dim: int, index: int | Operand) -> Operand:
+    """The slice at one index along `dim`, a view without that dimension; a negative index counts from the end.
+
+    IndexError if it is out of range.
+
+    >>> import minigrad
+    >>> minigrad.tensor([[1, 2], [3, 4]]).select(1, 0)
+    tensor([1, 3])
+    """
+    must_be_arrays("select", input)
+    if not input.ndim:
+        raise IndexError("select: a 0-d tensor has no dimension to select from; reshape it to (1,)")
+    d = normalize_dim("select", dim, input.ndim)
+    place, n = place_of("select", "index", index), input.shape[d]
+    if not -n <= place < n:
+        raise IndexError(f"select: index {place} is out of range for dim {dim} of size {n}")
+    return at(input, d, place)
+
+
+def place_of(op: str, name: str, value: Any) -> int:
+    """An int; also that of a 0-d integer tensor."""
+    x = unwrap(value)
+    if isinstance(x, (np.ndarray, np.generic)) and x.ndim == 0 and x.dtype.kind in "iu":
+        return int(x)
+    if not isinstance(x, int) or isinstance(x, bool):
+        raise TypeError(f"{op}: {name} must be an int, got {value!r}")
+    return x

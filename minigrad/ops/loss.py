@@ -7,8 +7,8 @@ import numpy as np
 from .. import kernels
 from ..autograd import Fused
 from .common import Operand
-from .index import Gather
 from .reduce import log_softmax
+from .scatter import Gather
 from .shape import reshape
 
 

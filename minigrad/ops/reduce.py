@@ -1,4 +1,4 @@
-"""Reductions: sums and what is made of them, extrema, softmax.
+"""Reductions: sums and what is made of them, products, extrema and medians, softmax.
 
 `dim` is an int, a tuple of ints, or None for all dimensions; `keepdim` keeps reduced ones with size one. NumPy's
 `axis` and `keepdims` are understood as well.
@@ -8,28 +8,34 @@ from __future__ import annotations
 
 import builtins
 from collections import namedtuple
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import dtypes
-from ..autograd import Op, is_tensor, unwrap, wrap
+from ..autograd import Op, is_tensor, must_broadcast, unwrap, wrap
 from .common import (
     BroadcastTo,
     Dim,
     Operand,
     cast,
+    clone,
     floating,
     in_float32,
+    must_be_arrays,
     normalize_dim,
     normalize_dims,
     numpy_spelling,
+    promote,
     python_number,
     quiet,
     total,
 )
 from .elementwise import abs, div, exp, log, maximum, minimum, pow, sqrt, where
-from .index import gather
+from .index import at
+from .join import cat
+from .scatter import gather
 from .shape import reshape
 
 # --------------------------------------------------------------------------------------------------- sums
@@ -151,6 +157,46 @@ def std(
 
 
 @numpy_spelling
+def var_mean(
+    input: Operand,
+    dim: Dim = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = 1,
+) -> tuple[Operand, Operand]:
+    """The pair (variance, mean) over `dim`; the arguments are those of `var`.
+
+    >>> import minigrad
+    >>> minigrad.var_mean(minigrad.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))
+    """
+    _must_be_floating("var_mean", input)
+    over = None if isinstance(dim, bool) else dim
+    return var(input, dim, unbiased, keepdim, correction=correction), mean(input, over, keepdim)
+
+
+@numpy_spelling
+def std_mean(
+    input: Operand,
+    dim: Dim = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = 1,
+) -> tuple[Operand, Operand]:
+    """The pair (standard deviation, mean) over `dim`; the arguments are those of `var`.
+
+    >>> import minigrad
+    >>> minigrad.std_mean(minigrad.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))
+    """
+    _must_be_floating("std_mean", input)
+    over = None if isinstance(dim, bool) else dim
+    return std(input, dim, unbiased, keepdim, correction=correction), mean(input, over, keepdim)
+
+
+@numpy_spelling
 def cumsum(input: Operand, dim: int, *, dtype: Any = None) -> Operand:
     """The running sum along `dim`, y_i = x_0 + ... + x_i. Integers and bools are summed as int64.
 
@@ -163,10 +209,13 @@ def cumsum(input: Operand, dim: int, *, dtype: Any = None) -> Operand:
 
 
 @numpy_spelling
-def norm(input: Operand, p: float | str = "fro", dim: Dim = None, keepdim: bool = False) -> Operand:
+def norm(
+    input: Operand, p: float | str = "fro", dim: Dim = None, keepdim: bool = False, *, dtype: Any = None
+) -> Operand:
     """The p-norm of the elements over `dim`: (sum |x|^p)^(1/p); the largest |x| for p = inf, for 0 how many are not 0.
 
-    "fro" is p = 2. For p < 0 it is 0 if an element is. At x = 0 the gradient is 0. RuntimeError for integers.
+    "fro" is p = 2. For p < 0 it is 0 if an element is. At x = 0 the gradient is 0. With `dtype`, a floating one no
+    narrower than that of input, it is computed in that. RuntimeError for integers.
 
     >>> import minigrad
     >>> x = minigrad.tensor([3.0, 0.0, -4.0])
@@ -177,9 +226,34 @@ def norm(input: Operand, p: float | str = "fro", dim: Dim = None, keepdim: bool 
     if isinstance(p, str) and p != "fro":
         raise ValueError(f'norm: p must be a number or "fro", got {p!r}')
     power = 2 if p == "fro" else python_number("norm", "p", p)
+    if dtype is not None:
+        wanted = dtypes.as_dtype(dtype)
+        if wanted.kind != "f" or wanted.itemsize < input.dtype.itemsize:
+            raise RuntimeError(
+                f"norm: dtype must be a floating one no narrower than {input.dtype.name}, got {wanted.name}; convert "
+                "the result with .to(dtype)"
+            )
+        input = cast(input, wanted)
     return in_float32(lambda x: _norm(x, power, dim, keepdim), input)
 
 
+def dist(input: Operand, other: Operand, p: float = 2) -> Operand:
+    """The p-norm of input - other, broadcast: their distance. Where they are equal the gradient is 0.
+
+    RuntimeError if the shapes do not broadcast, and for integers.
+
+    >>> import minigrad
+    >>> minigrad.dist(minigrad.tensor([1.0, 5.0]), minigrad.tensor([4.0, 1.0]))
+    tensor(5.)
+    """
+    must_be_arrays("dist", input, other)
+    a, b = promote("dist", input, other)
+    must_broadcast("dist", unwrap(a), unwrap(b))
+    _must_be_floating("dist", a)
+    return in_float32(lambda x: _norm(x, python_number("dist", "p", p), None, False), a - b)
+
+
+@quiet  # inf - inf, and powers that overflow
 def _norm(x: Operand, p: float, dim: Dim, keepdim: bool) -> Operand:
     if p == 2:
         return _flat_sqrt(sum(x * x, dim, keepdim))
@@ -223,17 +297,79 @@ def _must_be_floating(op: str, x: Operand) -> None:
         raise RuntimeError(f"{op}: needs a floating dtype, got {x.dtype.name}; use x.float() or pass dtype=")
 
 
-# ------------------------------------------------------------------------------------------------ extrema
+# ----------------------------------------------------------------------------------------------- products
 
 
-class Extremum(Op):
-    """y = the largest (or smallest) element over some axes; ties share the gradient equally"""
+@numpy_spelling
+def prod(input: Operand, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Operand:
+    """The product of all elements, or along one `dim`; 1 of no elements. Integers and bools are multiplied as int64.
+
+    No rule divides by an element, so with zeros among them derivatives of every order are right.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([2.0, 0.0, 3.0], requires_grad=True)
+    >>> minigrad.autograd.grad(minigrad.prod(x), x)
+    (tensor([0., 6., 0.]),)
+    """
+    x, d = _summable(input, dtype), None if dim is None else normalize_dim("prod", dim, input.ndim)
+    shape = _kept(x.shape, tuple(range(x.ndim)) if d is None else (d,))
+    if not keepdim:
+        shape = () if d is None else x.shape[:d] + x.shape[d + 1 :]
+    if d is None or not x.ndim:
+        x, d = reshape(x, (-1,)), 0
+    return reshape(in_float32(lambda x: _product(x, d), x), shape)
+
+
+@quiet
+def _product(x: Operand, dim: int) -> Operand:
+    """The product along `dim`, of size one then: one half times the other, until one is left."""
+    if not x.shape[dim]:
+        return Sum.apply(x, dims=(dim,), keepdim=True) + 1
+    while (n := x.shape[dim]) > 1:
+        pairs = at(x, dim, slice(n // 2)) * at(x, dim, slice(n // 2, n // 2 * 2))
+        x = cat([pairs, at(x, dim, slice(n - 1, n))], dim) if n % 2 else pairs
+    return x
+
+
+@numpy_spelling
+def cumprod(input: Operand, dim: int, *, dtype: Any = None) -> Operand:
+    """The running product along `dim`, y_i = x_0 ... x_i. Integers and bools are multiplied as int64.
+
+    No rule divides by an element, so with zeros among them derivatives of every order are right.
+
+    >>> import minigrad
+    >>> minigrad.cumprod(minigrad.tensor([[1, 2, 3], [4, 5, 6]]), dim=1)
+    tensor([[  1,   2,   6],
+            [  4,  20, 120]])
+    """
+    x, d = _summable(input, dtype), normalize_dim("cumprod", dim, input.ndim)
+    if not x.ndim or not x.shape[d]:
+        return clone(x)
+    return in_float32(lambda x: _running_product(x, d), x)
+
+
+@quiet
+def _running_product(x: Operand, dim: int) -> Operand:
+    """After the round with width w each place holds the product of the 2 w elements that end there (Hillis, Steele)."""
+    n, width = x.shape[dim], 1
+    y = clone(x)
+    while width < n:
+        y = cat([at(y, dim, slice(width)), at(y, dim, slice(width, n)) * at(y, dim, slice(n - width))], dim)
+        width *= 2
+    return y
+
+
+# ------------------------------------------------------------------------------------- extrema and medians
+
+
+class Chosen(Op):
+    """y = the element that `choose` takes over some axes, such as the largest; equal ones share the gradient"""
 
     saves_inputs = False
 
-    def forward(self, x: np.ndarray, dims: tuple[int, ...], keepdim: bool, largest: bool) -> np.ndarray:
+    def forward(self, x: np.ndarray, dims: tuple[int, ...], keepdim: bool, choose: Callable) -> np.ndarray:
         self.x, self.dims, self.kept = x, dims, _kept(x.shape, dims)
-        self.y = np.asarray((np.max if largest else np.min)(x, axis=dims, keepdims=True))
+        self.y = np.asarray(choose(x, axis=dims, keepdims=True))
         return self.y if keepdim else self.y.reshape(tuple(n for i, n in enumerate(x.shape) if i not in dims))
 
     def backward(self, g: Operand) -> Operand:
@@ -251,7 +387,7 @@ def amax(input: Operand, dim: Dim = (), keepdim: bool = False) -> Operand:
     >>> minigrad.autograd.grad(minigrad.amax(x), x)
     (tensor([0.0000, 0.5000, 0.5000]),)
     """
-    return _extremum("amax", input, dim, keepdim, largest=True)
+    return _extremum("amax", input, dim, keepdim, np.max)
 
 
 @numpy_spelling
@@ -262,14 +398,29 @@ def amin(input: Operand, dim: Dim = (), keepdim: bool = False) -> Operand:
     >>> minigrad.amin(minigrad.tensor([[1.0, 5.0], [7.0, float("nan")]]), dim=1)
     tensor([1., nan])
     """
-    return _extremum("amin", input, dim, keepdim, largest=False)
+    return _extremum("amin", input, dim, keepdim, np.min)
 
 
-def _extremum(op: str, x: Operand, dim: Dim, keepdim: bool, largest: bool) -> Operand:
+MinMax = namedtuple("MinMax", ["min", "max"])
+
+
+@numpy_spelling
+def aminmax(input: Operand, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
+    """The pair (min, max) of `amin` and `amax`, over one `dim` or all elements. IndexError over no elements.
+
+    >>> import minigrad
+    >>> minigrad.aminmax(minigrad.tensor([2.0, 5.0, 3.0]))
+    MinMax(min=tensor(2.), max=tensor(5.))
+    """
+    dims = None if dim is None else normalize_dim("aminmax", dim, input.ndim)
+    return MinMax(*(_extremum("aminmax", input, dims, keepdim, choose) for choose in (np.min, np.max)))
+
+
+def _extremum(op: str, x: Operand, dim: Dim, keepdim: bool, choose: Callable) -> Operand:
     dims = normalize_dims(op, dim, x.ndim)
     if _count(x, dims) == 0:
         raise IndexError(f"{op}: no extremum of zero elements: shape {tuple(x.shape)} over dim {dims}")
-    return Extremum.apply(x, dims=dims, keepdim=keepdim, largest=largest)
+    return Chosen.apply(x, dims=dims, keepdim=keepdim, choose=choose)
 
 
 ValuesIndices = namedtuple("ValuesIndices", ["values", "indices"])
@@ -309,13 +460,60 @@ def _max_or_min(op: str, x: Operand, dim: Operand | None, keepdim: bool) -> Any:
     if dim is None:
         if keepdim:
             raise TypeError(f"{op}: keepdim needs a dim; use a{op}(x, keepdim=True) for the {op}imum of all elements")
-        return _extremum(op, x, None, False, largest=op == "max")
-    indices = _arg_extremum(op, x, dim, True, largest=op == "max")
-    values = gather(x, normalize_dim(op, dim, x.ndim), indices) if x.ndim else reshape(x, ())
+        return _extremum(op, x, None, False, np.max if op == "max" else np.min)
+    return _values_at(op, x, dim, keepdim, _arg_extremum(op, x, dim, True, np.argmax if op == "max" else np.argmin))
+
+
+def _values_at(op: str, x: Operand, dim: int, keepdim: bool, indices: Operand) -> ValuesIndices:
+    """The elements at `indices`, one along `dim`, and these."""
+    d = normalize_dim(op, dim, x.ndim)
+    values = gather(x, d, indices) if x.ndim else reshape(x, ())
     if not keepdim and x.ndim:
-        shape = tuple(n for i, n in enumerate(values.shape) if i != normalize_dim(op, dim, x.ndim))
+        shape = values.shape[:d] + values.shape[d + 1 :]
         values, indices = reshape(values, shape), reshape(indices, shape)
     return ValuesIndices(values, indices)
+
+
+@numpy_spelling
+def median(input: Operand, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The middle element in order of size, of two the smaller; NaN if one is. With `dim`, the pair (values, indices).
+
+    Without `dim`, elements equal to the median share the gradient equally, and that of no elements is NaN. With `dim`
+    the index is that of the first such element (PyTorch: of any), and it gets the gradient; IndexError for a `dim` of
+    size 0. RuntimeError for bools.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([[5.0, 1.0, 3.0], [4.0, 2.0, 9.0]])
+    >>> minigrad.median(x), minigrad.median(x, dim=1)
+    (tensor(3.), ValuesIndices(values=tensor([3., 4.]), indices=tensor([2, 0])))
+    """
+    if input.dtype == bool:
+        raise RuntimeError("median: bools have no median; convert with .to(dtype)")
+    if dim is not None:
+        return _values_at("median", input, dim, keepdim, _arg_extremum("median", input, dim, True, _arg_middle))
+    if keepdim:
+        raise TypeError("median: keepdim needs a dim")
+    if 0 in input.shape:
+        if input.dtype.kind != "f":
+            raise RuntimeError(f"median: no {input.dtype.name} is the median of zero elements: shape {input.shape}")
+        return sum(input) + np.nan
+    return Chosen.apply(reshape(input, (-1,)), dims=(0,), keepdim=False, choose=_middle)
+
+
+def _middle(x: np.ndarray, axis: Any, keepdims: bool) -> np.ndarray:
+    """The lower median over one axis, kept with size one; NaN if an element is."""
+    (d,) = axis
+    ordered = np.sort(x, d)  # NaN comes last
+    middle, last = (np.take(ordered, [i], d) for i in ((x.shape[d] - 1) // 2, -1))
+    return np.where(np.isnan(last), last, middle)
+
+
+def _arg_middle(x: np.ndarray, axis: int | None, keepdims: bool) -> np.ndarray:
+    """Where the lower median first stands along the axis."""
+    if axis is None:
+        return np.zeros_like(x, np.int64)  # of a 0-d array
+    found = _middle(x, (axis,), True)
+    return np.argmax((x == found) | (np.isnan(x) & np.isnan(found)), axis=axis, keepdims=keepdims)
 
 
 @numpy_spelling
@@ -329,7 +527,7 @@ def argmax(input: Operand, dim: int | None = None, keepdim: bool = False) -> Ope
     >>> minigrad.argmax(x), minigrad.argmax(x, dim=1)
     (tensor(2), tensor([1, 0]))
     """
-    return _arg_extremum("argmax", input, dim, keepdim, largest=True)
+    return _arg_extremum("argmax", input, dim, keepdim, np.argmax)
 
 
 @numpy_spelling
@@ -342,23 +540,25 @@ def argmin(input: Operand, dim: int | None = None, keepdim: bool = False) -> Ope
     >>> minigrad.argmin(minigrad.tensor([3, 1, 1]))
     tensor(1)
     """
-    return _arg_extremum("argmin", input, dim, keepdim, largest=False)
+    return _arg_extremum("argmin", input, dim, keepdim, np.argmin)
 
 
-def _arg_extremum(op: str, x: Operand, dim: int | None, keepdim: bool, largest: bool) -> Operand:
+def _arg_extremum(op: str, x: Operand, dim: int | None, keepdim: bool, choose: Callable) -> Operand:
     array = unwrap(x)
     axis = None if dim is None else normalize_dim(op, dim, array.ndim)
     if (array.size if axis is None or array.ndim == 0 else array.shape[axis]) == 0:
-        raise IndexError(f"{op}: no extremum of zero elements: shape {array.shape}, dim {dim}")
+        raise IndexError(
+            f"{op}: no {'median' if op == 'median' else 'extremum'} of zero elements: shape {array.shape}, dim {dim}"
+        )
     if array.ndim == 0:
         axis = None
-    index = np.asarray((np.argmax if largest else np.argmin)(array, axis=axis, keepdims=keepdim), np.int64)
+    index = np.asarray(choose(array, axis=axis, keepdims=keepdim), np.int64)
     return wrap(index) if is_tensor(x) else index
 
 
 @numpy_spelling
 def all(input: Operand, dim: Dim = None, keepdim: bool = False) -> Operand:
-    """Are all elements non-zero? True over no elements.
+    """Are all elements non-zero? True over no elements. A bool, but of uint8 a uint8; with dim=() each for itself.
 
     >>> import minigrad
     >>> minigrad.all(minigrad.tensor([[1, 2], [0, 4]]), dim=1)
@@ -369,7 +569,7 @@ def all(input: Operand, dim: Dim = None, keepdim: bool = False) -> Operand:
 
 @numpy_spelling
 def any(input: Operand, dim: Dim = None, keepdim: bool = False) -> Operand:
-    """Is any element non-zero? False over no elements.
+    """Is any element non-zero? False over no elements. A bool, but of uint8 a uint8; with dim=() each for itself.
 
     >>> import minigrad
     >>> minigrad.any(minigrad.tensor([[0, 0], [0, 4]]), dim=1)
@@ -378,9 +578,23 @@ def any(input: Operand, dim: Dim = None, keepdim: bool = False) -> Operand:
     return _logical(np.any, "any", input, dim, keepdim)
 
 
-def _logical(reduce: Any, op: str, x: Operand, dim: Dim, keepdim: bool) -> Operand:
-    result = np.asarray(reduce(unwrap(x), axis=normalize_dims(op, dim, x.ndim), keepdims=keepdim))
+def _logical(reduce: Callable, op: str, x: Operand, dim: Dim, keepdim: bool) -> Operand:
+    array = unwrap(x)
+    dims = () if isinstance(dim, (tuple, list)) and not dim else normalize_dims(op, dim, x.ndim)
+    result = np.asarray(reduce(array, axis=dims, keepdims=keepdim), np.uint8 if array.dtype == np.uint8 else bool)
     return wrap(result) if is_tensor(x) else result
+
+
+@numpy_spelling
+def count_nonzero(input: Operand, dim: Dim = None) -> Operand:
+    """How many elements are not zero, over `dim`; int64. NaN counts.
+
+    >>> import minigrad
+    >>> minigrad.count_nonzero(minigrad.tensor([[0, 7], [8, 9]]), dim=1)
+    tensor([1, 2])
+    """
+    count = np.asarray(np.count_nonzero(unwrap(input), axis=normalize_dims("count_nonzero", dim, input.ndim)), np.int64)
+    return wrap(count) if is_tensor(input) else count
 
 
 # ------------------------------------------------------------------------------------ softmax and its log

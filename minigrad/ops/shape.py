@@ -1,6 +1,7 @@
-"""Ops that move elements without changing them: reshape, permute, expand, cat, pad, flip.
+"""Ops that move the elements of one tensor without changing them.
 
-All but cat, pad and flip give views of the same memory wherever NumPy does.
+The first two sections and expand give views of the same memory wherever NumPy does; what repeats, reverses or pads
+gives a copy.
 """
 
 from __future__ import annotations
@@ -10,14 +11,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .. import dtypes
-from ..autograd import Op
+from ..autograd import Op, is_tensor, unwrap, wrap
 from .common import (
     BroadcastTo,
     Operand,
     Sizes,
-    axis_as_dim,
-    cast,
+    SumTo,
     flatten_sizes,
     must_be_arrays,
     normalize_dim,
@@ -25,7 +24,7 @@ from .common import (
     numpy_spelling,
     python_number,
 )
-from .index import Index
+from .index import Index, at, place_of
 
 # ----------------------------------------------------------------------------------- reshape and permute
 
@@ -137,6 +136,16 @@ def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Operand:
     return reshape(input, *input.shape[:first], middle, *input.shape[last + 1 :])
 
 
+def ravel(input: Operand) -> Operand:
+    """All elements in one dimension, a view if the memory is contiguous.
+
+    >>> import minigrad
+    >>> minigrad.ones(2, 3).ravel().shape
+    (6,)
+    """
+    return reshape(input, (-1,)) if input.shape else reshape(input, (1,))
+
+
 def unflatten(input: Operand, dim: int, sizes: Sequence[int]) -> Operand:
     """One dimension split into several, of the given sizes; one of them may be -1, to be worked out.
 
@@ -215,6 +224,26 @@ def transpose(input: Operand, dim0: int, dim1: int) -> Operand:
     return Permute.apply(input, dims=tuple(order))
 
 
+def swapdims(input: Operand, dim0: int, dim1: int) -> Operand:
+    """`transpose` under another name.
+
+    >>> import minigrad
+    >>> minigrad.ones(2, 3, 5).swapdims(0, 1).shape
+    (3, 2, 5)
+    """
+    return transpose(input, dim0, dim1)
+
+
+def swapaxes(input: Operand, axis0: int, axis1: int) -> Operand:
+    """`transpose` under NumPy's name.
+
+    >>> import minigrad
+    >>> minigrad.ones(2, 3, 5).swapaxes(0, 1).shape
+    (3, 2, 5)
+    """
+    return transpose(input, axis0, axis1)
+
+
 def t(input: Operand) -> Operand:
     """The transpose of a matrix; a vector or number as it is. RuntimeError for more than two dimensions.
 
@@ -250,20 +279,25 @@ def movedim(input: Operand, source: int | Sequence[int], destination: int | Sequ
     return Permute.apply(input, dims=tuple(order))
 
 
-# --------------------------------------------------------------------------------------- expand and flip
+moveaxis = movedim
 
 
-class Flip(Op):
-    """y = x with some axes reversed; the gradient is reversed again"""
+# ------------------------------------------------------------------------------------- expand and repeat
+
+
+class Tile(Op):
+    """y = copies of x side by side, so many along each axis; the gradients of the copies are summed"""
 
     saves_inputs = False
 
-    def forward(self, x: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
-        self.dims = dims
-        return np.flip(x, dims).copy()
+    def forward(self, x: np.ndarray, repeats: tuple[int, ...]) -> np.ndarray:
+        self.shape, self.repeats = x.shape, repeats
+        return np.tile(x, repeats)
 
     def backward(self, g: Operand) -> Operand:
-        return Flip.apply(g, dims=self.dims)
+        apart = [n for pair in zip(self.repeats, self.shape, strict=True) for n in pair]
+        once = [n for size in self.shape for n in (1, size)]
+        return reshape(SumTo.apply(reshape(g, apart), shape=tuple(once)), self.shape)
 
 
 def expand(input: Operand, *sizes: Sizes, size: Sequence[int] | None = None) -> Operand:
@@ -312,6 +346,122 @@ def broadcast_to(input: Operand, size: Sequence[int]) -> Operand:
     return _expand("broadcast_to", input, _one_way("broadcast_to", (size,), "size"))
 
 
+def repeat(input: Operand, *sizes: Sizes, repeats: Sequence[int] | None = None) -> Operand:
+    """Copies of the whole tensor side by side, `repeats` many along each dimension; new dimensions come in front.
+
+    RuntimeError for fewer repeats than dimensions, and for a negative one.
+
+    >>> import minigrad
+    >>> minigrad.tensor([1, 2]).repeat(2, 3)
+    tensor([[1, 2, 1, 2, 1, 2],
+            [1, 2, 1, 2, 1, 2]])
+    """
+    must_be_arrays("repeat", input)
+    return _tile("repeat", input, _one_way("repeat", sizes, "repeats", repeats))
+
+
+def tile(input: Operand, *sizes: Sizes, dims: Sequence[int] | None = None) -> Operand:
+    """`repeat` for which missing numbers, in front, are 1.
+
+    >>> import minigrad
+    >>> minigrad.tensor([[1, 2], [3, 4]]).tile(2)
+    tensor([[1, 2, 1, 2],
+            [3, 4, 3, 4]])
+    """
+    must_be_arrays("tile", input)
+    times = _one_way("tile", sizes, "dims", dims)
+    return _tile("tile", input, (1,) * (input.ndim - len(times)) + times)
+
+
+def _tile(op: str, x: Operand, repeats: tuple[int, ...]) -> Operand:
+    lead = len(repeats) - x.ndim
+    if lead < 0:
+        raise RuntimeError(f"{op}: needs a number for each dimension of shape {tuple(x.shape)}, got {repeats}")
+    if min(repeats, default=0) < 0:
+        raise RuntimeError(f"{op}: repeats must not be negative, got {repeats}")
+    return Tile.apply(reshape(x, (1,) * lead + tuple(x.shape)), repeats=repeats)
+
+
+def repeat_interleave(
+    input: Operand, repeats: int | Operand | None = None, dim: int | None = None, *, output_size: int | None = None
+) -> Operand:
+    """Each element, or slice along `dim`, repeated in its place; without `dim` the input is flattened first.
+
+    repeats     : how often, an int, or a tensor with a number for each slice
+    output_size : the size of the result along dim, if it is known; checked
+
+    repeat_interleave(repeats), with one tensor, gives the index that does it. RuntimeError for a negative number, and
+    if there is not one for each slice.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([[1, 2], [3, 4]])
+    >>> minigrad.repeat_interleave(x, 2, dim=1)
+    tensor([[1, 1, 2, 2],
+            [3, 3, 4, 4]])
+    >>> minigrad.repeat_interleave(x, minigrad.tensor([0, 2]), dim=0)
+    tensor([[3, 4],
+            [3, 4]])
+    """
+    must_be_arrays("repeat_interleave", input)
+    if repeats is None:
+        index = _interleaved(unwrap(input), None, output_size)
+        return wrap(index) if is_tensor(input) else index
+    x, d = (ravel(input), 0) if dim is None else (input, normalize_dim("repeat_interleave", dim, input.ndim))
+    if not x.ndim:
+        raise IndexError("repeat_interleave: a 0-d tensor has no dimension to repeat along; leave dim out")
+    times = unwrap(repeats)
+    if not isinstance(times, np.ndarray):
+        times = np.asarray(place_of("repeat_interleave", "repeats", times))
+    return at(x, d, _interleaved(times, x.shape[d], output_size))
+
+
+def _interleaved(repeats: np.ndarray, size: int | None, output_size: int | None) -> np.ndarray:
+    """The index that repeats each place so often; a single number counts for all `size` places."""
+    if repeats.dtype.kind not in "iu":
+        raise TypeError(f"repeat_interleave: repeats must be integers, got {repeats.dtype.name}")
+    if repeats.ndim > 1 or (size is None and not repeats.ndim):
+        raise RuntimeError(f"repeat_interleave: repeats must be a vector, got shape {repeats.shape}")
+    if repeats.size and repeats.min() < 0:
+        raise RuntimeError(f"repeat_interleave: repeats must not be negative, got {repeats.min()}")
+    if size is None:
+        size = repeats.size
+    if repeats.size not in (1, size):
+        raise RuntimeError(f"repeat_interleave: got {repeats.size} repeats for a dimension of size {size}")
+    index = np.repeat(np.arange(size), repeats.reshape(-1))
+    if output_size is not None and output_size != index.size:
+        raise RuntimeError(f"repeat_interleave: output_size must be {index.size}, got {output_size}")
+    return index
+
+
+# ----------------------------------------------------------------------------------------- flip and roll
+
+
+class Flip(Op):
+    """y = x with some axes reversed; the gradient is reversed again"""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
+        self.dims = dims
+        return np.flip(x, dims).copy()
+
+    def backward(self, g: Operand) -> Operand:
+        return Flip.apply(g, dims=self.dims)
+
+
+class Roll(Op):
+    """y = x shifted along some axes, what leaves at one end coming in at the other; the gradient is shifted back"""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, shifts: tuple[int, ...], dims: tuple[int, ...]) -> np.ndarray:
+        self.shifts, self.dims = shifts, dims
+        return np.roll(x, shifts, dims)
+
+    def backward(self, g: Operand) -> Operand:
+        return Roll.apply(g, shifts=tuple(-n for n in self.shifts), dims=self.dims)
+
+
 def flip(input: Operand, *reversed: Sizes, dims: Sequence[int] | None = None) -> Operand:
     """input reversed along `dims`, in a copy.
 
@@ -325,24 +475,76 @@ def flip(input: Operand, *reversed: Sizes, dims: Sequence[int] | None = None) ->
     return Flip.apply(input, dims=normalize_dims("flip", reverse, input.ndim) if reverse else ())
 
 
-# ----------------------------------------------------------------------------------------- joining, padding
+def fliplr(input: Operand) -> Operand:
+    """input reversed along its second dimension, in a copy.
+
+    >>> import minigrad
+    >>> minigrad.tensor([[1, 2], [3, 4]]).fliplr()
+    tensor([[2, 1],
+            [4, 3]])
+    """
+    must_be_arrays("fliplr", input)
+    if input.ndim < 2:
+        raise RuntimeError(f"fliplr: needs at least 2 dimensions, got shape {tuple(input.shape)}")
+    return flip(input, 1)
 
 
-class Cat(Op):
-    """y = the inputs one after another along an axis; each gets its part of the gradient"""
+def flipud(input: Operand) -> Operand:
+    """input reversed along its first dimension, in a copy.
 
-    saves_inputs = False
+    >>> import minigrad
+    >>> minigrad.tensor([[1, 2], [3, 4]]).flipud()
+    tensor([[3, 4],
+            [1, 2]])
+    """
+    must_be_arrays("flipud", input)
+    if input.ndim < 1:
+        raise RuntimeError("flipud: needs at least 1 dimension, got a 0-d tensor")
+    return flip(input, 0)
 
-    def forward(self, *xs: np.ndarray, dim: int) -> np.ndarray:
-        self.dim, self.sizes = dim, [x.shape[dim] for x in xs]
-        return np.concatenate(xs, axis=dim)
 
-    def backward(self, g: Operand) -> tuple:
-        parts, start, before = [], 0, (slice(None),) * self.dim
-        for size, need in zip(self.sizes, self.needs, strict=True):
-            parts.append(Index.apply(g, key=(*before, slice(start, start + size))) if need else None)
-            start += size
-        return tuple(parts)
+def rot90(input: Operand, k: int = 1, dims: Sequence[int] = (0, 1)) -> Operand:
+    """input turned by k right angles in the plane of `dims`, from the first of them towards the second, in a copy.
+
+    >>> import minigrad
+    >>> minigrad.tensor([[1, 2], [3, 4]]).rot90()
+    tensor([[2, 4],
+            [1, 3]])
+    """
+    must_be_arrays("rot90", input)
+    plane = _one_way("rot90", (dims,), "dims")
+    if len(plane) != 2:
+        raise RuntimeError(f"rot90: dims must be two dimensions, got {plane}")
+    a, b = normalize_dims("rot90", plane, input.ndim)
+    turns = place_of("rot90", "k", k) % 4
+    y = Flip.apply(input, dims=((), (b,), (a, b), (a,))[turns])
+    return transpose(y, a, b) if turns % 2 else y
+
+
+def roll(input: Operand, shifts: Sizes, dims: Sizes | None = None) -> Operand:
+    """input shifted by `shifts` along `dims`: what leaves at one end comes in at the other, in a copy.
+
+    Without dims the elements are shifted as if they were in one dimension. RuntimeError unless there is a shift for
+    each of the dims.
+
+    >>> import minigrad
+    >>> minigrad.tensor([[1, 2, 3], [4, 5, 6]]).roll(1, dims=1)
+    tensor([[3, 1, 2],
+            [6, 4, 5]])
+    """
+    must_be_arrays("roll", input)
+    by = _one_way("roll", (shifts,), "shifts")
+    along = () if dims is None else _one_way("roll", (dims,), "dims")
+    if len(by) != (len(along) or 1):
+        raise RuntimeError(f"roll: needs a shift for each of the dims, got shifts {by} and dims {along}")
+    if not along:
+        return reshape(Roll.apply(reshape(input, (-1,)), shifts=by, dims=(0,)), tuple(input.shape))
+    if not input.ndim:
+        raise IndexError(f"roll: a 0-d tensor has no dimension to roll along, got dims {along}")
+    return Roll.apply(input, shifts=by, dims=tuple(normalize_dim("roll", d, input.ndim) for d in along))
+
+
+# ----------------------------------------------------------------------------------------------- padding
 
 
 class Pad(Op):
@@ -356,65 +558,6 @@ class Pad(Op):
 
     def backward(self, g: Operand) -> Operand:
         return Index.apply(g, key=self.inner)
-
-
-@axis_as_dim
-def cat(tensors: Sequence[Operand], dim: int = 0) -> Operand:
-    """The tensors one after another along `dim`; the other sizes must agree. A 1-d empty tensor is passed over.
-
-    RuntimeError if they do not.
-
-    >>> import minigrad
-    >>> minigrad.cat([minigrad.zeros(1, 2), minigrad.ones(2, 2)]).shape
-    (3, 2)
-    """
-    parts = _same_dtype("cat", tensors)
-    first = next((tuple(x.shape) for x in parts if tuple(x.shape) != (0,)), (0,))
-    shapes = [tuple(x.shape) for x in parts]
-    if any(not shape for shape in shapes):
-        raise RuntimeError("cat: a 0-d tensor cannot be joined; use stack, or reshape it to (1,)")
-    d = normalize_dim("cat", dim, len(first))
-    for i, shape in enumerate(shapes):
-        if shape != (0,) and (len(shape) != len(first) or _without(shape, d) != _without(first, d)):
-            raise RuntimeError(
-                f"cat: sizes must agree except in dim {d}, but tensor {i} has shape {shape} and the first {first}"
-            )
-    none = (*first[:d], 0, *first[d + 1 :])  # the shape in which an empty tensor is joined, for its empty gradient
-    return Cat.apply(*[reshape(x, none) if shape == (0,) else x for x, shape in zip(parts, shapes, strict=True)], dim=d)
-
-
-def _without(shape: tuple[int, ...], d: int) -> tuple[int, ...]:
-    """The shape but for one dimension."""
-    return shape[:d] + shape[d + 1 :]
-
-
-@axis_as_dim
-def stack(tensors: Sequence[Operand], dim: int = 0) -> Operand:
-    """The tensors, all of one shape, along a new dimension: n of shape (A, B) give (n, A, B) for dim 0.
-
-    RuntimeError if the shapes differ.
-
-    >>> import minigrad
-    >>> minigrad.stack([minigrad.tensor([1, 2]), minigrad.tensor([3, 4])], dim=1)
-    tensor([[1, 3],
-            [2, 4]])
-    """
-    parts = _same_dtype("stack", tensors)
-    for i, x in enumerate(parts):
-        if x.shape != parts[0].shape:
-            raise RuntimeError(
-                f"stack: shapes must be equal; the first is {tuple(parts[0].shape)}, tensor {i} {tuple(x.shape)}"
-            )
-    d = normalize_dim("stack", dim, parts[0].ndim + 1)
-    return Cat.apply(*[unsqueeze(x, d) for x in parts], dim=d)
-
-
-def _same_dtype(op: str, tensors: Sequence[Operand]) -> list[Operand]:
-    parts = list(tensors) if isinstance(tensors, (list, tuple)) else None
-    if not parts or not all(hasattr(x, "dtype") for x in parts):
-        raise TypeError(f"{op}: needs a list or tuple of one or more Tensors, got {tensors!r}")
-    dtype = dtypes.result_type(*parts)
-    return [cast(x, dtype) for x in parts]
 
 
 def pad(input: Operand, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Operand:
