@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from . import autograd, dtypes, ops
+from . import autograd, dtypes, numpy_protocol, ops
 from .ops.common import must_be_arrays, python_number, quiet
 from .printing import text_of
 from .random import Generator, source
 
-__all__ = ["Tensor", "as_tensor", "from_numpy", "tensor"]
+__all__ = ["Tensor", "as_tensor", "from_dlpack", "from_numpy", "tensor"]
 
 
 class Tensor:
@@ -37,20 +37,19 @@ class Tensor:
     tensor([2., 4., 6.])
     """
 
-    __slots__ = ("__weakref__", "_grad", "_requires_grad", "array", "grad_fn", "hooks")
-    __array_ufunc__ = None  # `array * tensor` asks the Tensor, not NumPy
+    __slots__ = ("__weakref__", "_grad", "_grad_fn", "_requires_grad", "_view", "array", "hooks")
     __hash__ = object.__hash__  # by identity: == compares elements
 
     array: np.ndarray
-    grad_fn: autograd.Op | None
     hooks: dict[builtins.int, Callable] | None
     _grad: Tensor | None
+    _grad_fn: autograd.Op | None
     _requires_grad: bool
+    _view: tuple | None  # for a view: its base, the ops that lead from there, the _grad_fn of the base at that time
 
     def __init__(self, data: Any = (), dtype: Any = None, requires_grad: bool = False) -> None:
         self.array = _to_array(data, dtype, copy=None)
-        self.grad_fn = self.hooks = None
-        self._grad = None
+        self._grad = self._grad_fn = self._view = self.hooks = None
         self._requires_grad = False
         if requires_grad:
             self.requires_grad_()
@@ -124,7 +123,7 @@ class Tensor:
             notes.append(f"dtype=minigrad.{self.dtype.name}")
         if self.grad_fn is not None:
             notes.append(f"grad_fn={self.grad_fn}")
-        elif self._requires_grad:
+        elif self.requires_grad:
             notes.append("requires_grad=True")
         return text_of(self.array, notes)
 
@@ -155,8 +154,17 @@ class Tensor:
         self._grad = value
 
     @property
+    def grad_fn(self) -> autograd.Op | None:
+        """The op that made this tensor; None for a leaf."""
+        if self._view is not None:
+            autograd.follow_base(self)
+        return self._grad_fn
+
+    @property
     def requires_grad(self) -> bool:
         """Will ops on this tensor be recorded?"""
+        if self._view is not None:
+            autograd.follow_base(self)
         return self._requires_grad
 
     @requires_grad.setter
@@ -181,6 +189,8 @@ class Tensor:
                 f"requires_grad: this tensor was made by {self.grad_fn}, so it cannot stop requiring grad; "
                 "use x.detach() for one that does not"
             )
+        if requires_grad and self.grad_fn is None:
+            self._view = None  # a leaf of its own from now on: what happens to its base is not its history
         self._requires_grad = bool(requires_grad)
         return self
 
@@ -222,6 +232,19 @@ class Tensor:
         """
         return autograd.wrap(self.array)
 
+    def detach_(self) -> Tensor:
+        """Make this tensor a leaf that requires no grad. RuntimeError for a view: its base would go on.
+
+        >>> import minigrad
+        >>> y = minigrad.ones(2, requires_grad=True) * 2
+        >>> y.detach_()
+        tensor([2., 2.])
+        """
+        if self._view is not None:
+            raise RuntimeError("detach_: this tensor is a view of another; use detach() to get a tensor that is not")
+        self._grad_fn, self._requires_grad = None, False
+        return self
+
     @property
     def data(self) -> Tensor:
         """The same memory, outside of any graph; assigning replaces it.
@@ -240,7 +263,13 @@ class Tensor:
             raise TypeError(f"data must be a Tensor, got {type(value).__name__}")
         if self._requires_grad and not value.is_floating_point():
             raise RuntimeError(f"data: only floating tensors have gradients, got {value.dtype.name} for one that has")
-        self.array = value.array
+        self.array, self._view = value.array, None
+        autograd.changed(self, by="assigning .data")
+
+    @property
+    def _version(self) -> builtins.int:
+        """How often the memory of this tensor was changed in place, through it or through another."""
+        return autograd.version(self.array)
 
     def retain_grad(self) -> None:
         """Keep the gradient of this tensor in `.grad` even though an op made it. Does nothing to a leaf.
@@ -254,7 +283,7 @@ class Tensor:
         >>> y.grad
         tensor([6., 6.])
         """
-        if not self._requires_grad:
+        if not self.requires_grad:
             raise RuntimeError("retain_grad: this tensor does not require grad")
         if self.grad_fn is not None:
             autograd.retain_grad(self)
@@ -271,7 +300,7 @@ class Tensor:
         >>> x.grad
         tensor([10., 10.])
         """
-        if not self._requires_grad:
+        if not self.requires_grad:
             raise RuntimeError("register_hook: this tensor does not require grad")
         return autograd.register_hook(self, hook)
 
@@ -306,14 +335,36 @@ class Tensor:
         >>> x
         tensor([7., 0.])
         """
-        if self._requires_grad and not force:
+        if self.requires_grad and not force:
             raise RuntimeError("numpy: an array would cut this tensor out of its graph; use x.detach().numpy()")
         return self.array
 
     def __array__(self, dtype: Any = None, copy: builtins.bool | None = None) -> np.ndarray:
-        if self._requires_grad:
+        if self.requires_grad:
             raise RuntimeError("np.asarray: an array would cut this tensor out of its graph; use x.detach()")
         return np.array(self.array, dtype=dtype, copy=copy)
+
+    __array_ufunc__ = numpy_protocol.array_ufunc
+
+    def __array_function__(self, function: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
+        if all(issubclass(kind, (Tensor, np.ndarray)) for kind in types):
+            return numpy_protocol.call_function(function, args, kwargs)
+        return NotImplemented
+
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: builtins.bool | None = None
+    ) -> Any:
+        if self._requires_grad:
+            raise BufferError("__dlpack__: a tensor that requires grad cannot be exported; use x.detach()")
+        if copy is not True and min(self.array.strides, default=0) < 0 and self.array.size > 1:
+            raise BufferError(
+                f"__dlpack__: other libraries read no memory backwards, as the strides {self.array.strides} would "
+                "have them do; use x.contiguous()"
+            )
+        return self.array.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+
+    def __dlpack_device__(self) -> tuple[builtins.int, builtins.int]:
+        return self.array.__dlpack_device__()
 
     def clone(self) -> Tensor:
         """A copy of the elements; the gradient goes back to the original.
@@ -421,7 +472,8 @@ class Tensor:
             raise RuntimeError("deepcopy: only leaf tensors can be copied with their place in a graph; detach() first")
         copied = type(self).__new__(type(self))
         memo[id(self)] = copied
-        copied.array, copied.grad_fn, copied.hooks = self.array.copy(), None, None
+        copied.array, copied.hooks = self.array.copy(), None
+        copied._grad_fn = copied._view = None
         copied._requires_grad = self._requires_grad
         copied._grad = None if self._grad is None else autograd.wrap(self._grad.array.copy())
         return copied
@@ -470,6 +522,15 @@ class Tensor:
     mm = ops.mm
     bmm = ops.bmm
     dot = ops.dot
+    vdot = ops.vdot
+    inner = ops.inner
+    outer = ger = ops.outer
+    mv = ops.mv
+    addmm = ops.addmm
+    addmv = ops.addmv
+    baddbmm = ops.baddbmm
+    addbmm = ops.addbmm
+    trace = ops.trace
 
     # --------------------------------------------------------------- functions: ops/elementwise.py
 
@@ -549,7 +610,7 @@ class Tensor:
     log_softmax = ops.log_softmax
     logsumexp = ops.logsumexp
 
-    # ------------------------------------------------------- shape: ops/shape.py, ops/index.py
+    # -- shape, indices, order: ops/shape.py, join.py, diagonal.py, index.py, scatter.py, sort.py
 
     reshape = ops.reshape
     view = ops.view
@@ -560,13 +621,59 @@ class Tensor:
     permute = ops.permute
     transpose = ops.transpose
     t = ops.t
-    movedim = ops.movedim
+    movedim = moveaxis = ops.movedim
+    swapdims = ops.swapdims
+    swapaxes = ops.swapaxes
+    ravel = ops.ravel
     expand = ops.expand
     expand_as = ops.expand_as
     broadcast_to = ops.broadcast_to
+    repeat = ops.repeat
+    repeat_interleave = ops.repeat_interleave
+    tile = ops.tile
     flip = ops.flip
-    gather = ops.gather
+    fliplr = ops.fliplr
+    flipud = ops.flipud
+    rot90 = ops.rot90
+    roll = ops.roll
+    chunk = ops.chunk
+    tensor_split = ops.tensor_split
+    unbind = ops.unbind
+    diagonal = ops.diagonal
+    diag = ops.diag
+    diag_embed = ops.diag_embed
+    diagflat = ops.diagflat
+    tril = ops.tril
+    triu = ops.triu
     __getitem__ = ops.getitem
+    narrow = ops.narrow
+    select = ops.select
+    gather = ops.gather
+    take = ops.take
+    take_along_dim = ops.take_along_dim
+    scatter = ops.scatter
+    scatter_add = ops.scatter_add
+    index_select = ops.index_select
+    index_add = ops.index_add
+    index_copy = ops.index_copy
+    index_fill = ops.index_fill
+    masked_fill = ops.masked_fill
+    masked_select = ops.masked_select
+    masked_scatter = ops.masked_scatter
+    sort = ops.sort
+    argsort = ops.argsort
+    topk = ops.topk
+    kthvalue = ops.kthvalue
+    unique = ops.unique
+
+    def split(self, split_size: Any, dim: builtins.int = 0) -> tuple[Tensor, ...]:
+        """Views of parts along `dim`, all of one size or of those in a list; see `minigrad.split`.
+
+        >>> import minigrad
+        >>> minigrad.arange(5).split(2)
+        (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+        """
+        return ops.split(self, split_size, dim)
 
     @property
     def T(self) -> Tensor:
@@ -599,29 +706,69 @@ class Tensor:
         must_be_arrays("reshape_as", other)
         return ops.reshape(self, other.shape)
 
-    # ----------------------------------------------------- in place: for tensors outside of a graph
+    # ------------------------------------------------------------ in place: recorded as ops/write.py says
 
     def _write(
-        self, name: str, compute: Callable[[], Any], *operands: Any, key: Any = ..., convert: builtins.bool = False
+        self,
+        name: str,
+        compute: Callable[..., Any],
+        *operands: Any,
+        key: Any = ...,
+        convert: builtins.bool = False,
+        needs_old: builtins.bool = False,
+        **options: Any,
     ) -> Tensor:
-        """self[key] = compute(). Refused, before anything changes, where a graph would have to record it."""
-        if autograd.is_grad_enabled() and any(isinstance(x, Tensor) and x._requires_grad for x in (self, *operands)):
-            raise RuntimeError(
-                f"{name}: a tensor that requires grad cannot be changed in place, nor take such values, while ops are "
-                "recorded; make a new tensor instead, or write inside `with minigrad.no_grad():`"
-            )
+        """self[key] = compute(*operands, **options), or of (self, *operands) if it `needs_old` values.
+
+        `convert`: to this dtype, whatever the dtype of the values. Nothing changes where an error is raised.
+        """
+        recorded = autograd.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in operands)
+        recorded = (recorded and self.is_floating_point()) or (autograd.is_grad_enabled() and self._old_history(name))
         if not self.array.flags.writeable:
             raise RuntimeError(f"{name}: this tensor's memory is read-only (it was expanded, say); write to x.clone()")
-        with autograd.no_grad():
-            value = np.asarray(autograd.unwrap(compute()))
+        old = self
+        if recorded:  # what is recorded must not see the new values: a copy, with the history of this tensor
+            old = autograd.wrap(self.array.copy() if needs_old else self.array)
+            old._grad_fn, old._requires_grad = self._grad_fn, self._requires_grad
+        operands = tuple(old if x is self else x for x in operands)
+        with autograd.set_grad_enabled(recorded):
+            value = compute(*((old,) if needs_old else ()), *operands, **options)
+        array = self._fitting(name, key, np.asarray(autograd.unwrap(value)), convert)
+        if recorded:
+            self._record_write(value, key, needs_old)
+        self.array[key] = array
+        autograd.changed(self.array, by=name)
+        return self
+
+    def _old_history(self, name: str) -> builtins.bool:
+        """Does this tensor require grad? RuntimeError if it is a leaf that does, or a view of one."""
+        if self._view is None:
+            base, leaf = self, "a leaf that requires grad"
+        else:
+            base, leaf = self._view[0], "a view of a leaf that requires grad"
+        if base._requires_grad and base._grad_fn is None:
+            raise RuntimeError(
+                f"{name}: {leaf} cannot be changed in place while ops are recorded, for its old values would be "
+                "lost to backward; make a new tensor instead, or write inside `with minigrad.no_grad():`"
+            )
+        if base._requires_grad and not self.requires_grad:
+            raise RuntimeError(
+                f"{name}: this view was made under no_grad(), so its base, which requires grad, cannot record the "
+                "change; make the view outside of no_grad(), or write inside of it"
+            )
+        return self.requires_grad
+
+    def _fitting(self, name: str, key: Any, value: np.ndarray, convert: builtins.bool) -> np.ndarray:
+        """`value` as it can be written to self[key]; else an error."""
         if value.dtype.kind not in "fiub":
             raise TypeError(f"{name}: a value must be a number, an array or a Tensor, got {value.dtype.name}")
         try:
             target = self.array[key].shape
         except IndexError as error:
             raise IndexError(f"{name}: {error}; the tensor has shape {self.shape}") from None
+        shape = value.shape if key is ... else ops.without_leading_ones(value.shape, len(target))
         try:
-            np.broadcast_to(value, target)
+            np.broadcast_to(value.reshape(shape), target)
         except ValueError:
             raise RuntimeError(
                 f"{name}: values of shape {value.shape} do not fit in place into shape {target}"
@@ -630,28 +777,52 @@ class Tensor:
             raise RuntimeError(
                 f"{name}: a {value.dtype.name} result does not fit in place into a {self.dtype.name} tensor"
             )
-        self.array[key] = value
-        return self
+        return value.reshape(shape)
+
+    def _record_write(self, value: Any, key: Any, from_old: builtins.bool) -> None:
+        """Give this tensor, or its base if it is a view, the history of having `value` written to self[key]."""
+        base, path = (self, ()) if self._view is None else self._view[:2]
+        if from_old and base is self and value.requires_grad and value.dtype == self.dtype:
+            new = value
+        else:
+            before = autograd.wrap(base.array)
+            before._grad_fn, before._requires_grad = base._grad_fn, base._requires_grad
+            new = ops.Overwrite.apply(before, value, path=path, key=key)
+        autograd.rebase(base, new)
+
+    def _update(self, name: str, compute: Callable[..., Any], *operands: Any, **options: Any) -> Tensor:
+        """self = compute(self, *operands, **options), in place."""
+        return self._write(name, compute, *operands, needs_old=True, **options)
 
     def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
-        """self += alpha * other"""
-        return self._write("add_", lambda: ops.add(self, other, alpha=alpha), other)
+        """self += alpha * other
+
+        >>> import minigrad
+        >>> x = minigrad.ones(2, requires_grad=True)
+        >>> y = x * 2
+        >>> y[0].add_(x[1])        # a view: y changes, and so does its history
+        tensor(3., grad_fn=<Index>)
+        >>> y.sum().backward()
+        >>> x.grad
+        tensor([2., 3.])
+        """
+        return self._update("add_", ops.add, other, alpha=alpha)
 
     def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
         """self -= alpha * other"""
-        return self._write("sub_", lambda: ops.sub(self, other, alpha=alpha), other)
+        return self._update("sub_", ops.sub, other, alpha=alpha)
 
     def mul_(self, other: Any) -> Tensor:
         """self *= other"""
-        return self._write("mul_", lambda: ops.mul(self, other), other)
+        return self._update("mul_", ops.mul, other)
 
     def div_(self, other: Any) -> Tensor:
         """self /= other"""
-        return self._write("div_", lambda: ops.div(self, other), other)
+        return self._update("div_", ops.div, other)
 
     def pow_(self, exponent: Any) -> Tensor:
         """self **= exponent"""
-        return self._write("pow_", lambda: ops.pow(self, exponent), exponent)
+        return self._update("pow_", ops.pow, exponent)
 
     def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
         """Limit the elements to [min, max]; None leaves a side open.
@@ -660,7 +831,7 @@ class Tensor:
         >>> minigrad.tensor([-2.0, 0.5, 3.0]).clamp_(max=1)
         tensor([-2.0000,  0.5000,  1.0000])
         """
-        return self._write("clamp_", lambda: ops.clamp(self, min, max), min, max)
+        return self._update("clamp_", ops.clamp, min, max)
 
     def copy_(self, src: Any) -> Tensor:
         """Take over the elements of `src`, broadcast and converted to this dtype.
@@ -670,7 +841,7 @@ class Tensor:
         tensor([[1, 4],
                 [1, 4]])
         """
-        return self._write("copy_", lambda: src, src, convert=True)
+        return self._write("copy_", _itself, src, convert=True)
 
     def fill_(self, value: Any) -> Tensor:
         """Set every element to `value`, a number or a 0-d Tensor; RuntimeError for another shape.
@@ -683,11 +854,11 @@ class Tensor:
         shape = np.shape(autograd.unwrap(value))
         if shape:
             raise RuntimeError(f"fill_: the value must be a number or a 0-d tensor, got shape {shape}; use copy_")
-        return self._write("fill_", lambda: value, value, convert=True)
+        return self._write("fill_", _itself, value, convert=True)
 
     def zero_(self) -> Tensor:
         """Set every element to 0."""
-        return self._write("zero_", lambda: 0, convert=True)
+        return self._write("zero_", _itself, 0, convert=True)
 
     def uniform_(self, from_: Any = 0, to: Any = 1, *, generator: Generator | None = None) -> Tensor:
         """Draw every element uniformly from [from_, to). RuntimeError for integers, and if from_ > to.
@@ -739,13 +910,9 @@ class Tensor:
             )
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        def without_leading_ones() -> np.ndarray:
-            array = np.asarray(autograd.unwrap(value))
-            while array.shape[:1] == (1,):
-                array = array.reshape(array.shape[1:])
-            return array
-
-        self._write("x[index] = value", without_leading_ones, value, key=ops.as_key(self, key), convert=True)
+        places = ops.as_key(self, key)
+        places = places if isinstance(places, tuple) else (places,)  # `...` alone stands for the methods above
+        self._write("x[index] = value", _itself, value, key=places, convert=True)
 
     __iadd__ = add_
     __isub__ = sub_
@@ -755,6 +922,10 @@ class Tensor:
 
 
 autograd.register_tensor(Tensor)
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 # ----------------------------------------------------------------------------------- making tensors of data
@@ -796,6 +967,48 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"from_numpy: needs an ndarray, got {type(ndarray).__name__}; use minigrad.tensor(data)")
     return autograd.wrap(_to_array(ndarray, None, copy=None))
+
+
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A tensor that shares the memory of another library's, through the DLPack protocol.
+
+    ext_tensor : has `__dlpack__` and `__dlpack_device__`: an array or tensor on the CPU of NumPy, PyTorch, JAX, CuPy
+    copy       : True for memory of its own, False for a BufferError where it cannot be shared
+
+    What is read-only there stays so here. TypeError for anything else and for a dtype that is not supported,
+    RuntimeError for a tensor on another device, BufferError for one that its library does not hand out (one that
+    requires grad, say).
+
+    >>> import minigrad, numpy as np
+    >>> a = np.zeros(2, dtype=np.float32)
+    >>> t = minigrad.from_dlpack(a)
+    >>> a[0] = 1
+    >>> t
+    tensor([1., 0.])
+    """
+    check_device("from_dlpack", device)
+    if not (hasattr(ext_tensor, "__dlpack__") and hasattr(ext_tensor, "__dlpack_device__")):
+        raise TypeError(
+            f"from_dlpack: needs an object with __dlpack__ and __dlpack_device__, got {type(ext_tensor).__name__}; use "
+            "minigrad.tensor(data)"
+        )
+    kind, index = ext_tensor.__dlpack_device__()
+    if int(kind) != _DLPACK_CPU:
+        raise RuntimeError(
+            f"from_dlpack: the only device is the CPU, DLPack's {(_DLPACK_CPU, 0)}, got {(int(kind), index)}; copy it "
+            "to the CPU first"
+        )
+    try:
+        array = np.from_dlpack(ext_tensor, copy=copy)
+    except RuntimeError as error:
+        if "dtype" not in str(error):
+            raise
+        dtype = getattr(ext_tensor, "dtype", "unknown")
+        raise TypeError(f"from_dlpack: dtype {dtype} is not supported; convert it first, to float32, say") from None
+    return autograd.wrap(_to_array(array, None, copy=None))
+
+
+_DLPACK_CPU = 1  # kDLCPU
 
 
 @quiet

@@ -1,47 +1,69 @@
 """Automatic differentiation, in reverse mode.
 
-    engine.py      Op, the backward walk, `backward` and `grad`: read this one first
-    grad_mode.py   are ops being recorded?
-    gradcheck.py   derivatives against finite differences
+engine.py      Op, the backward walk, `backward` and `grad`: read this one first
+grad_mode.py   are ops being recorded?
+versions.py    what was changed in place since an op saved it
+anomaly.py     who made the first NaN, on which line
+function.py    an op of one's own in PyTorch's form
+functional.py  products with Jacobians and Hessians; stands above `tensor`
+gradcheck.py   derivatives against finite differences
 """
 
+from .anomaly import detect_anomaly, is_anomaly_check_nan_enabled, is_anomaly_enabled, set_detect_anomaly
 from .engine import (
     QUIET,
+    AccumulateGrad,
     Fused,
     Op,
     RemovableHandle,
     backward,
+    follow_base,
     grad,
     is_tensor,
     must_broadcast,
+    rebase,
     register_hook,
     register_tensor,
     retain_grad,
     unwrap,
     wrap,
 )
+from .function import Function, FunctionCtx, once_differentiable
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
+from .versions import changed, version
 
 __all__ = [
     "QUIET",
+    "AccumulateGrad",
     "Fused",
+    "Function",
+    "FunctionCtx",
     "GradcheckError",
     "Op",
     "RemovableHandle",
     "backward",
+    "changed",
+    "detect_anomaly",
     "enable_grad",
+    "follow_base",
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled",
     "is_grad_enabled",
     "is_tensor",
     "must_broadcast",
     "no_grad",
+    "once_differentiable",
+    "rebase",
     "register_hook",
     "register_tensor",
     "retain_grad",
+    "set_detect_anomaly",
     "set_grad_enabled",
     "unwrap",
+    "version",
     "wrap",
 ]

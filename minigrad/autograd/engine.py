@@ -40,29 +40,20 @@ from typing import Any
 
 import numpy as np
 
-from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from . import anomaly, versions
+from .grad_mode import enable_grad, set_grad_enabled
 from .grad_mode import state as _grad_mode
 
-__all__ = [
-    "Fused",
-    "Op",
-    "backward",
-    "enable_grad",
-    "grad",
-    "is_grad_enabled",
-    "no_grad",
-    "set_grad_enabled",
-]
+__all__ = ["AccumulateGrad", "Fused", "Op", "RemovableHandle", "backward", "grad"]
 
 # PyTorch computes with infinities without a word; so does a backward pass.
 QUIET: dict[str, Any] = {"divide": "ignore", "invalid": "ignore", "over": "ignore"}
 
 _Tensor: Any = None  # the class results are wrapped in; tensor.py registers it
-_stamps = count()
 
 
 def register_tensor(cls: type) -> None:
-    """Make `cls` the Tensor class. It has the slots array, grad_fn, _requires_grad, _grad and hooks."""
+    """Make `cls` the Tensor class. It has the slots array, _grad_fn, _requires_grad, _grad, _view and hooks."""
     global _Tensor
     _Tensor = cls
 
@@ -76,9 +67,9 @@ def wrap(array: Any, op: Op | None = None) -> Any:
     """A Tensor around `array`, made by `op` (None: a constant)."""
     tensor = _Tensor.__new__(_Tensor)
     tensor.array = array if type(array) is np.ndarray else np.asarray(array)  # 0-d results are NumPy scalars
-    tensor.grad_fn = op
+    tensor._grad_fn = op
     tensor._requires_grad = op is not None
-    tensor._grad = tensor.hooks = None
+    tensor._grad = tensor._view = tensor.hooks = None
     return tensor
 
 
@@ -113,16 +104,18 @@ class Op:
     (27.0, 18.0)
     """
 
-    __slots__ = ("__dict__", "edges", "hooks", "inputs", "needs", "retained", "stamp")
+    __slots__ = ("__dict__", "__weakref__", "edges", "hooks", "inputs", "needs", "retained", "stamp")
 
     saves_inputs = True  # False where backward never asks for `operands`: the inputs can then be freed early
+    uses: tuple[tuple[int, ...], ...] | None = None  # for each input those that its gradient is made of; None: all
+    view = False  # True where the result may share memory with the first input
 
     edges: list[Any]  # for each input its node (an Op or a leaf Tensor), or None when it needs no gradient
     needs: list[bool]  # for each input, whether it needs a gradient
     inputs: tuple | None  # the inputs themselves; () if not saved, None once freed
     hooks: dict[int, Callable] | None  # what to show the output's gradient to, once it is complete
     retained: weakref.ref | None  # the output, if it asked for its gradient (retain_grad)
-    stamp: int  # how many ops were recorded before this one
+    stamp: int  # the moment it was recorded: later ops, and later changes in place, have higher ones
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define forward")
@@ -138,6 +131,8 @@ class Op:
         for x in inputs:
             if isinstance(x, _Tensor):
                 any_tensor = True
+                if x._view is not None:
+                    follow_base(x)
                 arrays.append(x.array)
                 needs.append(x._requires_grad)
             else:
@@ -153,14 +148,19 @@ class Op:
             return y  # arrays in, array out: this is what keeps a plain backward pass at NumPy's speed
         recorded = _grad_mode.enabled and True in needs
         if recorded:
-            op.edges = [(x.grad_fn or x) if need else None for x, need in zip(inputs, needs, strict=True)]
+            op.edges = [(x._grad_fn or x) if need else None for x, need in zip(inputs, needs, strict=True)]
             op.needs = needs
             op.inputs = inputs if cls.saves_inputs else ()
             op.hooks = op.retained = None
-            op.stamp = next(_stamps)
+            op.stamp = next(versions.clock)
+        if anomaly.enabled:
+            anomaly.watch(op, arrays, y, versions.needed(op) if recorded else None)
         if type(y) is tuple:
             return wrap(y[0], op if recorded else None), *map(wrap, y[1:])
-        return wrap(y, op if recorded else None)
+        result = wrap(y, op if recorded else None)
+        if cls.view:
+            _remember_base(result, inputs[0], cls, options)
+        return result
 
     def operands(self) -> Sequence[Any]:
         """The inputs of forward as this backward pass wants them: Tensors if it is recorded, else arrays.
@@ -169,6 +169,13 @@ class Op:
         """
         assert self.inputs is not None
         return self.inputs if _grad_mode.enabled else [unwrap(x) for x in self.inputs]
+
+    def inputs_needed(self) -> list[int]:
+        """The inputs, by number, whose elements backward reads."""
+        assert self.inputs is not None
+        if self.uses is None:
+            return list(range(len(self.inputs)))
+        return sorted({j for used, need in zip(self.uses, self.needs, strict=True) if need for j in used})
 
     def output(self, y: Any) -> Any:
         """A result that forward kept, tied to the graph again if this backward pass is recorded."""
@@ -183,6 +190,39 @@ class Op:
     def name(self) -> str:
         """The op's name, as the repr of a Tensor shows it."""
         return type(self).__name__
+
+    @property
+    def next_functions(self) -> tuple:
+        """Where gradients go: for each input (the op that made it, 0), (AccumulateGrad, 0) for a leaf, or (None, 0).
+
+        >>> import minigrad
+        >>> x = minigrad.ones(2, requires_grad=True)
+        >>> (x.exp() * 2).grad_fn.next_functions
+        ((<Exp>, 0), (None, 0))
+        """
+        return tuple((AccumulateGrad(edge) if isinstance(edge, _Tensor) else edge, 0) for edge in self.edges)
+
+    def __repr__(self) -> str:
+        return f"<{self.name()}>"
+
+
+class AccumulateGrad:
+    """The end of a graph as `Op.next_functions` shows it: the place where a leaf, `variable`, takes its gradient."""
+
+    next_functions = ()
+
+    def __init__(self, variable: Any) -> None:
+        self.variable = variable
+
+    def name(self) -> str:
+        """AccumulateGrad"""
+        return type(self).__name__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AccumulateGrad) and self.variable is other.variable
+
+    def __hash__(self) -> int:
+        return hash((AccumulateGrad, id(self.variable)))
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
@@ -218,6 +258,7 @@ class Alias(Op):
     """y = x, as a node of its own."""
 
     saves_inputs = False
+    view = True
 
     def forward(self, x: Any) -> Any:
         return x
@@ -243,6 +284,38 @@ def _holds_array(kept: Any) -> bool:
     if type(kept) is tuple:
         return any(isinstance(part, np.ndarray) for part in kept)
     return isinstance(kept, (np.ndarray, np.generic))
+
+
+# ------------------------------------------------------------------------------------------------- views
+#
+# A view remembers its base, and the ops that lead to it. Writing to the base, or to another view of it, gives the
+# base a new history; a view whose base has another one than it knows makes the ops again, on the base as it is now.
+
+
+def _remember_base(result: Any, x: Any, cls: type[Op], options: dict) -> None:
+    """Tie `result` of a view op to the Tensor that owns its memory, if it is a view and not a copy."""
+    if isinstance(x, _Tensor) and versions.memory(result.array) is versions.memory(x.array):
+        base, path, _ = x._view or (x, (), None)
+        result._view = base, (*path, (cls, options)), base._grad_fn
+
+
+def follow_base(view: Any) -> None:
+    """Bring the history of a view up to date."""
+    base, path, known = view._view
+    if base._grad_fn is not known:
+        fresh = base
+        with enable_grad():
+            for cls, options in path:
+                fresh = cls.apply(fresh, **options)
+        view._grad_fn, view._requires_grad, view._view = fresh._grad_fn, fresh._requires_grad, fresh._view
+
+
+def rebase(tensor: Any, new: Any) -> None:
+    """Give `tensor`, which was changed in place, the history of `new`."""
+    old, op = tensor._grad_fn, new._grad_fn
+    if old is not None and op is not None and old.retained is not None and old.retained() is tensor:
+        old.retained, op.retained = None, weakref.ref(tensor)  # .grad will be that of the new values
+    tensor._grad_fn, tensor._requires_grad = op, new._requires_grad
 
 
 # ---------------------------------------------------------------------------------------------- the walk
@@ -276,11 +349,10 @@ def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | Non
                 if useful.isdisjoint(op.edges):
                     continue  # nothing else that is wanted lies behind it
             if op.inputs is None:
-                raise RuntimeError(
-                    f"backward through {op.name()} a second time, but what it saved was freed by the first pass. "
-                    "Pass retain_graph=True to the first backward() or grad(), or run the forward again."
-                )
-            gradients = op.backward(g)
+                raise freed(op)
+            if op.stamp < versions.latest:
+                versions.check(op)
+            gradients = anomaly.backward(op, g, versions.needed(op)) if anomaly.enabled else op.backward(g)
             if type(gradients) is not tuple:
                 gradients = (gradients,)
             if len(gradients) != len(op.edges):
@@ -304,6 +376,14 @@ def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | Non
                 g = g.to(leaf.dtype) if create_graph else g.astype(leaf.dtype)
             found[leaf] = g
     return found
+
+
+def freed(op: Op) -> RuntimeError:
+    """The error for an op whose backward is asked for what an earlier pass has freed."""
+    return RuntimeError(
+        f"backward through {op.name()} a second time, but what it saved was freed by the first pass. "
+        "Pass retain_graph=True to the first backward() or grad(), or run the forward again."
+    )
 
 
 def _schedule(seeds: Iterable, wanted: set | None) -> tuple[list[Op], set]:
@@ -417,7 +497,7 @@ def backward(
     seeds = _seeds(tensors, grad_tensors, create_graph, "backward")
     keep = create_graph if retain_graph is None else retain_graph
     found = _walk(seeds, create_graph, keep, None if wanted is None else set(wanted))
-    taken = {_memory(unwrap(g)) for g in seeds.values()}
+    taken = {id(versions.memory(unwrap(g))) for g in seeds.values()}
     with _adding, np.errstate(**QUIET):
         for node, g in found.items():
             tensor = node if wanted is None else wanted[node]
@@ -464,7 +544,7 @@ def grad(
                     f"grad: outputs do not depend on inputs[{i}], of shape {targets[i].shape}. Pass "
                     "allow_unused=True to get None for it, or materialize_grads=True to get zeros."
                 )
-    taken = {_memory(unwrap(g)) for g in seeds.values()}
+    taken = {id(versions.memory(unwrap(g))) for g in seeds.values()}
     result = []
     for x, node in zip(targets, nodes, strict=True):
         g = found.get(node)
@@ -533,6 +613,7 @@ def _accumulate(tensor: Any, g: Any, taken: set[int]) -> None:
         tensor._grad = wrap(_own(g, taken))
     elif held.grad_fn is None and held.array.flags.writeable:
         held.array += g
+        versions.changed(held.array, by="backward, which added to .grad")
     else:
         tensor._grad = wrap(held.array + g)
 
@@ -544,17 +625,10 @@ def _own(g: Any, taken: set[int]) -> np.ndarray:
     the other too.
     """
     g = np.asarray(g)
-    memory = _memory(g)
+    memory = id(versions.memory(g))
     shared = memory in taken or not g.flags.writeable  # what is read-only was broadcast: elements share memory
     part = g.base is not None and getattr(g.base, "size", None) != g.size  # would keep a larger array alive
     if shared or part:
         return g.copy()
     taken.add(memory)
     return g
-
-
-def _memory(array: np.ndarray) -> int:
-    """An identity for the memory behind an array, shared by all its views."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return id(array)

@@ -88,7 +88,7 @@ class _BatchNorm(Module):
         by_batch = training or mean is None
         y = F.batch_norm(input, mean, var, self.weight, self.bias, by_batch, momentum, self.eps)
         if seen is not None:
-            seen.array += 1
+            seen.add_(1)
         return y
 
     def extra_repr(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import wrap
+from ..autograd import changed, wrap
 from ..tensor import Tensor
 
 __all__ = ["Parameter", "clear_grad"]
@@ -50,5 +50,6 @@ def clear_grad(p: Tensor, set_to_none: bool) -> None:
     elif g.grad_fn is None and g.array.flags.writeable:
         g.requires_grad_(False)
         g.array.fill(0)
+        changed(g.array, by="zero_grad")
     else:
         p.grad = wrap(np.zeros_like(g.array))

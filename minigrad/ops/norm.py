@@ -22,6 +22,8 @@ class BatchNorm(Fused):
     gb = sum g, gw = sum g u, gx = w / sqrt(var + eps) (g - gb / M - u gw / M), the sums over N and L.
     """
 
+    uses = ((0, 1), (0,), ())
+
     def forward(
         self, x: np.ndarray, w: np.ndarray | None, b: np.ndarray | None, eps: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import checks
-from ..autograd import enable_grad, unwrap, wrap
+from ..autograd import changed, enable_grad, unwrap, wrap
 from ..nn.parameter import clear_grad
 from ..tensor import Tensor
 
@@ -156,6 +156,7 @@ class Optimizer:
             state[name] = wrap(array)
         for group, gradients in zip(self.param_groups, ready, strict=True):
             self.update(group, gradients)
+        changed(*(p.array for gradients in ready for p, _ in gradients), by=f"{type(self).__name__}.step")
         self._stepped = True
         return loss
 

@@ -1,0 +1,107 @@
+"""Version counters: which memory was changed in place, how often, and when.
+
+What an op saved for backward must still be there when backward comes. Every recorded op takes a stamp from `clock`;
+so does every change in place, and it is noted for the memory that it hit, whichever Tensor, view, `.data` or detached
+copy it went through. A saved array is out of date if its memory was changed after the op's stamp. So ops pay nothing
+for this when they run, and backward looks only at ops older than the latest change.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from . import anomaly
+
+clock = count(1)  # the stamps of ops and of changes in place
+latest = 0  # the stamp of the latest change: ops made since then saved nothing that is out of date
+
+_REMEMBERED = 64  # so many changes are dated one by one
+
+
+class _History:
+    """The changes of one piece of memory (or of a Tensor that was given other memory)."""
+
+    __slots__ = ("alive", "by", "changes", "place", "stamps")
+
+    def __init__(self, owner: Any) -> None:
+        key = id(owner)
+        self.alive = weakref.ref(owner, lambda _: _histories.pop(key, None))
+        self.changes, self.stamps = 0, deque(maxlen=_REMEMBERED)
+
+    def version_at(self, stamp: int) -> int:
+        """The number of changes before `stamp`."""
+        return self.changes - sum(1 for change in self.stamps if change > stamp)
+
+
+_histories: dict[int, _History] = {}  # by the id of the owner, which takes its entry along when it dies
+
+
+def memory(array: Any) -> np.ndarray:
+    """The array that owns the memory behind `array`: the same one for all its views."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def changed(*owners: Any, by: str) -> None:
+    """Note that `by` changed these arrays in place (or gave these Tensors other memory)."""
+    global latest
+    latest = stamp = next(clock)
+    place = anomaly.caller()
+    for owner in owners:
+        if isinstance(owner, np.ndarray):
+            owner = memory(owner)
+        history = _histories.get(id(owner))
+        if history is None:
+            history = _histories[id(owner)] = _History(owner)
+        history.changes += 1
+        history.stamps.append(stamp)
+        history.by, history.place = by, place
+
+
+def version(array: np.ndarray) -> int:
+    """How often the memory behind `array` was changed in place."""
+    history = _histories.get(id(memory(array)))
+    return 0 if history is None else history.changes
+
+
+def check(op: Any) -> None:
+    """RuntimeError if something that the backward of `op` needs was changed in place since the op ran."""
+    for what, owner, array in _needed(op):
+        history = _histories.get(id(owner))
+        if history is not None and history.stamps[-1] > op.stamp:
+            advice = "" if anomaly.is_anomaly_enabled() else anomaly.ADVICE
+            raise RuntimeError(
+                f"{op.name()}: backward needs {what}, of shape {array.shape}, as it was when the op ran"
+                f"{anomaly.at_line_of(op)}, at version {history.version_at(op.stamp)}; it is at version "
+                f"{history.changes} now, last changed in place by {history.by}{anomaly.at(history.place)}. "
+                f"Change a clone() instead, or change it after backward{advice}"
+            )
+
+
+def needed(op: Any) -> list[np.ndarray]:
+    """The arrays that the backward of `op` reads."""
+    return [array for _, _, array in _needed(op)]
+
+
+def _needed(op: Any) -> Iterator[tuple[str, Any, np.ndarray]]:
+    """(what it is, the owner of its history, array) for everything that the backward of `op` reads."""
+    inputs = op.inputs or ()
+    for i in op.inputs_needed() if inputs else ():
+        x = inputs[i]
+        array = getattr(x, "array", x)
+        if isinstance(array, np.ndarray):
+            yield f"inputs[{i}]", memory(array), array
+            if array is not x:
+                yield f"inputs[{i}]", x, array
+    for name, kept in op.__dict__.items():
+        for part in kept if type(kept) is tuple else (kept,):
+            array = getattr(part, "array", part)
+            if isinstance(array, np.ndarray):
+                yield f"what it saved as {name}", memory(array), array
