@@ -1,0 +1,643 @@
+"""NumPy's functions on Tensors: `np.exp(t)`, `np.sum(t, axis=0)` and `array @ t` give Tensors, and differentiate.
+
+NumPy lets an operand answer in its place, and a Tensor answers with the tables of this file: for each function of
+NumPy the op that does its work. The arguments, their order and their defaults are NumPy's, and so are the values;
+dtypes and refusals are the op's own. So a NumPy scalar is weak and keeps float32, as a Python number does, `np.var`
+divides by n, and `np.mean` of integers asks for a floating dtype.
+
+    UFUNCS                     the elementwise functions, and matmul; also `ufunc.outer` of those that take two
+    REDUCTIONS, ACCUMULATIONS  `ufunc.reduce` and `ufunc.accumulate`
+    FUNCTIONS                  all others, by an adapter where the arguments differ
+    QUESTIONS, FILES           what gives no array to differentiate: NumPy answers, or writes, as for the arrays
+    INSTEAD                    some that are in no table, and what to write instead
+
+A function in no table, or an option that an op does not have, raises TypeError and names the way round it.
+
+Source: NumPy Enhancement Proposals 13 (`__array_ufunc__`) and 18 (`__array_function__`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import dtypes, ops
+from .autograd import is_grad_enabled, is_tensor, unwrap, wrap
+from .ops.common import Operand, normalize_dim, python_number
+
+__all__ = ["ACCUMULATIONS", "FILES", "FUNCTIONS", "INSTEAD", "QUESTIONS", "REDUCTIONS", "UFUNCS"]
+
+Axis = int | Sequence[int] | None
+Function = Callable[..., Any]
+ABSENT = np._NoValue  # what NumPy writes for an argument that was not given
+
+# ------------------------------------------------------------------------------------- what NumPy asks
+
+
+def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+    """What `ufunc.method(*inputs, **options)` gives for Tensors; NotImplemented leaves it to another operand.
+
+    It is `Tensor.__array_ufunc__` itself, so that `array * tensor` costs no further call.
+    """
+    op = UFUNCS.get(ufunc)
+    if method != "__call__" or options or op is None:
+        return _call_with_options(ufunc, method, inputs, options)
+    try:
+        return op(*inputs)
+    except TypeError:
+        if any(map(_answers_itself, inputs)):
+            return NotImplemented
+        raise
+
+
+def call_function(function: Function, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """What `function(*args, **kwargs)`, one of NumPy's, gives for Tensors."""
+    ours = FUNCTIONS.get(function)
+    if ours is not None:
+        return ours(*args, **kwargs)
+    if function in QUESTIONS:
+        return function(*map(unwrap, args), **{name: unwrap(x) for name, x in kwargs.items()})
+    if function in FILES:  # np.asarray refuses a tensor that requires grad
+        plain = {name: np.asarray(x) if is_tensor(x) else x for name, x in kwargs.items()}
+        return function(*(np.asarray(x) if is_tensor(x) else x for x in args), **plain)
+    raise _missing(function, f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__}")
+
+
+def _call_with_options(ufunc: np.ufunc, method: str, inputs: tuple, options: dict[str, Any]) -> Any:
+    """The calls that are rare: with `out=` and other options, methods such as reduce, functions of no table."""
+    name = _name(ufunc)
+    if method == "at" or "out" in options:
+        return _write(ufunc, method, inputs, options)
+    if method == "reduce" and ufunc in REDUCTIONS:
+        return REDUCTIONS[ufunc](*inputs, **{"axis": 0, **options})
+    if method == "accumulate" and ufunc in ACCUMULATIONS:
+        return ACCUMULATIONS[ufunc](*inputs, **{"axis": 0, **options})
+    if ufunc not in UFUNCS:
+        raise _missing(ufunc, name)
+    if method == "outer" and ufunc is not np.matmul:
+        _refuse(f"{name}.outer", **options)
+        return _outer_of(UFUNCS[ufunc], *inputs)
+    if method == "__call__":
+        _refuse(name, **options)
+        return UFUNCS[ufunc](*inputs)
+    raise _missing(None, f"{name}.{method}")
+
+
+def _write(ufunc: np.ufunc, method: str, inputs: tuple, options: dict[str, Any]) -> Any:
+    """`out=`, of which `array += tensor` is a case, and `ufunc.at`: written where no graph has to record it."""
+    name = _name(ufunc) if method == "__call__" else f"{_name(ufunc)}.{method}"
+    out = options.get("out", ())
+    if method == "at" and is_tensor(inputs[0]):
+        raise TypeError(f"{name}: cannot write into a Tensor; use t[index] = value, or t.scatter_add(dim, index, src)")
+    _must_not_record(name, "out=, also that of `array += tensor`,", *inputs, *out)
+    if not any(map(is_tensor, out)):
+        return getattr(ufunc, method)(*map(unwrap, inputs), **{key: unwrap(x) for key, x in options.items()})
+    rest = {key: x for key, x in options.items() if key != "out"}
+    result, target = getattr(ufunc, method)(*inputs, **rest), out[0]
+    if len(out) != 1 or not is_tensor(result):
+        raise TypeError(f"{name}: out= takes one Tensor")
+    if result.shape != target.shape or not dtypes.can_hold(target.dtype, result.dtype):
+        raise TypeError(
+            f"{name}: out= has shape {target.shape} and dtype {target.dtype.name}, which cannot hold the result of "
+            f"shape {result.shape} and dtype {result.dtype.name}"
+        )
+    return target.copy_(result)
+
+
+def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+    if is_tensor(dst):
+        raise TypeError("np.copyto: cannot write into a Tensor this way; use t.copy_(source)")
+    _must_not_record("np.copyto", "this", src, where)
+    np.copyto(dst, unwrap(src), casting=casting, where=unwrap(where))
+
+
+def _must_not_record(name: str, what: str, *operands: Any) -> None:
+    """TypeError if a graph would have to record what is written with these operands."""
+    if is_grad_enabled() and any(is_tensor(x) and x.requires_grad for x in operands):
+        raise TypeError(
+            f"{name}: {what} cannot be recorded, and a tensor here requires grad; write a new tensor, such as "
+            "`y = array + t`, or use t.detach() for values without gradients"
+        )
+
+
+def _answers_itself(x: Any) -> bool:
+    """Is `x` of another library that takes part in NumPy's protocol?"""
+    return not ops.is_number_or_array(x) and hasattr(type(x), "__array_ufunc__")
+
+
+def _name(ufunc: np.ufunc) -> str:
+    """np.exp, or the bare name of a ufunc that is not NumPy's."""
+    name = ufunc.__name__
+    return f"np.{name}" if getattr(np, name, None) is ufunc else name
+
+
+def _missing(function: Any, name: str) -> TypeError:
+    """The error for a function that has no op."""
+    instead = INSTEAD.get(function, "use t.detach().numpy() for a result without gradients")
+    return TypeError(f"{name}: minigrad has no such op; {instead}")
+
+
+WITHOUT_OPTION = {
+    "out": "take the result that is given back",
+    "where": "choose with np.where(condition, a, b)",
+    "initial": "join it with np.maximum, np.minimum, + or *",
+    "dtype": "convert with t.to(dtype)",
+    "casting": "convert with t.to(dtype)",
+    "signature": "convert with t.to(dtype)",
+    "order": "elements are in row-major order",
+    "axes": "move the axes with np.moveaxis",
+    "axis": "move the axes with np.moveaxis",
+}
+AS_BY_DEFAULT = {"where": True, "casting": "same_kind", "order": "K", "subok": True, "device": "cpu", "mode": "raise"}
+
+
+def _refuse(name: str, **options: Any) -> None:
+    """TypeError for the first option that is there and would change something."""
+    for option, value in options.items():
+        if value is None or value is ABSENT:
+            continue
+        default = AS_BY_DEFAULT.get(option, ABSENT)
+        if value is not default and not (isinstance(value, str) and value == default):
+            way = WITHOUT_OPTION.get(option, "use t.detach().numpy() for a result without gradients")
+            raise TypeError(f"{name}: {option}= is not supported for a Tensor; {way}")
+
+
+def _given(value: Any, default: Any) -> Any:
+    """The argument, or the default if NumPy says that there is none."""
+    return default if value is ABSENT else value
+
+
+def _ndim(x: Operand) -> int:
+    """The number of dimensions, 0 for a Python number."""
+    return getattr(x, "ndim", 0)
+
+
+def _in(x: Operand, dtype: Any) -> Operand:
+    """`x` in the dtype that was asked for, if one was."""
+    return x if dtype is None else ops.cast(x, dtypes.as_dtype(dtype))
+
+
+# ------------------------------------------------------------------------------------ elementwise and reductions
+
+
+def _outer_of(op: Function, a: Operand, b: Operand) -> Operand:
+    """op of every element of a with every element of b, in the shape of a followed by that of b."""
+    return op(ops.reshape(a, (*a.shape, *(1,) * _ndim(b))) if _ndim(a) else a, b)
+
+
+def _sum(
+    a: Operand, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **options: Any
+) -> Any:
+    _refuse("np.sum", out=out, **options)
+    return ops.sum(a, axis, _given(keepdims, False), dtype=dtype)
+
+
+def _mean(
+    a: Operand, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **options: Any
+) -> Any:
+    _refuse("np.mean", out=out, **options)
+    return ops.mean(a, axis, _given(keepdims, False), dtype=dtype)
+
+
+def _var(
+    a: Operand,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: float = 0,
+    keepdims: Any = False,
+    *,
+    correction: Any = ABSENT,
+    **options: Any,
+) -> Any:
+    _refuse("np.var", out=out, **options)
+    less = _less("np.var", ddof, correction)
+    return ops.var(_in(a, dtype), axis, keepdim=_given(keepdims, False), correction=less)
+
+
+def _std(
+    a: Operand,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: float = 0,
+    keepdims: Any = False,
+    *,
+    correction: Any = ABSENT,
+    **options: Any,
+) -> Any:
+    _refuse("np.std", out=out, **options)
+    less = _less("np.std", ddof, correction)
+    return ops.std(_in(a, dtype), axis, keepdim=_given(keepdims, False), correction=less)
+
+
+def _less(name: str, ddof: float, correction: Any) -> float:
+    """What a variance takes from n."""
+    if correction is ABSENT:
+        return ddof
+    if ddof != 0:
+        raise ValueError(f"{name}: got both ddof={ddof} and correction={correction}; they mean the same")
+    return correction
+
+
+def _max(a: Operand, axis: Axis = None, out: Any = None, keepdims: Any = False, **options: Any) -> Any:
+    _refuse("np.max", out=out, **options)
+    return ops.amax(a, axis, _given(keepdims, False))
+
+
+def _min(a: Operand, axis: Axis = None, out: Any = None, keepdims: Any = False, **options: Any) -> Any:
+    _refuse("np.min", out=out, **options)
+    return ops.amin(a, axis, _given(keepdims, False))
+
+
+def _argmax(a: Operand, axis: int | None = None, out: Any = None, *, keepdims: Any = False) -> Any:
+    _refuse("np.argmax", out=out)
+    return ops.argmax(a, axis, _given(keepdims, False))
+
+
+def _argmin(a: Operand, axis: int | None = None, out: Any = None, *, keepdims: Any = False) -> Any:
+    _refuse("np.argmin", out=out)
+    return ops.argmin(a, axis, _given(keepdims, False))
+
+
+def _all(a: Operand, axis: Axis = None, out: Any = None, keepdims: Any = False, **options: Any) -> Any:
+    _refuse("np.all", out=out, **options)
+    return ops.all(a, axis, _given(keepdims, False))
+
+
+def _any(a: Operand, axis: Axis = None, out: Any = None, keepdims: Any = False, **options: Any) -> Any:
+    _refuse("np.any", out=out, **options)
+    return ops.any(a, axis, _given(keepdims, False))
+
+
+def _cumsum(a: Operand, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+    _refuse("np.cumsum", out=out)
+    return ops.cumsum(*_along(a, axis), dtype=dtype)
+
+
+def _along(a: Operand, axis: int | None) -> tuple[Operand, int]:
+    """The tensor and the axis; for None, as NumPy has it, all elements in a row."""
+    return (ops.reshape(a, -1), 0) if axis is None else (a, axis)
+
+
+def _clip(
+    a: Operand, a_min: Any = ABSENT, a_max: Any = ABSENT, out: Any = None, *, min: Any = ABSENT, max: Any = ABSENT,
+    **options: Any,
+) -> Any:  # fmt: skip
+    _refuse("np.clip", out=out, **options)
+    for old, new in ((a_min, min), (a_max, max)):
+        if old is not ABSENT and new is not ABSENT:
+            raise ValueError("np.clip: got both a_min or a_max and min or max; give each limit once")
+    low, high = _given(a_min, _given(min, None)), _given(a_max, _given(max, None))
+    return ops.clamp(a if _ndim(a) or hasattr(a, "dtype") else np.asarray(a), low, high)
+
+
+def _where(condition: Any, x: Any = ABSENT, y: Any = ABSENT) -> Any:
+    if x is ABSENT or y is ABSENT:
+        raise TypeError("np.where: with a condition alone it gives indices; use np.where(t.detach().numpy())")
+    condition = condition if hasattr(condition, "dtype") else np.asarray(condition)
+    return ops.where(condition if condition.dtype == np.bool_ else ops.ne(condition, 0), x, y)
+
+
+def _norm(x: Operand, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Of a vector the p-norm, of a matrix the one that bears the same name."""
+    name = "np.linalg.norm"
+    if axis is None and (ord is None or x.ndim == 1):
+        return _vector_norm(x, axis=None, keepdims=keepdims, ord=2 if ord is None else ord)
+    axes = (tuple(range(x.ndim)) if axis is None else axis) if not isinstance(axis, int) else (axis,)
+    if len(axes) == 1:
+        return _vector_norm(x, axis=axes, keepdims=keepdims, ord=2 if ord is None else ord)
+    if len(axes) != 2:
+        raise ValueError(f"{name}: a norm with ord={ord!r} is over one or two axes, got {len(axes)}")
+    rows, columns = (normalize_dim(name, d, x.ndim) for d in axes)
+    if ord in (None, "fro"):
+        return ops.norm(x, 2, (rows, columns), keepdims)
+    if ord in (1, -1, np.inf, -np.inf):
+        sums = ops.sum(ops.abs(x), rows if abs(ord) == 1 else columns, keepdim=True)
+        return (ops.amax if ord > 0 else ops.amin)(sums, (rows, columns), keepdims)
+    if ord in (2, -2, "nuc"):
+        raise TypeError(
+            f"{name}: a matrix norm with ord={ord!r} needs singular values, and minigrad has no such op; use "
+            "t.detach().numpy() for a result without gradients"
+        )
+    raise ValueError(f'{name}: a matrix norm has ord None, "fro", 1, -1, inf or -inf, got {ord!r}')
+
+
+def _vector_norm(x: Operand, /, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    if isinstance(ord, str):
+        raise ValueError(f"np.linalg.norm: a vector norm has a number for ord, got {ord!r}")
+    return ops.norm(x, ord, axis, keepdims)
+
+
+# ----------------------------------------------------------------------------------------------------- shape
+
+
+def _reshape(a: Operand, /, shape: Any = None, order: str = "C", *, copy: bool | None = None, **options: Any) -> Any:
+    _refuse("np.reshape", order=None if order == "C" else order, **options)
+    if shape is None:
+        raise TypeError("np.reshape: needs a shape")
+    if copy is None:
+        return ops.reshape(a, shape)
+    return ops.clone(ops.reshape(a, shape)) if copy else ops.view(a, shape)
+
+
+def _ravel(a: Operand, order: str = "C") -> Any:
+    _refuse("np.ravel", order=None if order == "C" else order)
+    return ops.reshape(a, -1)
+
+
+def _transpose(a: Operand, axes: Sequence[int] | None = None) -> Any:
+    return ops.permute(a, tuple(range(a.ndim))[::-1] if axes is None else tuple(axes))
+
+
+def _swapaxes(a: Operand, axis1: int, axis2: int) -> Any:
+    return ops.transpose(a, axis1, axis2)
+
+
+def _matrix_transpose(x: Operand, /) -> Any:
+    return ops.transpose(x, -2, -1)
+
+
+def _moveaxis(a: Operand, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
+    return ops.movedim(a, source, destination)
+
+
+def _squeeze(a: Operand, axis: Axis = None) -> Any:
+    for d in () if axis is None else (axis if isinstance(axis, (tuple, list)) else (axis,)):
+        if a.ndim and a.shape[normalize_dim("np.squeeze", d, a.ndim)] != 1:
+            raise ValueError(f"np.squeeze: axis {d} of shape {tuple(a.shape)} has not the size 1; t.squeeze() keeps it")
+    return ops.squeeze(a, axis)
+
+
+def _expand_dims(a: Operand, axis: int | Sequence[int]) -> Any:
+    axes = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+    ndim = a.ndim + len(axes)
+    new = [normalize_dim("np.expand_dims", d, ndim) for d in axes]
+    if len(set(new)) != len(new):
+        raise ValueError(f"np.expand_dims: axis {axis} names a dimension twice")
+    sizes = iter(a.shape)
+    return ops.reshape(a, tuple(1 if d in new else next(sizes) for d in range(ndim)))
+
+
+def _broadcast_to(array: Operand, shape: int | Sequence[int], subok: bool = False) -> Any:
+    return ops.broadcast_to(array, shape if isinstance(shape, (tuple, list)) else (shape,))
+
+
+def _broadcast_arrays(*args: Operand, subok: bool = False) -> Any:
+    shape = np.broadcast_shapes(*map(np.shape, map(unwrap, args)))
+    return tuple(ops.broadcast_to(x if _ndim(x) or hasattr(x, "dtype") else np.asarray(x), shape) for x in args)
+
+
+def _flip(m: Operand, axis: Axis = None) -> Any:
+    return ops.flip(m, tuple(range(m.ndim)) if axis is None else axis)
+
+
+def _copy(a: Operand, order: str = "K", subok: bool = False) -> Any:
+    _refuse("np.copy", order=None if order in ("K", "C") else order)
+    return ops.clone(a)
+
+
+def _take(a: Operand, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
+    _refuse("np.take", out=out, mode=mode)
+    x, dim = _along(a, axis)
+    return ops.getitem(x, (slice(None),) * normalize_dim("np.take", dim, x.ndim) + (indices,))
+
+
+def _pad(array: Operand, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
+    value = options.pop("constant_values", 0)
+    _refuse("np.pad", **options)
+    modes = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
+    if mode not in modes:
+        raise TypeError(f"np.pad: mode must be {', '.join(map(repr, modes))} for a Tensor, got {mode!r}")
+    pairs = np.broadcast_to(np.asarray(unwrap(pad_width)), (array.ndim, 2)).tolist()
+    return ops.pad(array, [n for pair in pairs[::-1] for n in pair], modes[mode], value if mode == "constant" else None)
+
+
+# ------------------------------------------------------------------------------------------- joining and splitting
+
+
+def _concatenate(arrays: Any, /, axis: int | None = 0, out: Any = None, **options: Any) -> Any:
+    _refuse("np.concatenate", out=out, **options)
+    parts = list(arrays)
+    return ops.cat([ops.reshape(x, -1) for x in parts], 0) if axis is None else ops.cat(parts, axis)
+
+
+def _stack(arrays: Any, axis: int = 0, out: Any = None, **options: Any) -> Any:
+    _refuse("np.stack", out=out, **options)
+    return ops.stack(list(arrays), axis)
+
+
+def _split(ary: Operand, indices_or_sections: Any, axis: int = 0) -> Any:
+    n = ary.shape[normalize_dim("np.split", axis, ary.ndim)]
+    if isinstance(indices_or_sections, (int, np.integer)) and n % indices_or_sections:
+        raise ValueError(f"np.split: size {n} of axis {axis} does not divide into {indices_or_sections} equal parts")
+    return _array_split(ary, indices_or_sections, axis)
+
+
+def _array_split(ary: Operand, indices_or_sections: Any, axis: int = 0) -> Any:
+    dim = normalize_dim("np.array_split", axis, ary.ndim)
+    if isinstance(indices_or_sections, (int, np.integer)):
+        small, larger = divmod(ary.shape[dim], indices_or_sections)
+        cuts = [i * small + min(i, larger) for i in range(1, indices_or_sections)]
+    else:
+        cuts = [int(i) for i in unwrap(indices_or_sections)]
+    before = (slice(None),) * dim
+    return [
+        ops.getitem(ary, (*before, slice(start, stop)))
+        for start, stop in zip([0, *cuts], [*cuts, ary.shape[dim]], strict=True)
+    ]
+
+
+# ---------------------------------------------------------------------------------------------------- products
+
+
+def _dot(a: Operand, b: Operand, out: Any = None) -> Any:
+    """A product with a number; else the sum over the last axis of a and the last but one (or only) of b."""
+    _refuse("np.dot", out=out)
+    if not _ndim(a) or not _ndim(b):
+        return ops.mul(a, b)
+    if b.ndim <= 2:
+        return ops.matmul(a, b)
+    return ops.tensordot(a, b, ([a.ndim - 1], [b.ndim - 2]))
+
+
+# --------------------------------------------------------------------------------------------------- new tensors
+
+
+def _like(name: str, a: Operand, dtype: Any, shape: Any, options: dict[str, Any]) -> tuple:
+    """The shape and dtype of the new tensor."""
+    _refuse(name, **options)
+    return a.shape if shape is None else shape, a.dtype if dtype is None else dtypes.as_dtype(dtype)
+
+
+def _zeros_like(
+    a: Operand, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **options: Any
+) -> Any:
+    return wrap(np.zeros(*_like("np.zeros_like", a, dtype, shape, {"order": order, **options})))
+
+
+def _ones_like(
+    a: Operand, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **options: Any
+) -> Any:
+    return wrap(np.ones(*_like("np.ones_like", a, dtype, shape, {"order": order, **options})))
+
+
+def _empty_like(
+    a: Operand, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **options: Any
+) -> Any:
+    return wrap(np.empty(*_like("np.empty_like", a, dtype, shape, {"order": order, **options})))
+
+
+def _full_like(
+    a: Operand,
+    fill_value: Any,
+    dtype: Any = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Any = None,
+    **options: Any,
+) -> Any:
+    shape, dtype = _like("np.full_like", a, dtype, shape, {"order": order, **options})
+    return wrap(np.full(shape, python_number("np.full_like", "fill_value", fill_value), dtype))
+
+
+# ---------------------------------------------------------------------------------------------------- the tables
+
+UFUNCS: dict[np.ufunc, Function] = {
+    np.add: ops.add,
+    np.subtract: ops.sub,
+    np.multiply: ops.mul,
+    np.divide: ops.div,
+    np.power: ops.pow,
+    np.negative: ops.neg,
+    np.positive: ops.clone,
+    np.matmul: ops.matmul,
+    np.square: ops.square,
+    np.reciprocal: ops.reciprocal,
+    np.exp: ops.exp,
+    np.expm1: ops.expm1,
+    np.log: ops.log,
+    np.log1p: ops.log1p,
+    np.sqrt: ops.sqrt,
+    np.sin: ops.sin,
+    np.cos: ops.cos,
+    np.tanh: ops.tanh,
+    np.absolute: ops.abs,
+    np.sign: ops.sign,
+    np.maximum: ops.maximum,
+    np.minimum: ops.minimum,
+    np.equal: ops.eq,
+    np.not_equal: ops.ne,
+    np.less: ops.lt,
+    np.less_equal: ops.le,
+    np.greater: ops.gt,
+    np.greater_equal: ops.ge,
+    np.logical_and: ops.logical_and,
+    np.logical_or: ops.logical_or,
+    np.logical_not: ops.logical_not,
+    np.bitwise_and: ops.bitwise_and,
+    np.bitwise_or: ops.bitwise_or,
+    np.bitwise_xor: ops.bitwise_xor,
+    np.invert: ops.bitwise_not,
+    np.isnan: ops.isnan,
+    np.isinf: ops.isinf,
+    np.isfinite: ops.isfinite,
+}
+
+REDUCTIONS: dict[np.ufunc, Function] = {
+    np.add: _sum,
+    np.maximum: _max,
+    np.minimum: _min,
+    np.logical_and: _all,
+    np.logical_or: _any,
+}
+
+ACCUMULATIONS: dict[np.ufunc, Function] = {
+    np.add: _cumsum,
+}
+
+FUNCTIONS: dict[Function, Function] = {
+    np.sum: _sum,
+    np.mean: _mean,
+    np.var: _var,
+    np.std: _std,
+    np.max: _max,
+    np.min: _min,
+    np.argmax: _argmax,
+    np.argmin: _argmin,
+    np.all: _all,
+    np.any: _any,
+    np.cumsum: _cumsum,
+    np.clip: _clip,
+    np.where: _where,
+    np.linalg.norm: _norm,
+    np.linalg.vector_norm: _vector_norm,
+    np.reshape: _reshape,
+    np.ravel: _ravel,
+    np.transpose: _transpose,
+    np.matrix_transpose: _matrix_transpose,
+    np.swapaxes: _swapaxes,
+    np.moveaxis: _moveaxis,
+    np.squeeze: _squeeze,
+    np.expand_dims: _expand_dims,
+    np.broadcast_to: _broadcast_to,
+    np.broadcast_arrays: _broadcast_arrays,
+    np.flip: _flip,
+    np.copy: _copy,
+    np.take: _take,
+    np.pad: _pad,
+    np.concatenate: _concatenate,
+    np.stack: _stack,
+    np.split: _split,
+    np.array_split: _array_split,
+    np.dot: _dot,
+    np.zeros_like: _zeros_like,
+    np.ones_like: _ones_like,
+    np.empty_like: _empty_like,
+    np.full_like: _full_like,
+    np.copyto: _copyto,
+    np.result_type: dtypes.result_type,
+}
+
+QUESTIONS: frozenset[Function] = frozenset(
+    {
+        np.shape,
+        np.ndim,
+        np.size,
+        np.allclose,
+        np.array_equal,
+        np.array_equiv,
+        np.shares_memory,
+        np.may_share_memory,
+        np.iscomplexobj,
+        np.isrealobj,
+    }
+)
+
+FILES: frozenset[Function] = frozenset({np.save, np.savez, np.savez_compressed, np.savetxt})
+
+INSTEAD: dict[Function, str] = {
+    np.exp2: "use 2.0 ** t",
+    np.log2: "use np.log(t) / np.log(2)",
+    np.log10: "use np.log(t) / np.log(10)",
+    np.tan: "use np.sin(t) / np.cos(t)",
+    np.sinh: "use (np.exp(t) - np.exp(-t)) / 2",
+    np.cosh: "use (np.exp(t) + np.exp(-t)) / 2",
+    np.hypot: "use np.sqrt(a * a + b * b)",
+    np.cbrt: "use np.sign(t) * np.abs(t) ** (1 / 3)",
+    np.fabs: "use np.abs(t)",
+    np.float_power: "use a ** b",
+    np.fmax: "use np.maximum(a, b), in which NaN wins",
+    np.fmin: "use np.minimum(a, b), in which NaN wins",
+    np.logaddexp: "use minigrad.logsumexp(minigrad.stack([a, b]), dim=0)",
+    np.append: "use np.concatenate([a, b])",
+    np.average: "use np.mean(t), or np.sum(weights * t) / np.sum(weights)",
+    np.ptp: "use np.max(t) - np.min(t)",
+    np.diff: "use t[1:] - t[:-1]",
+    np.nan_to_num: "use np.where(np.isnan(t), 0.0, t)",
+    np.nansum: "use np.sum(np.where(np.isnan(t), 0.0, t))",
+    np.put_along_axis: "use t.scatter(dim, index, src)",
+    np.ediff1d: "use t[1:] - t[:-1]",
+}
