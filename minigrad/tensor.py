@@ -478,12 +478,14 @@ class Tensor:
         copied._grad = None if self._grad is None else autograd.wrap(self._grad.array.copy())
         return copied
 
-    # ------------------------------------------------- arithmetic: ops/elementwise.py, ops/linalg.py
+    # -------------------------------- arithmetic: ops/elementwise.py, ops/rounding.py, ops/linalg.py
 
     __add__ = ops.add
     __sub__ = ops.sub
     __mul__ = ops.mul
     __truediv__ = ops.div
+    __floordiv__ = ops.floor_divide
+    __mod__ = ops.remainder
     __pow__ = ops.pow
     __matmul__ = ops.matmul
     __neg__ = ops.neg
@@ -501,6 +503,12 @@ class Tensor:
     def __rtruediv__(self, other: Any) -> Tensor:
         return ops.div(other, self)
 
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return ops.floor_divide(other, self)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return ops.remainder(other, self)
+
     def __rpow__(self, other: Any) -> Tensor:
         return ops.pow(other, self)
 
@@ -513,11 +521,17 @@ class Tensor:
     add = ops.add
     sub = subtract = ops.sub
     mul = multiply = ops.mul
-    div = divide = ops.div
-    neg = ops.neg
+    div = divide = true_divide = ops.div
+    floor_divide = ops.floor_divide
+    remainder = ops.remainder
+    fmod = ops.fmod
+    neg = negative = ops.neg
     pow = ops.pow
     square = ops.square
     reciprocal = ops.reciprocal
+    addcmul = ops.addcmul
+    addcdiv = ops.addcdiv
+    lerp = ops.lerp
     matmul = ops.matmul
     mm = ops.mm
     bmm = ops.bmm
@@ -532,23 +546,43 @@ class Tensor:
     addbmm = ops.addbmm
     trace = ops.trace
 
-    # --------------------------------------------------------------- functions: ops/elementwise.py
+    # ---------------------------------------------- functions: ops/elementwise.py, ops/rounding.py
 
     exp = ops.exp
     log = ops.log
-    log1p = ops.log1p
+    exp2 = ops.exp2
     expm1 = ops.expm1
+    log1p = ops.log1p
+    log2 = ops.log2
+    log10 = ops.log10
     sqrt = ops.sqrt
     rsqrt = ops.rsqrt
     sin = ops.sin
     cos = ops.cos
+    tan = ops.tan
+    asin = arcsin = ops.asin
+    acos = arccos = ops.acos
+    atan = arctan = ops.atan
+    atan2 = arctan2 = ops.atan2
+    sinh = ops.sinh
+    cosh = ops.cosh
     tanh = ops.tanh
     sigmoid = ops.sigmoid
     erf = ops.erf
     relu = ops.relu
-    abs = ops.abs
+    prelu = ops.prelu
+    hardshrink = ops.hardshrink
+    abs = absolute = ops.abs
     sign = ops.sign
-    clamp = ops.clamp
+    floor = ops.floor
+    ceil = ops.ceil
+    round = ops.round
+    trunc = fix = ops.trunc
+    frac = ops.frac
+    nan_to_num = ops.nan_to_num
+    clamp = clip = ops.clamp
+    clamp_min = ops.clamp_min
+    clamp_max = ops.clamp_max
     maximum = ops.maximum
     minimum = ops.minimum
 
@@ -562,14 +596,14 @@ class Tensor:
         """
         return ops.where(condition, self, other)
 
-    # ------------------------------------------------------------- comparisons: ops/elementwise.py
+    # ----------------------------------------------------------------- comparisons: ops/compare.py
 
-    __lt__ = lt = ops.lt
-    __le__ = le = ops.le
-    __gt__ = gt = ops.gt
-    __ge__ = ge = ops.ge
+    __lt__ = lt = less = ops.lt
+    __le__ = le = less_equal = ops.le
+    __gt__ = gt = greater = ops.gt
+    __ge__ = ge = greater_equal = ops.ge
     eq = ops.eq
-    ne = ops.ne
+    ne = not_equal = ops.ne
 
     def __eq__(self, other: object) -> Any:
         return ops.eq(self, other) if ops.is_number_or_array(other) else NotImplemented
@@ -583,12 +617,19 @@ class Tensor:
     __invert__ = ops.bitwise_not
     logical_and = ops.logical_and
     logical_or = ops.logical_or
+    logical_xor = ops.logical_xor
     logical_not = ops.logical_not
     isnan = ops.isnan
     isinf = ops.isinf
     isfinite = ops.isfinite
+    isclose = ops.isclose
     allclose = ops.allclose
     equal = ops.equal
+    nonzero = ops.nonzero
+    bitwise_and = ops.bitwise_and
+    bitwise_or = ops.bitwise_or
+    bitwise_xor = ops.bitwise_xor
+    bitwise_not = ops.bitwise_not
 
     # ------------------------------------------------------------------- reductions: ops/reduce.py
 
@@ -597,15 +638,21 @@ class Tensor:
     var = ops.var
     std = ops.std
     norm = ops.norm
+    dist = ops.dist
     cumsum = ops.cumsum
+    prod = ops.prod
+    cumprod = ops.cumprod
     max = ops.max
     min = ops.min
     amax = ops.amax
     amin = ops.amin
+    aminmax = ops.aminmax
+    median = ops.median
     argmax = ops.argmax
     argmin = ops.argmin
     all = ops.all
     any = ops.any
+    count_nonzero = ops.count_nonzero
     softmax = ops.softmax
     log_softmax = ops.log_softmax
     logsumexp = ops.logsumexp

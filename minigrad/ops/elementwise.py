@@ -1,4 +1,4 @@
-"""Elementwise arithmetic, powers, exponentials, comparisons and selections.
+"""Elementwise arithmetic, powers, exponentials, circular functions, limits and selections.
 
 Each rule reads as calculus has it: `g` arrives, the derivative times `g` leaves. An operand that was broadcast
 gets its gradient summed back to its own shape (`sum_to`).
@@ -6,19 +6,20 @@ gets its gradient summed back to its own shape (`sum_to`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from typing import Any
 
 import numpy as np
 
 from .. import dtypes, kernels
-from ..autograd import Op, is_tensor, must_broadcast, unwrap, wrap
+from ..autograd import Op, is_tensor, must_broadcast, unwrap
 from .common import (
     Operand,
     cast,
     floating,
     is_bool,
-    is_number_or_array,
     must_be_arrays,
+    must_share_dtype,
     promote,
     python_number,
     quiet,
@@ -26,6 +27,8 @@ from .common import (
     sum_to,
     zeros_like,
 )
+from .compare import logical_and, lt, ne, nonzero
+from .rounding import quotient
 
 # ------------------------------------------------------------------------------------------- arithmetic
 
@@ -61,6 +64,8 @@ class Sub(Op):
 class Mul(Op):
     """y = a b"""
 
+    uses = ((1,), (0,))  # the gradient of each factor is made of the other one
+
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return a * b
 
@@ -71,6 +76,8 @@ class Mul(Op):
 
 class Div(Op):
     """y = a / b"""
+
+    uses = ((1,), (0, 1))
 
     @quiet
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -146,15 +153,15 @@ def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Operand:
     return Sub.apply(*_scaled("sub", input, other, alpha))
 
 
-def _scaled(op: str, a: Operand, b: Operand, alpha: float) -> tuple[Operand, ...]:
-    """a and alpha * b in one dtype, which alpha has no say in."""
+def _scaled(op: str, a: Operand, b: Operand, alpha: float, name: str = "alpha") -> tuple[Operand, ...]:
+    """a and alpha * b in one dtype, which alpha (the option `name`) has no say in."""
     a, b = promote(op, a, b)
     if alpha == 1:
         return a, b
     dtype = getattr(a, "dtype", None) or b.dtype
-    alpha = python_number(op, "alpha", alpha)
+    alpha = python_number(op, name, alpha)
     if dtype.kind != "f" and not isinstance(alpha, int):
-        raise RuntimeError(f"{op}: alpha must be an int for {dtype.name} operands, got {alpha!r}")
+        raise RuntimeError(f"{op}: {name} must be an int for {dtype.name} operands, got {alpha!r}")
     scaled = b * alpha
     return a, cast(scaled, dtype) if hasattr(scaled, "dtype") else scaled
 
@@ -169,15 +176,24 @@ def mul(input: Operand, other: Operand) -> Operand:
     return Mul.apply(*promote("mul", input, other))
 
 
-def div(input: Operand, other: Operand) -> Operand:
+def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Operand:
     """input / other, broadcast: true division, also of integers; by 0 it is infinite or NaN.
 
-    RuntimeError if the shapes do not broadcast.
+    With rounding_mode "trunc" the quotient is rounded towards 0, with "floor" down: integers then stay integers, and
+    the gradient is 0. RuntimeError if the shapes do not broadcast, for any other rounding_mode, and where integers are
+    rounded that were divided by 0.
 
     >>> import minigrad
     >>> minigrad.div(minigrad.tensor([1, -1, 0]), minigrad.tensor([2, 0, 0]))
     tensor([0.5000,   -inf,    nan])
+    >>> x = minigrad.tensor([7, -7])
+    >>> minigrad.div(x, 2, rounding_mode="trunc"), minigrad.div(x, 2, rounding_mode="floor")
+    (tensor([ 3, -3]), tensor([ 3, -4]))
     """
+    if rounding_mode is not None:
+        if rounding_mode not in ("trunc", "floor"):
+            raise RuntimeError(f'div: rounding_mode must be None, "trunc" or "floor", got {rounding_mode!r}')
+        return quotient("div", input, other, floor=rounding_mode == "floor")
     a, b = promote("div", input, other)
     return Div.apply(*(floating("div", x) if hasattr(x, "dtype") else x for x in (a, b)))
 
@@ -235,6 +251,90 @@ def reciprocal(input: Operand) -> Operand:
     return div(1.0, input)
 
 
+def addcmul(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float = 1) -> Operand:
+    """input + value * tensor1 * tensor2, broadcast.
+
+    RuntimeError if the shapes do not broadcast, for bools, and for a float value with integers.
+
+    >>> import minigrad
+    >>> minigrad.addcmul(minigrad.zeros(2), minigrad.tensor([1.0, 2.0]), minigrad.tensor([3.0, 4.0]), value=0.5)
+    tensor([1.5000, 4.0000])
+    """
+    x, a, b = _in_one_dtype("addcmul", input, tensor1, tensor2)
+    if is_bool(x):
+        raise RuntimeError("addcmul: bools have no products; convert with .to(dtype)")
+    return Add.apply(*_scaled("addcmul", x, Mul.apply(a, b), value, "value"))
+
+
+def addcdiv(input: Operand, tensor1: Operand, tensor2: Operand, *, value: float = 1) -> Operand:
+    """input + value * tensor1 / tensor2, broadcast.
+
+    RuntimeError if the shapes do not broadcast, and if tensor1 and tensor2 both hold integers.
+
+    >>> import minigrad
+    >>> minigrad.addcdiv(minigrad.zeros(2), minigrad.tensor([1.0, 2.0]), minigrad.tensor([4.0, 4.0]), value=2)
+    tensor([0.5000, 1.0000])
+    """
+    x, a, b = _in_one_dtype("addcdiv", input, tensor1, tensor2)
+    if tensor1.dtype.kind != "f" and tensor2.dtype.kind != "f":
+        raise RuntimeError(
+            f"addcdiv: tensor1 and tensor2 are of {tensor1.dtype.name} and {tensor2.dtype.name}; use tensor1.float(), "
+            "or div with rounding_mode, to say which quotient is meant"
+        )
+    return Add.apply(*_scaled("addcdiv", x, Div.apply(a, b), value, "value"))
+
+
+def _in_one_dtype(op: str, *operands: Operand) -> list[Operand]:
+    """The operands, Tensors or arrays that broadcast, in the dtype that all of them promote to."""
+    must_be_arrays(op, *operands)
+    must_broadcast(op, *map(unwrap, operands))
+    dtype = dtypes.result_type(*operands)
+    return [cast(x, dtype) for x in operands]
+
+
+class Lerp(Op):
+    """y = a + w (b - a)"""
+
+    @quiet
+    def forward(self, a: np.ndarray, b: np.ndarray, w: np.ndarray) -> np.ndarray:
+        # At w = 1 it has to be b exactly, so from the middle on b is what the rest is taken off.
+        return np.where(np.abs(w) < 0.5, a + w * (b - a), b - (b - a) * (1 - w))
+
+    def backward(self, g: Operand) -> tuple:
+        (a, b, w), (need_a, need_b, need_w) = self.operands(), self.needs
+        return (
+            sum_to(g * (1 - w), shape_of(a)) if need_a else None,
+            sum_to(g * w, shape_of(b)) if need_b else None,
+            sum_to(g * (b - a), shape_of(w)) if need_w else None,
+        )
+
+
+def lerp(input: Operand, end: Operand, weight: Operand) -> Operand:
+    """On the line from input (weight 0) to end (weight 1): input + weight * (end - input), broadcast.
+
+    weight : a number, or a tensor
+
+    RuntimeError if the shapes do not broadcast, and unless all have one floating dtype (a 0-d weight may have any).
+
+    >>> import minigrad
+    >>> minigrad.lerp(minigrad.tensor([0.0, 10.0]), minigrad.tensor([1.0, 20.0]), 0.25)
+    tensor([ 0.2500, 12.5000])
+    """
+    must_be_arrays("lerp", input, end)
+    must_share_dtype("lerp", input, end, weight if len(shape_of(weight)) else None)
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"lerp: needs a floating dtype, got {input.dtype.name}; use x.float()")
+    if is_tensor(weight) or shape_of(weight):
+        weight = cast(weight, input.dtype)
+    else:
+        weight = python_number("lerp", "weight", weight)
+    must_broadcast("lerp", *map(unwrap, (input, end, weight)))
+    return Lerp.apply(input, end, weight)
+
+
+true_divide = divide = div  # PyTorch's other names
+subtract, multiply, negative = sub, mul, neg
+
 # ----------------------------------------------------------------------- exponentials and their relatives
 
 
@@ -290,6 +390,44 @@ class Expm1(Op):
         return g * (self.output(self.y) + 1)
 
 
+class Exp2(Op):
+    """y = 2^x; dy/dx = y log(2)"""
+
+    saves_inputs = False
+
+    @quiet
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.y = np.exp2(x)
+        return self.y
+
+    def backward(self, g: Operand) -> Operand:
+        return g * (self.output(self.y) * math.log(2))
+
+
+class Log2(Op):
+    """y = log(x) / log(2); dy/dx = 1 / (x log(2))"""
+
+    @quiet
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return np.log2(x)
+
+    def backward(self, g: Operand) -> Operand:
+        (x,) = self.operands()
+        return g / (x * math.log(2))
+
+
+class Log10(Op):
+    """y = log(x) / log(10); dy/dx = 1 / (x log(10))"""
+
+    @quiet
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return np.log10(x)
+
+    def backward(self, g: Operand) -> Operand:
+        (x,) = self.operands()
+        return g / (x * math.log(10))
+
+
 class Sqrt(Op):
     """y = sqrt(x); dy/dx = 1 / (2 y), infinite at 0"""
 
@@ -302,44 +440,6 @@ class Sqrt(Op):
 
     def backward(self, g: Operand) -> Operand:
         return g / (self.output(self.y) * 2)
-
-
-class Sin(Op):
-    """y = sin(x); dy/dx = cos(x)"""
-
-    @quiet
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        return np.sin(x)
-
-    def backward(self, g: Operand) -> Operand:
-        (x,) = self.operands()
-        return g * cos(x)
-
-
-class Cos(Op):
-    """y = cos(x); dy/dx = -sin(x)"""
-
-    @quiet
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        return np.cos(x)
-
-    def backward(self, g: Operand) -> Operand:
-        (x,) = self.operands()
-        return -g * sin(x)
-
-
-class Tanh(Op):
-    """y = tanh(x); dy/dx = 1 - y^2"""
-
-    saves_inputs = False
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        self.y = np.tanh(x)
-        return self.y
-
-    def backward(self, g: Operand) -> Operand:
-        y = self.output(self.y)
-        return g * (1 - y * y)
 
 
 class Sigmoid(Op):
@@ -365,7 +465,7 @@ class Erf(Op):
 
     def backward(self, g: Operand) -> Operand:
         (x,) = self.operands()
-        return g * exp(-(x * x)) * (2 / np.pi**0.5)
+        return g * exp(-(x * x)) * (2 / math.pi**0.5)
 
 
 def exp(input: Operand) -> Operand:
@@ -410,6 +510,36 @@ def expm1(input: Operand) -> Operand:
     return Expm1.apply(floating("expm1", input))
 
 
+def exp2(input: Operand) -> Operand:
+    """2 to the power of input.
+
+    >>> import minigrad
+    >>> minigrad.exp2(minigrad.tensor([0.0, 3.0, -1.0]))
+    tensor([1.0000, 8.0000, 0.5000])
+    """
+    return Exp2.apply(floating("exp2", input))
+
+
+def log2(input: Operand) -> Operand:
+    """The logarithm to the base 2; -inf at 0, NaN below.
+
+    >>> import minigrad
+    >>> minigrad.log2(minigrad.tensor([8.0, 0.5, 0.0]))
+    tensor([ 3., -1., -inf])
+    """
+    return Log2.apply(floating("log2", input))
+
+
+def log10(input: Operand) -> Operand:
+    """The logarithm to the base 10; -inf at 0, NaN below.
+
+    >>> import minigrad
+    >>> minigrad.log10(minigrad.tensor([100.0, 0.5, 0.0]))
+    tensor([ 2.0000, -0.3010,    -inf])
+    """
+    return Log10.apply(floating("log10", input))
+
+
 def sqrt(input: Operand) -> Operand:
     """The square root, NaN below 0; its gradient 1 / (2 sqrt(input)) is infinite at 0.
 
@@ -429,31 +559,6 @@ def rsqrt(input: Operand) -> Operand:
     tensor([0.5000,    inf,    nan])
     """
     return div(1.0, sqrt(floating("rsqrt", input)))
-
-
-def sin(input: Operand) -> Operand:
-    """The sine, of radians."""
-    return Sin.apply(floating("sin", input))
-
-
-def cos(input: Operand) -> Operand:
-    """The cosine, of radians.
-
-    >>> import minigrad
-    >>> minigrad.cos(minigrad.tensor([0.0, 3.14159265]))
-    tensor([ 1., -1.])
-    """
-    return Cos.apply(floating("cos", input))
-
-
-def tanh(input: Operand) -> Operand:
-    """The hyperbolic tangent, (exp(2 input) - 1) / (exp(2 input) + 1): from -1 to 1.
-
-    >>> import minigrad
-    >>> minigrad.tanh(minigrad.tensor([-100.0, 0.0, 0.5]))
-    tensor([-1.0000,  0.0000,  0.4621])
-    """
-    return Tanh.apply(floating("tanh", input))
 
 
 def sigmoid(input: Operand) -> Operand:
@@ -476,11 +581,245 @@ def erf(input: Operand) -> Operand:
     return Erf.apply(floating("erf", input))
 
 
+# ------------------------------------------------------------------------ circular and hyperbolic functions
+
+
+class Sin(Op):
+    """y = sin(x); dy/dx = cos(x)"""
+
+    @quiet
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return np.sin(x)
+
+    def backward(self, g: Operand) -> Operand:
+        (x,) = self.operands()
+        return g * cos(x)
+
+
+class Cos(Op):
+    """y = cos(x); dy/dx = -sin(x)"""
+
+    @quiet
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return np.cos(x)
+
+    def backward(self, g: Operand) -> Operand:
+        (x,) = self.operands()
+        return -g * sin(x)
+
+
+class Tan(Op):
+    """y = tan(x); dy/dx = 1 + y^2"""
+
+    saves_inputs = False
+
+    @quiet
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.y = np.tan(x)
+        return self.y
+
+    def backward(self, g: Operand) -> Operand:
+        y = self.output(self.y)
+        return g * (1 + y * y)
+
+
+class Asin(Op):
+    """y = asin(x); dy/dx = 1 / sqrt(1 - x^2), infinite at -1 and 1"""
+
+    @quiet
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return np.arcsin(x)
+
+    def backward(self, g: Operand) -> Operand:
+        (x,) = self.operands()
+        return g / sqrt(1 - x * x)
+
+
+class Acos(Op):
+    """y = acos(x); dy/dx = -1 / sqrt(1 - x^2), infinite at -1 and 1"""
+
+    @quiet
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return np.arccos(x)
+
+    def backward(self, g: Operand) -> Operand:
+        (x,) = self.operands()
+        return -g / sqrt(1 - x * x)
+
+
+class Atan(Op):
+    """y = atan(x); dy/dx = 1 / (1 + x^2)"""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return np.arctan(x)
+
+    def backward(self, g: Operand) -> Operand:
+        (x,) = self.operands()
+        return g / (x * x + 1)
+
+
+class Atan2(Op):
+    """y = the angle of the point (b, a); dy/da = b / (a^2 + b^2), dy/db = -a / (a^2 + b^2), both 0 at the origin"""
+
+    def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.arctan2(a, b)
+
+    def backward(self, g: Operand) -> tuple:
+        (a, b), (need_a, need_b) = self.operands(), self.needs
+        squares = a * a + b * b
+        origin = unwrap(squares) == 0
+        g = where(origin, 0.0, g / where(origin, 1.0, squares))
+        return sum_to(g * b, shape_of(a)) if need_a else None, sum_to(-g * a, shape_of(b)) if need_b else None
+
+
+class Sinh(Op):
+    """y = sinh(x); dy/dx = cosh(x)"""
+
+    @quiet
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return np.sinh(x)
+
+    def backward(self, g: Operand) -> Operand:
+        (x,) = self.operands()
+        return g * cosh(x)
+
+
+class Cosh(Op):
+    """y = cosh(x); dy/dx = sinh(x)"""
+
+    @quiet
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return np.cosh(x)
+
+    def backward(self, g: Operand) -> Operand:
+        (x,) = self.operands()
+        return g * sinh(x)
+
+
+class Tanh(Op):
+    """y = tanh(x); dy/dx = 1 - y^2"""
+
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.y = np.tanh(x)
+        return self.y
+
+    def backward(self, g: Operand) -> Operand:
+        y = self.output(self.y)
+        return g * (1 - y * y)
+
+
+def sin(input: Operand) -> Operand:
+    """The sine, of radians.
+
+    >>> import minigrad
+    >>> minigrad.sin(minigrad.tensor([0.0, 1.57079633]))
+    tensor([0., 1.])
+    """
+    return Sin.apply(floating("sin", input))
+
+
+def cos(input: Operand) -> Operand:
+    """The cosine, of radians.
+
+    >>> import minigrad
+    >>> minigrad.cos(minigrad.tensor([0.0, 3.14159265]))
+    tensor([ 1., -1.])
+    """
+    return Cos.apply(floating("cos", input))
+
+
+def tan(input: Operand) -> Operand:
+    """The tangent, of radians: sin(input) / cos(input).
+
+    >>> import minigrad
+    >>> minigrad.tan(minigrad.tensor([0.0, 0.78539816]))
+    tensor([0., 1.])
+    """
+    return Tan.apply(floating("tan", input))
+
+
+def asin(input: Operand) -> Operand:
+    """The angle in [-pi/2, pi/2], in radians, whose sine is input; NaN outside of [-1, 1].
+
+    >>> import minigrad
+    >>> minigrad.asin(minigrad.tensor([-1.0, 0.5, 2.0]))
+    tensor([-1.5708,  0.5236,     nan])
+    """
+    return Asin.apply(floating("asin", input))
+
+
+def acos(input: Operand) -> Operand:
+    """The angle in [0, pi], in radians, whose cosine is input; NaN outside of [-1, 1].
+
+    >>> import minigrad
+    >>> minigrad.acos(minigrad.tensor([-1.0, 0.5, 2.0]))
+    tensor([3.1416, 1.0472,    nan])
+    """
+    return Acos.apply(floating("acos", input))
+
+
+def atan(input: Operand) -> Operand:
+    """The angle in [-pi/2, pi/2], in radians, whose tangent is input.
+
+    >>> import minigrad
+    >>> minigrad.atan(minigrad.tensor([-1.0, 0.0, float("inf")]))
+    tensor([-0.7854,  0.0000,  1.5708])
+    """
+    return Atan.apply(floating("atan", input))
+
+
+def atan2(input: Operand, other: Operand) -> Operand:
+    """The angle in [-pi, pi], in radians, from the x axis to the point with y = input and x = other, broadcast.
+
+    At the origin the gradient is 0. RuntimeError if the shapes do not broadcast.
+
+    >>> import minigrad
+    >>> minigrad.atan2(minigrad.tensor([1.0, 1.0, -1.0]), minigrad.tensor([1.0, -1.0, -1.0]))
+    tensor([ 0.7854,  2.3562, -2.3562])
+    """
+    a, b = promote("atan2", input, other)
+    return Atan2.apply(*(floating("atan2", x) if hasattr(x, "dtype") else x for x in (a, b)))
+
+
+def sinh(input: Operand) -> Operand:
+    """The hyperbolic sine, (exp(input) - exp(-input)) / 2.
+
+    >>> import minigrad
+    >>> minigrad.sinh(minigrad.tensor([-1.0, 0.0, 1.0]))
+    tensor([-1.1752,  0.0000,  1.1752])
+    """
+    return Sinh.apply(floating("sinh", input))
+
+
+def cosh(input: Operand) -> Operand:
+    """The hyperbolic cosine, (exp(input) + exp(-input)) / 2.
+
+    >>> import minigrad
+    >>> minigrad.cosh(minigrad.tensor([-1.0, 0.0, 1.0]))
+    tensor([1.5431, 1.0000, 1.5431])
+    """
+    return Cosh.apply(floating("cosh", input))
+
+
+def tanh(input: Operand) -> Operand:
+    """The hyperbolic tangent, (exp(2 input) - 1) / (exp(2 input) + 1): from -1 to 1.
+
+    >>> import minigrad
+    >>> minigrad.tanh(minigrad.tensor([-100.0, 0.0, 0.5]))
+    tensor([-1.0000,  0.0000,  0.4621])
+    """
+    return Tanh.apply(floating("tanh", input))
+
+
+arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2  # PyTorch's other names
+
 # --------------------------------------------------------------------- kinks: absolute value, sign, limits
 
 
 class Abs(Op):
-    """y = |x|; dy/dx = sign(x), 0 at 0"""
+    """y = |x|; dy/dx = sign(x), 0 at 0 and at NaN"""
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         return np.abs(x)
@@ -491,12 +830,12 @@ class Abs(Op):
 
 
 class Sign(Op):
-    """y = sign(x); dy/dx = 0"""
+    """y = sign(x), 0 for NaN; dy/dx = 0"""
 
     saves_inputs = False
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        return np.copy(x) if x.dtype == bool else np.sign(x)
+        return np.copy(x) if x.dtype == bool else np.subtract(x > 0, x < 0, dtype=x.dtype)  # NumPy's keeps NaN
 
     def backward(self, g: Operand) -> Operand:
         return zeros_like(g)
@@ -546,6 +885,30 @@ class Clamp(Op):
         return masked(g, self.inside)
 
 
+class ClampBetween(Op):
+    """y = x limited to [low, high], arrays of which one may be None; NaN if one of them is
+
+    The gradient is that of the one which y is: of x inside and on the limits, of low below them, of high above them
+    and where low exceeds high. Below two equal limits, and where a comparison with NaN decides, it is nobody's.
+    """
+
+    def forward(self, x: np.ndarray, low: np.ndarray | None, high: np.ndarray | None) -> np.ndarray:
+        if low is None:
+            self.masks = x <= high, None, x > high
+            return np.minimum(x, high)
+        if high is None:
+            self.masks = x >= low, x < low, None
+            return np.maximum(x, low)
+        self.masks = (x >= low) & (x <= high), (x < low) & (low < high), (x > high) | (high < low)
+        return np.minimum(np.maximum(x, low), high)
+
+    def backward(self, g: Operand) -> tuple:
+        return tuple(
+            sum_to(masked(g, mask), shape_of(x)) if need else None
+            for x, mask, need in zip(self.operands(), self.masks, self.needs, strict=True)
+        )
+
+
 class Where(Op):
     """y = a where the condition holds, else b"""
 
@@ -580,7 +943,7 @@ def masked(g: Operand, mask: np.ndarray) -> Operand:
 
 
 def abs(input: Operand) -> Operand:
-    """The absolute value; its gradient is 0 at 0, and NaN at NaN (PyTorch gives 0).
+    """The absolute value; its gradient is 0 at 0 and at NaN.
 
     >>> import minigrad
     >>> x = minigrad.tensor([-2.0, 0.0, 3.0], requires_grad=True)
@@ -592,11 +955,11 @@ def abs(input: Operand) -> Operand:
 
 
 def sign(input: Operand) -> Operand:
-    """-1, 0 or 1, and NaN for NaN (PyTorch gives 0); its gradient is 0 everywhere.
+    """-1, 0 or 1, and 0 for NaN; its gradient is 0 everywhere.
 
     >>> import minigrad
     >>> minigrad.sign(minigrad.tensor([-2.0, 0.0, 3.0, float("nan")]))
-    tensor([-1.,  0.,  1., nan])
+    tensor([-1.,  0.,  1.,  0.])
     """
     must_be_arrays("sign", input)
     return Sign.apply(input)
@@ -640,8 +1003,7 @@ def clamp(input: Operand, min: Operand | None = None, max: Operand | None = None
     if min is None and max is None:
         raise RuntimeError("clamp: give min, max or both")
     if any(is_tensor(limit) or shape_of(limit) for limit in (min, max)):
-        input = input if min is None else _limited("clamp", input, min, ge)
-        return input if max is None else _limited("clamp", input, max, le)
+        return _clamp_between(input, min, max)
     low, high = (
         None if limit is None else python_number("clamp", name, limit) for name, limit in (("min", min), ("max", max))
     )
@@ -651,254 +1013,85 @@ def clamp(input: Operand, min: Operand | None = None, max: Operand | None = None
     return Clamp.apply(input, low=low, high=high)
 
 
-def _limited(op: str, x: Operand, limit: Operand, inside: Callable) -> Operand:
-    """x where it is `inside` of the limit or NaN, else the limit; a limit of NaN gives NaN."""
-    x, limit = promote(op, x, limit)
-    must_broadcast(op, unwrap(x), unwrap(limit))
-    return where(logical_or(inside(x, limit), isnan(x)), x, limit)
+def _clamp_between(x: Operand, low: Operand | None, high: Operand | None) -> Operand:
+    for limit in (low, high):
+        if limit is not None:
+            x, _ = promote("clamp", x, limit)
+    low, high = (None if limit is None else promote("clamp", x, limit)[1] for limit in (low, high))
+    must_broadcast("clamp", *(unwrap(v) for v in (x, low, high) if v is not None))
+    return ClampBetween.apply(x, low, high)
 
 
-def where(condition: Operand, input: Operand, other: Operand) -> Operand:
+def clamp_min(input: Operand, min: Operand) -> Operand:
+    """input, but nowhere below min, a number or a tensor; `clamp` without max.
+
+    >>> import minigrad
+    >>> minigrad.clamp_min(minigrad.tensor([-2.0, 0.5, 3.0]), 0)
+    tensor([0.0000, 0.5000, 3.0000])
+    """
+    return clamp(input, min=min)
+
+
+def clamp_max(input: Operand, max: Operand) -> Operand:
+    """input, but nowhere above max, a number or a tensor; `clamp` without min.
+
+    >>> import minigrad
+    >>> minigrad.clamp_max(minigrad.tensor([-2.0, 0.5, 3.0]), 1)
+    tensor([-2.0000,  0.5000,  1.0000])
+    """
+    return clamp(input, max=max)
+
+
+class NanToNum(Op):
+    """y = x with numbers in the place of NaN and the infinities; dy/dx = 1 where x is finite, else 0"""
+
+    saves_inputs = False
+
+    @quiet
+    def forward(self, x: np.ndarray, nan: float, posinf: float | None, neginf: float | None) -> np.ndarray:
+        self.finite = np.isfinite(x)
+        return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
+
+    def backward(self, g: Operand) -> Operand:
+        return masked(g, self.finite)
+
+
+def nan_to_num(
+    input: Operand, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+) -> Operand:
+    """A copy with 0, or `nan`, for NaN and with the largest and smallest finite number, or `posinf` and `neginf`, for
+    the infinities. The gradient there is 0.
+
+    >>> import minigrad
+    >>> minigrad.nan_to_num(minigrad.tensor([1.0, float("nan"), float("inf")]), posinf=9)
+    tensor([1., 0., 9.])
+    """
+    must_be_arrays("nan_to_num", input)
+    given = {"nan": 0.0 if nan is None else nan, "posinf": posinf, "neginf": neginf}
+    numbers = {name: n if n is None else python_number("nan_to_num", name, n) for name, n in given.items()}
+    return NanToNum.apply(input, **numbers)
+
+
+def where(condition: Operand, input: Operand | None = None, other: Operand | None = None) -> Any:
     """input where the condition holds, else other; all three are broadcast.
 
-    TypeError if the condition is not a bool tensor; RuntimeError if the shapes do not broadcast.
+    With a condition alone, the indices of where it holds: nonzero(condition, as_tuple=True). TypeError if the condition
+    is not a bool tensor, or one of the other two is missing; RuntimeError if the shapes do not broadcast.
 
     >>> import minigrad
     >>> x = minigrad.tensor([-1.0, 2.0])
     >>> minigrad.where(x > 0, x, 0.0)
     tensor([0., 2.])
+    >>> minigrad.where(x > 0)
+    (tensor([1]),)
     """
+    if input is None and other is None:
+        return nonzero(condition, as_tuple=True)
+    if input is None or other is None:
+        raise TypeError("where: needs both input and other, or neither of them for the indices of the condition")
     if not is_bool(condition):
         raise TypeError(f"where: the condition must be a bool tensor, got {getattr(condition, 'dtype', condition)!r}")
     return Where.apply(condition, *promote("where", input, other))
 
 
-# ------------------------------------------------------------- comparisons and tests: results without a graph
-
-
-def _compare(name: str, ufunc: np.ufunc, a: Operand, b: Operand) -> Operand:
-    for x in (a, b):
-        if not is_number_or_array(x):
-            raise TypeError(f"{name}: operands must be Tensors, arrays or numbers, got {type(x).__name__}")
-    x, y = unwrap(a), unwrap(b)
-    if hasattr(x, "dtype") and hasattr(y, "dtype"):
-        x, y = promote(name, x, y)  # NumPy would compare a float32 array with a float64 number in float64
-    try:
-        result = ufunc(x, y)
-    except ValueError:
-        must_broadcast(name, x, y)
-        raise
-    return wrap(result) if is_tensor(a) or is_tensor(b) else result
-
-
-def eq(input: Operand, other: Operand) -> Operand:
-    """input == other, elementwise: bools. NaN equals nothing. RuntimeError if the shapes do not broadcast.
-
-    >>> import minigrad
-    >>> minigrad.eq(minigrad.tensor([1.0, 2.0, float("nan")]), minigrad.tensor([1.0, 3.0, float("nan")]))
-    tensor([ True, False, False])
-    """
-    return _compare("eq", np.equal, input, other)
-
-
-def ne(input: Operand, other: Operand) -> Operand:
-    """input != other, elementwise: bools. NaN differs from everything. RuntimeError if the shapes do not broadcast.
-
-    >>> import minigrad
-    >>> minigrad.ne(minigrad.tensor([1.0, 2.0, float("nan")]), minigrad.tensor([1.0, 3.0, float("nan")]))
-    tensor([False,  True,  True])
-    """
-    return _compare("ne", np.not_equal, input, other)
-
-
-def lt(input: Operand, other: Operand) -> Operand:
-    """input < other, elementwise: bools, False for NaN. RuntimeError if the shapes do not broadcast.
-
-    >>> import minigrad
-    >>> minigrad.lt(minigrad.tensor([1, 2, 3]), 2)
-    tensor([ True, False, False])
-    """
-    return _compare("lt", np.less, input, other)
-
-
-def le(input: Operand, other: Operand) -> Operand:
-    """input <= other, elementwise: bools, False for NaN. RuntimeError if the shapes do not broadcast.
-
-    >>> import minigrad
-    >>> minigrad.le(minigrad.tensor([1, 2, 3]), 2)
-    tensor([ True,  True, False])
-    """
-    return _compare("le", np.less_equal, input, other)
-
-
-def gt(input: Operand, other: Operand) -> Operand:
-    """input > other, elementwise: bools, False for NaN. RuntimeError if the shapes do not broadcast.
-
-    >>> import minigrad
-    >>> minigrad.gt(minigrad.tensor([1, 2, 3]), 2)
-    tensor([False, False,  True])
-    """
-    return _compare("gt", np.greater, input, other)
-
-
-def ge(input: Operand, other: Operand) -> Operand:
-    """input >= other, elementwise: bools, False for NaN. RuntimeError if the shapes do not broadcast.
-
-    >>> import minigrad
-    >>> minigrad.ge(minigrad.tensor([1, 2, 3]), 2)
-    tensor([False,  True,  True])
-    """
-    return _compare("ge", np.greater_equal, input, other)
-
-
-def logical_and(input: Operand, other: Operand) -> Operand:
-    """True where both are non-zero. RuntimeError if the shapes do not broadcast.
-
-    >>> import minigrad
-    >>> minigrad.logical_and(minigrad.tensor([1, 2, 0]), minigrad.tensor([4, 0, 0]))
-    tensor([ True, False, False])
-    """
-    return _compare("logical_and", np.logical_and, input, other)
-
-
-def logical_or(input: Operand, other: Operand) -> Operand:
-    """True where either is non-zero. RuntimeError if the shapes do not broadcast.
-
-    >>> import minigrad
-    >>> minigrad.logical_or(minigrad.tensor([1, 2, 0]), minigrad.tensor([4, 0, 0]))
-    tensor([ True,  True, False])
-    """
-    return _compare("logical_or", np.logical_or, input, other)
-
-
-def _test(name: str, ufunc: np.ufunc, x: Operand) -> Operand:
-    must_be_arrays(name, x)
-    result = ufunc(unwrap(x))
-    return wrap(result) if is_tensor(x) else result
-
-
-def logical_not(input: Operand) -> Operand:
-    """True where input is zero.
-
-    >>> import minigrad
-    >>> minigrad.logical_not(minigrad.tensor([0.0, 0.5, float("nan")]))
-    tensor([ True, False, False])
-    """
-    return _test("logical_not", np.logical_not, input)
-
-
-def isnan(input: Operand) -> Operand:
-    """True where input is NaN.
-
-    >>> import minigrad
-    >>> minigrad.isnan(minigrad.tensor([1.0, float("inf"), float("nan")]))
-    tensor([False, False,  True])
-    """
-    return _test("isnan", np.isnan, input)
-
-
-def isinf(input: Operand) -> Operand:
-    """True where input is inf or -inf.
-
-    >>> import minigrad
-    >>> minigrad.isinf(minigrad.tensor([1.0, -float("inf"), float("nan")]))
-    tensor([False,  True, False])
-    """
-    return _test("isinf", np.isinf, input)
-
-
-def isfinite(input: Operand) -> Operand:
-    """True where input is neither NaN nor infinite.
-
-    >>> import minigrad
-    >>> minigrad.isfinite(minigrad.tensor([1.0, float("inf"), float("nan")]))
-    tensor([ True, False, False])
-    """
-    return _test("isfinite", np.isfinite, input)
-
-
-def allclose(input: Operand, other: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
-    """Is |input - other| <= atol + rtol |other| everywhere? NaN is close to NaN only with `equal_nan`.
-
-    RuntimeError if the shapes do not broadcast.
-
-    >>> import minigrad
-    >>> minigrad.allclose(minigrad.tensor([1.0, 100.0]), minigrad.tensor([1.0, 100.0005]))
-    True
-    """
-    must_be_arrays("allclose", input, other)
-    a, b = unwrap(input), unwrap(other)
-    must_broadcast("allclose", a, b)
-    rtol, atol = python_number("allclose", "rtol", rtol), python_number("allclose", "atol", atol)
-    return bool(np.allclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan))
-
-
-def equal(input: Operand, other: Operand) -> bool:
-    """Are shape and all elements the same? The dtypes may differ; NaN equals nothing.
-
-    >>> import minigrad
-    >>> x = minigrad.tensor([1, 2])
-    >>> minigrad.equal(x, x.float()), minigrad.equal(x, x[:1])
-    (True, False)
-    """
-    must_be_arrays("equal", input, other)
-    return bool(np.array_equal(unwrap(input), unwrap(other)))
-
-
-def bitwise_and(input: Operand, other: Operand) -> Operand:
-    """The and of bools, or of the bits of integers; TypeError for floats.
-
-    RuntimeError if the shapes do not broadcast.
-
-    >>> import minigrad
-    >>> minigrad.bitwise_and(minigrad.tensor([0b110, 0b101]), 0b011)
-    tensor([2, 1])
-    """
-    return _bitwise("bitwise_and", np.bitwise_and, input, other)
-
-
-def bitwise_or(input: Operand, other: Operand) -> Operand:
-    """The or of bools, or of the bits of integers; TypeError for floats.
-
-    RuntimeError if the shapes do not broadcast.
-
-    >>> import minigrad
-    >>> minigrad.bitwise_or(minigrad.tensor([0b110, 0b101]), 0b011)
-    tensor([7, 7])
-    """
-    return _bitwise("bitwise_or", np.bitwise_or, input, other)
-
-
-def bitwise_xor(input: Operand, other: Operand) -> Operand:
-    """The exclusive or of bools, or of the bits of integers; TypeError for floats.
-
-    RuntimeError if the shapes do not broadcast.
-
-    >>> import minigrad
-    >>> minigrad.bitwise_xor(minigrad.tensor([0b110, 0b101]), 0b011)
-    tensor([5, 6])
-    """
-    return _bitwise("bitwise_xor", np.bitwise_xor, input, other)
-
-
-def bitwise_not(input: Operand) -> Operand:
-    """The opposite of bools, or of the bits of integers (-1 - input if signed); TypeError for floats.
-
-    >>> import minigrad
-    >>> minigrad.bitwise_not(minigrad.tensor([0, 5])), minigrad.bitwise_not(minigrad.tensor([True, False]))
-    (tensor([-1, -6]), tensor([False,  True]))
-    """
-    _must_have_bits("bitwise_not", input)
-    return _test("bitwise_not", np.invert, input)
-
-
-def _bitwise(name: str, ufunc: np.ufunc, a: Operand, b: Operand) -> Operand:
-    a, b = promote(name, a, b)
-    _must_have_bits(name, a, b)
-    return _compare(name, ufunc, a, b)
-
-
-def _must_have_bits(name: str, *operands: Operand) -> None:
-    for x in operands:
-        if not hasattr(x, "dtype") or x.dtype.kind == "f":
-            raise TypeError(f"{name}: needs bools or integers, got {x.dtype.name if hasattr(x, 'dtype') else repr(x)}")
+absolute, clip = abs, clamp  # PyTorch's other names
