@@ -16,7 +16,7 @@ from .autograd import (
     no_grad,
     set_grad_enabled,
 )
-from .autograd import functional as _functional  # makes autograd.functional, which stands above tensor, an attribute
+from .autograd import functional as _functional  # noqa: F401  (autograd cannot import it: it stands above tensor)
 from .creation import (
     arange,
     empty,

@@ -28,7 +28,7 @@ from .engine import (
     unwrap,
     wrap,
 )
-from .function import Function, FunctionCtx, once_differentiable
+from .function import Function
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 from .versions import changed, version
@@ -36,9 +36,8 @@ from .versions import changed, version
 __all__ = [
     "QUIET",
     "AccumulateGrad",
-    "Fused",
     "Function",
-    "FunctionCtx",
+    "Fused",
     "GradcheckError",
     "Op",
     "RemovableHandle",
@@ -56,7 +55,6 @@ __all__ = [
     "is_tensor",
     "must_broadcast",
     "no_grad",
-    "once_differentiable",
     "rebase",
     "register_hook",
     "register_tensor",
