@@ -25,7 +25,7 @@ import numpy as np
 
 from . import dtypes, ops
 from .autograd import is_grad_enabled, is_tensor, unwrap, wrap
-from .ops.common import Operand, normalize_dim, python_number
+from .ops.common import Operand, normalize_dim, normalize_dims, python_number
 
 __all__ = ["ACCUMULATIONS", "FILES", "FUNCTIONS", "INSTEAD", "QUESTIONS", "REDUCTIONS", "UFUNCS"]
 
@@ -174,6 +174,11 @@ def _ndim(x: Operand) -> int:
     return getattr(x, "ndim", 0)
 
 
+def _array(x: Operand) -> Operand:
+    """A Python number as an array; a Tensor or array as it is."""
+    return x if hasattr(x, "dtype") else np.asarray(x)
+
+
 def _in(x: Operand, dtype: Any) -> Operand:
     """`x` in the dtype that was asked for, if one was."""
     return x if dtype is None else ops.cast(x, dtypes.as_dtype(dtype))
@@ -277,6 +282,24 @@ def _cumsum(a: Operand, axis: int | None = None, dtype: Any = None, out: Any = N
     return ops.cumsum(*_along(a, axis), dtype=dtype)
 
 
+def _prod(
+    a: Operand, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **options: Any
+) -> Any:
+    _refuse("np.prod", out=out, **options)
+    keep = _given(keepdims, False)
+    if not isinstance(axis, (tuple, list)):
+        return ops.prod(a, axis, keep, dtype=dtype)
+    y, dims = _in(a, dtype), normalize_dims("np.prod", axis, a.ndim) if axis else ()
+    for d in dims:
+        y = ops.prod(y, d, True)
+    return y if keep else ops.reshape(y, tuple(n for i, n in enumerate(a.shape) if i not in dims))
+
+
+def _cumprod(a: Operand, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+    _refuse("np.cumprod", out=out)
+    return ops.cumprod(*_along(a, axis), dtype=dtype)
+
+
 def _along(a: Operand, axis: int | None) -> tuple[Operand, int]:
     """The tensor and the axis; for None, as NumPy has it, all elements in a row."""
     return (ops.reshape(a, -1), 0) if axis is None else (a, axis)
@@ -291,14 +314,54 @@ def _clip(
         if old is not ABSENT and new is not ABSENT:
             raise ValueError("np.clip: got both a_min or a_max and min or max; give each limit once")
     low, high = _given(a_min, _given(min, None)), _given(a_max, _given(max, None))
-    return ops.clamp(a if _ndim(a) or hasattr(a, "dtype") else np.asarray(a), low, high)
+    return ops.clamp(_array(a), low, high)
 
 
 def _where(condition: Any, x: Any = ABSENT, y: Any = ABSENT) -> Any:
     if x is ABSENT or y is ABSENT:
-        raise TypeError("np.where: with a condition alone it gives indices; use np.where(t.detach().numpy())")
-    condition = condition if hasattr(condition, "dtype") else np.asarray(condition)
+        return ops.nonzero(condition, as_tuple=True)
+    condition = _array(condition)
     return ops.where(condition if condition.dtype == np.bool_ else ops.ne(condition, 0), x, y)
+
+
+def _nonzero(a: Operand) -> Any:
+    return ops.nonzero(a, as_tuple=True)
+
+
+def _argwhere(a: Operand) -> Any:
+    return ops.nonzero(a)
+
+
+def _flatnonzero(a: Operand) -> Any:
+    return ops.nonzero(ops.reshape(a, -1), as_tuple=True)[0]
+
+
+def _count_nonzero(a: Operand, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    return ops.sum(ops.ne(a, 0), axis, keepdims)
+
+
+def _nan_to_num(x: Operand, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    _refuse("np.nan_to_num", copy=None if copy else copy)
+    return ops.nan_to_num(x, nan, posinf, neginf)
+
+
+def _round(a: Operand, decimals: int = 0, out: Any = None) -> Any:
+    _refuse("np.round", out=out)
+    return ops.round(a, decimals=decimals)
+
+
+def _sort(a: Operand, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+    _refuse("np.sort", order=order)
+    return ops.sort(*_along(a, axis)).values
+
+
+def _argsort(a: Operand, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+    _refuse("np.argsort", order=order)
+    return ops.argsort(*_along(a, axis))
+
+
+def _isclose(a: Operand, b: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
+    return ops.isclose(_array(a), _array(b), rtol, atol, equal_nan)
 
 
 def _norm(x: Operand, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -387,11 +450,59 @@ def _broadcast_to(array: Operand, shape: int | Sequence[int], subok: bool = Fals
 
 def _broadcast_arrays(*args: Operand, subok: bool = False) -> Any:
     shape = np.broadcast_shapes(*map(np.shape, map(unwrap, args)))
-    return tuple(ops.broadcast_to(x if _ndim(x) or hasattr(x, "dtype") else np.asarray(x), shape) for x in args)
+    return tuple(ops.broadcast_to(_array(x), shape) for x in args)
 
 
 def _flip(m: Operand, axis: Axis = None) -> Any:
     return ops.flip(m, tuple(range(m.ndim)) if axis is None else axis)
+
+
+def _rot90(m: Operand, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
+    return ops.rot90(m, k, axes)
+
+
+def _roll(a: Operand, shift: Any, axis: Axis = None) -> Any:
+    if axis is None:
+        return ops.roll(a, shift)
+    shifts, dims = np.broadcast_arrays(unwrap(shift), axis)
+    return ops.roll(a, tuple(shifts.reshape(-1).tolist()), tuple(dims.reshape(-1).tolist()))
+
+
+def _tile(A: Operand, reps: Any) -> Any:
+    return ops.tile(A, tuple(np.atleast_1d(unwrap(reps)).tolist()))
+
+
+def _repeat(a: Operand, repeats: Any, axis: int | None = None) -> Any:
+    return ops.repeat_interleave(a, repeats if isinstance(repeats, int) else np.asarray(unwrap(repeats)), axis)
+
+
+def _diagonal(a: Operand, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    return ops.diagonal(a, offset, axis1, axis2)
+
+
+def _trace(a: Operand, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
+    _refuse("np.trace", out=out)
+    return ops.sum(ops.diagonal(a, offset, axis1, axis2), -1, dtype=dtype)
+
+
+def _diag(v: Operand, k: int = 0) -> Any:
+    return ops.diag(v, k)
+
+
+def _diagflat(v: Operand, k: int = 0) -> Any:
+    return ops.diagflat(v, k)
+
+
+def _tril(m: Operand, k: int = 0) -> Any:
+    return ops.tril(m, k)
+
+
+def _triu(m: Operand, k: int = 0) -> Any:
+    return ops.triu(m, k)
+
+
+def _take_along_axis(arr: Operand, indices: Operand, axis: int | None = -1) -> Any:
+    return ops.take_along_dim(arr, indices, axis)
 
 
 def _copy(a: Operand, order: str = "K", subok: bool = False) -> Any:
@@ -429,25 +540,42 @@ def _stack(arrays: Any, axis: int = 0, out: Any = None, **options: Any) -> Any:
     return ops.stack(list(arrays), axis)
 
 
+def _hstack(tup: Any, **options: Any) -> Any:
+    _refuse("np.hstack", **options)
+    return ops.hstack(list(tup))
+
+
+def _vstack(tup: Any, **options: Any) -> Any:
+    _refuse("np.vstack", **options)
+    return ops.vstack(list(tup))
+
+
+def _dstack(tup: Any) -> Any:
+    return ops.dstack(list(tup))
+
+
 def _split(ary: Operand, indices_or_sections: Any, axis: int = 0) -> Any:
     n = ary.shape[normalize_dim("np.split", axis, ary.ndim)]
     if isinstance(indices_or_sections, (int, np.integer)) and n % indices_or_sections:
-        raise ValueError(f"np.split: size {n} of axis {axis} does not divide into {indices_or_sections} equal parts")
+        raise ValueError(
+            f"np.split: size {n} of axis {axis} does not divide into {indices_or_sections} equal parts; use "
+            "np.array_split"
+        )
     return _array_split(ary, indices_or_sections, axis)
 
 
 def _array_split(ary: Operand, indices_or_sections: Any, axis: int = 0) -> Any:
-    dim = normalize_dim("np.array_split", axis, ary.ndim)
-    if isinstance(indices_or_sections, (int, np.integer)):
-        small, larger = divmod(ary.shape[dim], indices_or_sections)
-        cuts = [i * small + min(i, larger) for i in range(1, indices_or_sections)]
-    else:
-        cuts = [int(i) for i in unwrap(indices_or_sections)]
-    before = (slice(None),) * dim
-    return [
-        ops.getitem(ary, (*before, slice(start, stop)))
-        for start, stop in zip([0, *cuts], [*cuts, ary.shape[dim]], strict=True)
-    ]
+    return list(ops.tensor_split(ary, indices_or_sections, axis))
+
+
+def _unstack(x: Operand, /, *, axis: int = 0) -> Any:
+    return ops.unbind(x, axis)
+
+
+def _meshgrid(*xi: Operand, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+    _refuse("np.meshgrid", sparse=sparse or None)
+    grid = ops.meshgrid(*xi, indexing=indexing)
+    return tuple(map(ops.clone, grid)) if copy else grid
 
 
 # ---------------------------------------------------------------------------------------------------- products
@@ -461,6 +589,30 @@ def _dot(a: Operand, b: Operand, out: Any = None) -> Any:
     if b.ndim <= 2:
         return ops.matmul(a, b)
     return ops.tensordot(a, b, ([a.ndim - 1], [b.ndim - 2]))
+
+
+def _inner(a: Operand, b: Operand, /) -> Any:
+    return ops.inner(a, b) if _ndim(a) and _ndim(b) else ops.mul(a, b)
+
+
+def _outer(a: Operand, b: Operand, out: Any = None) -> Any:
+    _refuse("np.outer", out=out)
+    return ops.outer(ops.reshape(_array(a), -1), ops.reshape(_array(b), -1))
+
+
+def _vdot(a: Operand, b: Operand, /) -> Any:
+    return ops.vdot(ops.reshape(_array(a), -1), ops.reshape(_array(b), -1))
+
+
+def _tensordot(a: Operand, b: Operand, axes: Any = 2) -> Any:
+    if isinstance(axes, (tuple, list)):
+        axes = tuple(list(d) if isinstance(d, (tuple, list)) else [d] for d in axes)
+    return ops.tensordot(a, b, axes)
+
+
+def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **options: Any) -> Any:
+    _refuse("np.einsum", out=out, **options)
+    return ops.einsum(*operands)
 
 
 # --------------------------------------------------------------------------------------------------- new tensors
@@ -510,6 +662,9 @@ UFUNCS: dict[np.ufunc, Function] = {
     np.subtract: ops.sub,
     np.multiply: ops.mul,
     np.divide: ops.div,
+    np.floor_divide: ops.floor_divide,
+    np.remainder: ops.remainder,
+    np.fmod: ops.fmod,
     np.power: ops.pow,
     np.negative: ops.neg,
     np.positive: ops.clone,
@@ -517,15 +672,29 @@ UFUNCS: dict[np.ufunc, Function] = {
     np.square: ops.square,
     np.reciprocal: ops.reciprocal,
     np.exp: ops.exp,
+    np.exp2: ops.exp2,
     np.expm1: ops.expm1,
     np.log: ops.log,
+    np.log2: ops.log2,
+    np.log10: ops.log10,
     np.log1p: ops.log1p,
     np.sqrt: ops.sqrt,
     np.sin: ops.sin,
     np.cos: ops.cos,
+    np.tan: ops.tan,
+    np.arcsin: ops.asin,
+    np.arccos: ops.acos,
+    np.arctan: ops.atan,
+    np.arctan2: ops.atan2,
+    np.sinh: ops.sinh,
+    np.cosh: ops.cosh,
     np.tanh: ops.tanh,
     np.absolute: ops.abs,
     np.sign: ops.sign,
+    np.floor: ops.floor,
+    np.ceil: ops.ceil,
+    np.trunc: ops.trunc,
+    np.rint: ops.round,
     np.maximum: ops.maximum,
     np.minimum: ops.minimum,
     np.equal: ops.eq,
@@ -536,6 +705,7 @@ UFUNCS: dict[np.ufunc, Function] = {
     np.greater_equal: ops.ge,
     np.logical_and: ops.logical_and,
     np.logical_or: ops.logical_or,
+    np.logical_xor: ops.logical_xor,
     np.logical_not: ops.logical_not,
     np.bitwise_and: ops.bitwise_and,
     np.bitwise_or: ops.bitwise_or,
@@ -548,6 +718,7 @@ UFUNCS: dict[np.ufunc, Function] = {
 
 REDUCTIONS: dict[np.ufunc, Function] = {
     np.add: _sum,
+    np.multiply: _prod,
     np.maximum: _max,
     np.minimum: _min,
     np.logical_and: _all,
@@ -556,10 +727,12 @@ REDUCTIONS: dict[np.ufunc, Function] = {
 
 ACCUMULATIONS: dict[np.ufunc, Function] = {
     np.add: _cumsum,
+    np.multiply: _cumprod,
 }
 
 FUNCTIONS: dict[Function, Function] = {
     np.sum: _sum,
+    np.prod: _prod,
     np.mean: _mean,
     np.var: _var,
     np.std: _std,
@@ -569,11 +742,22 @@ FUNCTIONS: dict[Function, Function] = {
     np.argmin: _argmin,
     np.all: _all,
     np.any: _any,
+    np.count_nonzero: _count_nonzero,
     np.cumsum: _cumsum,
-    np.clip: _clip,
-    np.where: _where,
+    np.cumprod: _cumprod,
     np.linalg.norm: _norm,
     np.linalg.vector_norm: _vector_norm,
+    np.clip: _clip,
+    np.where: _where,
+    np.nonzero: _nonzero,
+    np.argwhere: _argwhere,
+    np.flatnonzero: _flatnonzero,
+    np.nan_to_num: _nan_to_num,
+    np.round: _round,
+    np.around: _round,
+    np.isclose: _isclose,
+    np.sort: _sort,
+    np.argsort: _argsort,
     np.reshape: _reshape,
     np.ravel: _ravel,
     np.transpose: _transpose,
@@ -585,14 +769,37 @@ FUNCTIONS: dict[Function, Function] = {
     np.broadcast_to: _broadcast_to,
     np.broadcast_arrays: _broadcast_arrays,
     np.flip: _flip,
-    np.copy: _copy,
+    np.fliplr: ops.fliplr,
+    np.flipud: ops.flipud,
+    np.rot90: _rot90,
+    np.roll: _roll,
+    np.tile: _tile,
+    np.repeat: _repeat,
+    np.diagonal: _diagonal,
+    np.trace: _trace,
+    np.diag: _diag,
+    np.diagflat: _diagflat,
+    np.tril: _tril,
+    np.triu: _triu,
     np.take: _take,
+    np.take_along_axis: _take_along_axis,
     np.pad: _pad,
+    np.copy: _copy,
     np.concatenate: _concatenate,
     np.stack: _stack,
+    np.hstack: _hstack,
+    np.vstack: _vstack,
+    np.dstack: _dstack,
     np.split: _split,
     np.array_split: _array_split,
+    np.unstack: _unstack,
+    np.meshgrid: _meshgrid,
     np.dot: _dot,
+    np.vdot: _vdot,
+    np.inner: _inner,
+    np.outer: _outer,
+    np.tensordot: _tensordot,
+    np.einsum: _einsum,
     np.zeros_like: _zeros_like,
     np.ones_like: _ones_like,
     np.empty_like: _empty_like,
@@ -619,25 +826,20 @@ QUESTIONS: frozenset[Function] = frozenset(
 FILES: frozenset[Function] = frozenset({np.save, np.savez, np.savez_compressed, np.savetxt})
 
 INSTEAD: dict[Function, str] = {
-    np.exp2: "use 2.0 ** t",
-    np.log2: "use np.log(t) / np.log(2)",
-    np.log10: "use np.log(t) / np.log(10)",
-    np.tan: "use np.sin(t) / np.cos(t)",
-    np.sinh: "use (np.exp(t) - np.exp(-t)) / 2",
-    np.cosh: "use (np.exp(t) + np.exp(-t)) / 2",
     np.hypot: "use np.sqrt(a * a + b * b)",
     np.cbrt: "use np.sign(t) * np.abs(t) ** (1 / 3)",
     np.fabs: "use np.abs(t)",
     np.float_power: "use a ** b",
     np.fmax: "use np.maximum(a, b), in which NaN wins",
     np.fmin: "use np.minimum(a, b), in which NaN wins",
+    np.divmod: "use np.floor_divide(a, b) and np.remainder(a, b)",
     np.logaddexp: "use minigrad.logsumexp(minigrad.stack([a, b]), dim=0)",
     np.append: "use np.concatenate([a, b])",
     np.average: "use np.mean(t), or np.sum(weights * t) / np.sum(weights)",
+    np.median: "use minigrad.median(t), which gives the smaller of two middle elements",
     np.ptp: "use np.max(t) - np.min(t)",
     np.diff: "use t[1:] - t[:-1]",
-    np.nan_to_num: "use np.where(np.isnan(t), 0.0, t)",
-    np.nansum: "use np.sum(np.where(np.isnan(t), 0.0, t))",
+    np.nansum: "use np.sum(np.nan_to_num(t))",
+    np.unique: "use minigrad.unique(t)",
     np.put_along_axis: "use t.scatter(dim, index, src)",
-    np.ediff1d: "use t[1:] - t[:-1]",
 }
