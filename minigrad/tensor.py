@@ -354,7 +354,7 @@ class Tensor:
     def __dlpack__(
         self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: builtins.bool | None = None
     ) -> Any:
-        if self._requires_grad:
+        if self.requires_grad:
             raise BufferError("__dlpack__: a tensor that requires grad cannot be exported; use x.detach()")
         if copy is not True and min(self.array.strides, default=0) < 0 and self.array.size > 1:
             raise BufferError(
@@ -769,15 +769,18 @@ class Tensor:
 
         `convert`: to this dtype, whatever the dtype of the values. Nothing changes where an error is raised.
         """
-        recorded = autograd.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in operands)
-        recorded = (recorded and self.is_floating_point()) or (autograd.is_grad_enabled() and self._old_history(name))
+        given = (*operands, *options.values())
+        recorded = autograd.is_grad_enabled() and (
+            self._has_history(name)
+            or (self.is_floating_point() and any(isinstance(x, Tensor) and x.requires_grad for x in given))
+        )
         if not self.array.flags.writeable:
             raise RuntimeError(f"{name}: this tensor's memory is read-only (it was expanded, say); write to x.clone()")
         old = self
         if recorded:  # what is recorded must not see the new values: a copy, with the history of this tensor
             old = autograd.wrap(self.array.copy() if needs_old else self.array)
             old._grad_fn, old._requires_grad = self._grad_fn, self._requires_grad
-        operands = tuple(old if x is self else x for x in operands)
+            operands = tuple(old if x is self else x for x in operands)
         with autograd.set_grad_enabled(recorded):
             value = compute(*((old,) if needs_old else ()), *operands, **options)
         array = self._fitting(name, key, np.asarray(autograd.unwrap(value)), convert)
@@ -787,7 +790,7 @@ class Tensor:
         autograd.changed(self.array, by=name)
         return self
 
-    def _old_history(self, name: str) -> builtins.bool:
+    def _has_history(self, name: str) -> builtins.bool:
         """Does this tensor require grad? RuntimeError if it is a leaf that does, or a view of one."""
         if self._view is None:
             base, leaf = self, "a leaf that requires grad"
@@ -829,7 +832,8 @@ class Tensor:
     def _record_write(self, value: Any, key: Any, from_old: builtins.bool) -> None:
         """Give this tensor, or its base if it is a view, the history of having `value` written to self[key]."""
         base, path = (self, ()) if self._view is None else self._view[:2]
-        if from_old and base is self and value.requires_grad and value.dtype == self.dtype:
+        whole = from_old and base is self and (value.shape, value.dtype) == (self.shape, self.dtype)
+        if whole and value.requires_grad:
             new = value
         else:
             before = autograd.wrap(base.array)
