@@ -14,27 +14,41 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import ops
-from ..autograd import is_tensor, unwrap, wrap
+from ..autograd import changed, is_tensor, unwrap, wrap
 from ..checks import choice, number, whole
 from ..ops import (
+    adaptive_avg_pool1d,
     adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    avg_pool1d,
     avg_pool2d,
     conv1d,
     conv2d,
+    conv_transpose1d,
     conv_transpose2d,
+    fold,
     gelu,
+    glu,
+    hardshrink,
     linear,
+    max_pool1d,
     max_pool2d,
     pad,
+    prelu,
     sigmoid,
     softplus,
+    softshrink,
     softsign,
     tanh,
+    tanhshrink,
+    unfold,
 )
 from ..ops.common import must_share_dtype
 from ..random import source
@@ -42,13 +56,20 @@ from ..tensor import Tensor
 from .checks import KL_REDUCTIONS, REDUCTIONS
 
 __all__ = [
+    "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "avg_pool1d",
     "avg_pool2d",
     "batch_norm",
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "celu",
     "conv1d",
     "conv2d",
+    "conv_transpose1d",
     "conv_transpose2d",
     "cosine_similarity",
     "cross_entropy",
@@ -56,16 +77,24 @@ __all__ = [
     "dropout2d",
     "elu",
     "embedding",
+    "fold",
     "gelu",
+    "glu",
+    "group_norm",
+    "hardshrink",
     "hardsigmoid",
+    "hardswish",
     "hardtanh",
     "huber_loss",
+    "instance_norm",
     "kl_div",
     "l1_loss",
+    "layer_norm",
     "leaky_relu",
     "linear",
     "log_softmax",
     "logsigmoid",
+    "max_pool1d",
     "max_pool2d",
     "mish",
     "mse_loss",
@@ -73,15 +102,24 @@ __all__ = [
     "normalize",
     "one_hot",
     "pad",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "prelu",
     "relu",
     "relu6",
+    "selu",
     "sigmoid",
     "silu",
     "smooth_l1_loss",
     "softmax",
+    "softmin",
     "softplus",
+    "softshrink",
     "softsign",
     "tanh",
+    "tanhshrink",
+    "threshold",
+    "unfold",
 ]
 
 # -------------------------------------------------------------------------------------------- activations
@@ -169,6 +207,46 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     return ops.hardsigmoid(input)
 
 
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """input * relu6(input + 3) / 6.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.hardswish(minigrad.tensor([-4.0, -1.0, 1.0, 4.0]))
+    tensor([-0.0000, -0.3333,  0.6667,  4.0000])
+    """
+    return ops.hardswish(input)
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """1.0507 elu(input, alpha=1.6733), which keeps the mean 0 and the variance 1 (Klambauer et al., 2017).
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.selu(minigrad.tensor([-1.0, 0.0, 2.0]))
+    tensor([-1.1113,  0.0000,  2.1014])
+    """
+    return ops.selu(input)
+
+
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """input where positive, else alpha * (exp(input / alpha) - 1) (Barron, 2017). ValueError if alpha is 0.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.celu(minigrad.tensor([-1.0, 0.0, 2.0]), alpha=2.0)
+    tensor([-0.7869,  0.0000,  2.0000])
+    """
+    return ops.celu(input, alpha)
+
+
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """input where it exceeds `threshold`, else `value`, a constant without a gradient.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.threshold(minigrad.tensor([-1.0, 0.5, 2.0]), 0.5, -7.0)
+    tensor([-7., -7.,  2.])
+    """
+    return ops.threshold(input, threshold, value)
+
+
 def logsigmoid(input: Tensor) -> Tensor:
     """log(sigmoid(input)), computed as -log(1 + exp(-input)) without overflow.
 
@@ -199,6 +277,16 @@ def log_softmax(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> 
     tensor([-1000.,     0.])
     """
     return ops.log_softmax(input, _implicit_dim("log_softmax", input) if dim is None else dim, dtype)
+
+
+def softmin(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
+    """`softmax` of -input, largest where input is smallest; `dim` as there.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.softmin(minigrad.tensor([0.0, 1.0]), dim=0)
+    tensor([0.7311, 0.2689])
+    """
+    return ops.softmax(-input, _implicit_dim("softmin", input) if dim is None else dim, dtype)
 
 
 def _implicit_dim(op: str, x: Tensor) -> int:
@@ -251,47 +339,12 @@ def batch_norm(
     (tensor([0.3000]), tensor([1.1000]))
     """
     op = "batch_norm"
-    _must_be_floating(op, input)
-    if input.ndim < 2:
-        raise ValueError(f"{op}: input must be (N, C) or (N, C, ...), got shape {tuple(input.shape)}")
-    if (running_mean is None) != (running_var is None):
-        raise ValueError(f"{op}: running_mean and running_var belong together; give both, or None for both")
-    channels = input.shape[1]
-    statistics = {"running_mean": running_mean, "running_var": running_var}
-    for name, x in {**statistics, "weight": weight, "bias": bias}.items():
-        if x is None:
-            continue
-        _must_be_floating(op, x, name)
-        if tuple(x.shape) != (channels,):
-            raise RuntimeError(
-                f"{op}: {name} has shape {tuple(x.shape)}, but input, of shape {tuple(input.shape)}, has {channels} "
-                f"channels (dim 1) and needs ({channels},)"
-            )
-    must_share_dtype(op, input, weight, bias)
+    _check_channels(op, input, running_mean, running_var, weight, bias)
     number(op, "eps", eps, " > 0" if training else " >= 0")
-    x = input
-    if x.ndim != 3:
-        x = ops.reshape(x, x.shape[0], channels, math.prod(x.shape[2:]))
-    if training:
-        y = _normalize_by_batch(op, x, running_mean, running_var, weight, bias, momentum, eps)
-    else:
-        if running_mean is None:
-            raise RuntimeError(f"{op}: running_mean and running_var must be given when training=False, got None")
-        y = _normalize_by_constants(x, unwrap(running_mean), unwrap(running_var), weight, bias, eps)
-    return y if input.ndim == 3 else ops.reshape(y, input.shape)
-
-
-def _normalize_by_batch(
-    op: str,
-    x: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    momentum: float,
-    eps: float,
-) -> Tensor:
-    """Batch norm of x (N, C, L) by its own statistics, which the running ones take in."""
+    if not training:
+        _must_be_given(op, "training=False", running_mean)
+        return _normalize_by_constants(input, unwrap(running_mean), unwrap(running_var), weight, bias, eps)
+    x = _positions_in_one(input)
     count = x.shape[0] * x.shape[2]
     if count == 1:
         raise ValueError(
@@ -299,30 +352,218 @@ def _normalize_by_batch(
             "(batch x positions) has one, whose variance is 0. Use a larger batch (drop_last=True in the DataLoader "
             "leaves out a last batch of one), or eval mode, which normalizes by the running statistics."
         )
-    if running_mean is not None:
-        number(op, "momentum", momentum)
-        for name, running in (("running_mean", running_mean), ("running_var", running_var)):
-            if not unwrap(running).flags.writeable:
-                raise RuntimeError(f"{op}: {name} is updated in place, but its memory is read-only; pass a clone")
+    _check_momentum(op, running_mean, running_var, momentum)
     if count == 0 or x.shape[1] == 0:
-        return ops.scale_and_shift(x, weight, bias)
-    y, mean, var = ops.BatchNorm.apply(x, weight, bias, eps=eps)
-    if running_mean is not None:
-        mean, var = unwrap(mean), unwrap(var)
-        for running, batch in ((unwrap(running_mean), mean), (unwrap(running_var), var * (count / (count - 1)))):
-            running *= 1 - momentum
-            running += momentum * batch
-    return y
+        y = ops.scale_and_shift(x, weight, bias)
+    else:
+        y, mean, var = ops.BatchNorm.apply(x, weight, bias, eps=eps)
+        if running_mean is not None:
+            _move(
+                op, (running_mean, unwrap(mean)), (running_var, unwrap(var) * (count / (count - 1))), momentum=momentum
+            )
+    return y if input.ndim == 3 else ops.reshape(y, input.shape)
+
+
+def _check_channels(
+    op: str,
+    x: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+) -> None:
+    """Errors unless everything is floating, and there is one statistic, weight and bias for each channel of x."""
+    _must_be_floating(op, x)
+    if x.ndim < 2:
+        raise ValueError(f"{op}: input must be (N, C) or (N, C, ...), got shape {tuple(x.shape)}")
+    if (running_mean is None) != (running_var is None):
+        raise ValueError(f"{op}: running_mean and running_var belong together; give both, or None for both")
+    channels = x.shape[1]
+    given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
+    for name, per_channel in given.items():
+        if per_channel is None:
+            continue
+        _must_be_floating(op, per_channel, name)
+        if tuple(per_channel.shape) != (channels,):
+            raise RuntimeError(
+                f"{op}: {name} has shape {tuple(per_channel.shape)}, but input, of shape {tuple(x.shape)}, has "
+                f"{channels} channels (dim 1) and needs ({channels},)"
+            )
+    must_share_dtype(op, x, weight, bias)
+
+
+def _must_be_given(op: str, when: str, running_mean: Tensor | None) -> None:
+    if running_mean is None:
+        raise RuntimeError(f"{op}: running_mean and running_var must be given when {when}, got None")
+
+
+def _check_momentum(op: str, running_mean: Tensor | None, running_var: Tensor | None, momentum: float) -> None:
+    """Errors, before anything is computed, where the running statistics could not take the batch in."""
+    if running_mean is None:
+        return
+    number(op, "momentum", momentum)
+    for name, running in (("running_mean", running_mean), ("running_var", running_var)):
+        if not unwrap(running).flags.writeable:
+            raise RuntimeError(f"{op}: {name} is updated in place, but its memory is read-only; pass a clone")
+
+
+def _move(op: str, *statistics: tuple[Tensor, np.ndarray], momentum: float) -> None:
+    """Move each running statistic, in place, towards that of the batch."""
+    for running, batch in statistics:
+        array = unwrap(running)
+        array *= 1 - momentum
+        array += momentum * batch
+        changed(array, by=f"{op}, which moved its running statistics")
+
+
+def _positions_in_one(x: Tensor) -> Tensor:
+    """x (N, C, ...) as (N, C, L)."""
+    return x if x.ndim == 3 else ops.reshape(x, *x.shape[:2], math.prod(x.shape[2:]))
 
 
 def _normalize_by_constants(
     x: Tensor, mean: np.ndarray, var: np.ndarray, weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> Tensor:
-    """Batch norm of x (N, C, L) by a given mean and variance: a scale and a shift for each channel."""
+    """x (N, C, ...) normalized by a given mean and variance: a scale and a shift for each channel."""
     # The mean is taken off first: folded into the shift, x near 1e4 would lose its digits twice over.
-    centred = x - mean.astype(x.dtype).reshape(1, -1, 1)
+    centred = _positions_in_one(x) - mean.astype(x.dtype).reshape(1, -1, 1)
     scale = ops.rsqrt(var + eps).astype(x.dtype)
-    return ops.scale_and_shift(centred, scale if weight is None else weight * scale, bias)
+    return ops.reshape(ops.scale_and_shift(centred, scale if weight is None else weight * scale, bias), x.shape)
+
+
+def _normalize_groups(op: str, x: Tensor, groups: int, count: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """x as `groups` rows of `count` elements, each normalized by its own statistics, and these: mean and variance.
+
+    The rows are the channels of one example of batch norm.
+    """
+    number(op, "eps", eps, " >= 0")
+    return ops.BatchNorm.apply(ops.reshape(x, 1, groups, count), None, None, eps=eps)
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(input - mean) / sqrt(var + eps) * weight + bias, with the statistics of each example over its last dimensions.
+
+    normalized_shape : the sizes of these, such as (C, H, W), or [features]
+    weight, bias     : of that shape, one for each element
+
+    The variance is the biased one. There are no running statistics: training and evaluation are the same.
+    RuntimeError where the shapes do not fit. Source: Ba, Kiros and Hinton, 2016, arXiv:1607.06450.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([[1.0, 3.0], [10.0, 30.0]])
+    >>> minigrad.nn.functional.layer_norm(x, (2,))
+    tensor([[-1.0000,  1.0000],
+            [-1.0000,  1.0000]])
+    """
+    op = "layer_norm"
+    _must_be_floating(op, input)
+    if not isinstance(normalized_shape, (tuple, list)):
+        raise TypeError(f"{op}: normalized_shape must be a tuple or list of ints, got {normalized_shape!r}")
+    shape = tuple(whole(op, "normalized_shape", n, " >= 0") for n in normalized_shape)
+    if not shape:
+        raise RuntimeError(f"{op}: normalized_shape must name one dimension at least, got {normalized_shape!r}")
+    if tuple(input.shape[-len(shape) :]) != shape:
+        raise RuntimeError(
+            f"{op}: normalized_shape {shape} must be the last sizes of input, which has shape {tuple(input.shape)}"
+        )
+    for name, x in {"weight": weight, "bias": bias}.items():
+        if x is not None:
+            _must_be_floating(op, x, name)
+            if tuple(x.shape) != shape:
+                raise RuntimeError(f"{op}: {name} must have the normalized_shape {shape}, got shape {tuple(x.shape)}")
+    must_share_dtype(op, input, weight, bias)
+    rows, count = math.prod(input.shape[: input.ndim - len(shape)]), math.prod(shape)
+    y = ops.reshape(_normalize_groups(op, input, rows, count, eps)[0], input.shape)
+    if weight is not None:
+        y = y * weight
+    return y if bias is None else y + bias
+
+
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """(input - mean) / sqrt(var + eps) * weight + bias, with the statistics of each group of channels of an example.
+
+    input        : (N, C) or (N, C, ...)
+    num_groups   : a divisor of C; 1 makes the group a whole example, C a single channel (`instance_norm`)
+    weight, bias : of shape (C,), one for each channel
+
+    The variance is the biased one. ValueError where each group is a single value and the batch is one example, as in
+    PyTorch, for the result could only be 0. Source: Wu and He, 2018, arXiv:1803.08494.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([[1.0, 3.0, 10.0, 30.0]])
+    >>> minigrad.nn.functional.group_norm(x, num_groups=2)
+    tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
+    """
+    op = "group_norm"
+    _check_channels(op, input, None, None, weight, bias)
+    N, C, *rest = input.shape
+    if whole(op, "num_groups", num_groups) < 1 or C % num_groups:
+        raise RuntimeError(
+            f"{op}: num_groups must divide the {C} channels (dim 1) of input, of shape {tuple(input.shape)}, got "
+            f"{num_groups}"
+        )
+    L = math.prod(rest)
+    count = C // num_groups * L
+    if N * count == 1:
+        raise ValueError(
+            f"{op}: each group holds a single value, whose variance is 0: input has shape {tuple(input.shape)} and "
+            f"num_groups is {num_groups}; use fewer groups"
+        )
+    y = ops.reshape(_normalize_groups(op, input, N * num_groups, count, eps)[0], N, C, L)
+    return ops.reshape(ops.scale_and_shift(y, weight, bias), input.shape)
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(input - mean) / sqrt(var + eps) * weight + bias, with the statistics of each channel of each example.
+
+    input           : (N, C, L), (N, C, H, W)...
+    use_input_stats : False: mean and var are the running statistics, as in the evaluation of `batch_norm`
+    weight, bias, running_mean, running_var : of shape (C,)
+
+    The running statistics, where given, move in place as in `batch_norm`, by the mean over the batch of the examples'
+    means and unbiased variances. ValueError for a single value per channel, unless running statistics are used.
+    Source: Ulyanov, Vedaldi and Lempitsky, 2016, arXiv:1607.08022.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([[[1.0, 3.0]], [[10.0, 30.0]]])
+    >>> minigrad.nn.functional.instance_norm(x).flatten()
+    tensor([-1.0000,  1.0000, -1.0000,  1.0000])
+    """
+    op = "instance_norm"
+    _check_channels(op, input, running_mean, running_var, weight, bias)
+    number(op, "eps", eps, " >= 0")
+    if not use_input_stats:
+        _must_be_given(op, "use_input_stats=False", running_mean)
+        return _normalize_by_constants(input, unwrap(running_mean), unwrap(running_var), weight, bias, eps)
+    N, C, L = (*input.shape[:2], math.prod(input.shape[2:]))
+    if L == 1:
+        raise ValueError(
+            f"{op}: needs more than one value per channel of an example, but input of shape {tuple(input.shape)} has "
+            "one, whose variance is 0"
+        )
+    _check_momentum(op, running_mean, running_var, momentum)
+    y, mean, var = _normalize_groups(op, input, N * C, L, eps)
+    if running_mean is not None and N * C * L:
+        means, variances = (unwrap(x).reshape(N, C).mean(axis=0) for x in (mean, var))
+        _move(op, (running_mean, means), (running_var, variances * (L / (L - 1))), momentum=momentum)
+    return ops.reshape(ops.scale_and_shift(ops.reshape(y, N, C, L), weight, bias), input.shape)
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
@@ -356,6 +597,92 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         size = ops.norm(x, dim=dim, keepdim=True)
         units.append(x / (size + np.maximum(eps - unwrap(size), 0)))  # the gradient sees no limit, as in PyTorch
     return ops.sum(units[0] * units[1], dim)
+
+
+# ---------------------------------------------------------------------------------- products and pixels
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """y_o = sum over i, j of input1_i weight_oij input2_j, plus bias_o.
+
+    input1 (..., I), input2 (..., J), with the same sizes in front; weight (O, I, J); bias (O,); result (..., O).
+    RuntimeError where they do not fit.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([[1.0, 2.0]])
+    >>> minigrad.nn.functional.bilinear(x, x, minigrad.eye(2).reshape(1, 2, 2))    # 1 1 + 2 2
+    tensor([[5.]])
+    """
+    op = "bilinear"
+    _must_be_tensors(op, input1=input1, input2=input2, weight=weight)
+    if (
+        weight.ndim != 3
+        or not input1.ndim
+        or (*input1.shape[:-1], *weight.shape[1:])
+        != (
+            *input2.shape[:-1],
+            *input1.shape[-1:],
+            *input2.shape[-1:],
+        )
+    ):
+        raise RuntimeError(
+            f"{op}: needs shapes (..., I), (..., J) and a weight (O, I, J), got {tuple(input1.shape)}, "
+            f"{tuple(input2.shape)} and {tuple(weight.shape)}"
+        )
+    if bias is not None and tuple(bias.shape) != tuple(weight.shape[:1]):
+        raise RuntimeError(f"{op}: bias must have shape ({weight.shape[0]},), got {tuple(bias.shape)}")
+    must_share_dtype(op, input1, input2, weight, bias)
+    y = ops.einsum("...i,oij,...j->...o", input1, weight, input2)
+    return y if bias is None else y + bias
+
+
+def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
+    """Channels rearranged into pixels: (..., C r r, H, W) to (..., C, H r, W r), r being `upscale_factor`.
+
+    RuntimeError for fewer than 3 dimensions, and if r r does not divide the channels. Source: Shi et al., 2016.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.pixel_shuffle(minigrad.arange(4.0).reshape(4, 1, 1), 2)
+    tensor([[[0., 1.],
+             [2., 3.]]])
+    """
+    op, r = "pixel_shuffle", upscale_factor
+    _check_pixels(op, input, "upscale_factor", r)
+    *batch, C, H, W = input.shape
+    if C % (r * r):
+        raise RuntimeError(f"{op}: the channels (dim -3) of shape {tuple(input.shape)} must be divisible by {r} x {r}")
+    n = len(batch)
+    x = ops.reshape(input, *batch, C // (r * r), r, r, H, W)
+    x = ops.permute(x, *range(n), n, n + 3, n + 1, n + 4, n + 2)
+    return ops.reshape(x, *batch, C // (r * r), H * r, W * r)
+
+
+def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
+    """Pixels rearranged into channels: (..., C, H r, W r) to (..., C r r, H, W), the inverse of `pixel_shuffle`.
+
+    RuntimeError for fewer than 3 dimensions, and if r does not divide height and width.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.pixel_unshuffle(minigrad.arange(4.0).reshape(1, 2, 2), 2).shape
+    (4, 1, 1)
+    """
+    op, r = "pixel_unshuffle", downscale_factor
+    _check_pixels(op, input, "downscale_factor", r)
+    *batch, C, H, W = input.shape
+    if H % r or W % r:
+        raise RuntimeError(f"{op}: height and width of shape {tuple(input.shape)} must be divisible by {r}")
+    n = len(batch)
+    x = ops.reshape(input, *batch, C, H // r, r, W // r, r)
+    x = ops.permute(x, *range(n), n, n + 2, n + 4, n + 1, n + 3)
+    return ops.reshape(x, *batch, C * r * r, H // r, W // r)
+
+
+def _check_pixels(op: str, x: Tensor, name: str, factor: int) -> None:
+    _must_be_tensors(op, input=x)
+    if x.ndim < 3:
+        raise RuntimeError(f"{op}: input must be (..., C, H, W), got shape {tuple(x.shape)}")
+    if whole(op, name, factor) < 1:
+        raise RuntimeError(f"{op}: {name} must be positive, got {factor}")
 
 
 # ------------------------------------------------------------------------------------------------ dropout

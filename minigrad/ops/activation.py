@@ -10,9 +10,20 @@ import math
 
 import numpy as np
 
-from ..autograd import Op
-from .common import Operand, floating, is_bool, must_be_arrays, python_number, quiet
+from ..autograd import Op, unwrap
+from .common import (
+    Operand,
+    floating,
+    is_bool,
+    must_be_arrays,
+    must_share_dtype,
+    normalize_dim,
+    python_number,
+    quiet,
+)
 from .elementwise import abs, erf, exp, masked, sigmoid, tanh, where
+from .index import Index
+from .shape import reshape
 
 
 class ReLU(Op):
@@ -42,17 +53,18 @@ class LeakyReLU(Op):
 
 
 class ELU(Op):
-    """y = alpha (exp(x) - 1) where x <= 0, else x, also where it is NaN; dy/dx = alpha exp(x) or 1"""
+    """y = alpha (exp(rate x) - 1) where x <= 0, else x, also where it is NaN; dy/dx = alpha rate exp(rate x) or 1"""
 
     @quiet
-    def forward(self, x: np.ndarray, alpha: float) -> np.ndarray:
-        self.alpha, self.negative = alpha, x <= 0
-        return np.where(self.negative, np.expm1(x) * alpha, x)
+    def forward(self, x: np.ndarray, alpha: float, rate: float = 1.0) -> np.ndarray:
+        self.alpha, self.rate, self.negative = alpha, rate, x <= 0
+        return np.where(self.negative, np.expm1(x * rate) * alpha, x)
 
     def backward(self, g: Operand) -> Operand:
         (x,) = self.operands()
         # exp is not asked for large x: its infinity, unused, would still turn a second derivative into NaN
-        return where(self.negative, g * exp(where(self.negative, x, 0.0)) * self.alpha, g)
+        slope = exp(where(self.negative, x, 0.0) * self.rate) * (self.alpha * self.rate)
+        return where(self.negative, g * slope, g)
 
 
 class Softplus(Op):
@@ -94,6 +106,19 @@ class HardSigmoid(Op):
         return masked(g / 6, self.inside)
 
 
+class HardSwish(Op):
+    """y = x min(max(x + 3, 0), 6) / 6; dy/dx = x / 3 + 1 / 2 for -3 < x < 3, 0 below, 1 above and where x is NaN"""
+
+    @quiet
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.low, self.middle = x <= -3, (x > -3) & (x < 3)
+        return x * np.clip(x + 3, 0, 6) / 6
+
+    def backward(self, g: Operand) -> Operand:
+        (x,) = self.operands()
+        return where(self.middle, g * (where(self.middle, x, 0.0) / 3 + 0.5), masked(g, ~self.low))
+
+
 def relu(input: Operand) -> Operand:
     """max(input, 0); the gradient at 0 is 0. RuntimeError for bools.
 
@@ -127,6 +152,31 @@ def elu(input: Operand, alpha: float = 1.0) -> Operand:
     tensor([-1.0000, -0.6321,  2.0000])
     """
     return ELU.apply(floating("elu", input), alpha=python_number("elu", "alpha", alpha))
+
+
+def selu(input: Operand) -> Operand:
+    """1.0507 `elu`(input, alpha=1.6733): layers of it keep the mean 0 and the variance 1 (Klambauer et al., 2017).
+
+    >>> import minigrad
+    >>> minigrad.selu(minigrad.tensor([-1.0, 0.0, 2.0]))
+    tensor([-1.1113,  0.0000,  2.1014])
+    """
+    return elu(floating("selu", input), 1.6732632423543772848170429916717) * 1.0507009873554804934193349852946
+
+
+def celu(input: Operand, alpha: float = 1.0) -> Operand:
+    """input where positive, else alpha * (exp(input / alpha) - 1): an `elu` of slope 1 at 0 (Barron, 2017).
+
+    ValueError if alpha is 0.
+
+    >>> import minigrad
+    >>> minigrad.celu(minigrad.tensor([-1.0, 0.0, 2.0]), alpha=2.0)
+    tensor([-0.7869,  0.0000,  2.0000])
+    """
+    alpha = python_number("celu", "alpha", alpha)
+    if alpha == 0:
+        raise ValueError("celu: alpha must not be 0, for the input is divided by it")
+    return ELU.apply(floating("celu", input), alpha=alpha, rate=1 / alpha)
 
 
 @quiet  # -inf times 0
@@ -239,3 +289,118 @@ def softsign(input: Operand) -> Operand:
     """
     x = floating("softsign", input)
     return x / (abs(x) + 1)
+
+
+def hardswish(input: Operand) -> Operand:
+    """input * `relu6`(input + 3) / 6: `silu` in straight lines and one parabola (Howard et al., 2019).
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.hardswish(minigrad.tensor([-4.0, -1.0, 1.0, 4.0]))
+    tensor([-0.0000, -0.3333,  0.6667,  4.0000])
+    """
+    return HardSwish.apply(floating("hardswish", input))
+
+
+def threshold(input: Operand, threshold: float, value: float) -> Operand:
+    """input where it exceeds `threshold`, else `value`; the gradient there is 0.
+
+    Integers stay integers: both numbers are then cut towards 0, as in PyTorch. RuntimeError for bools.
+
+    >>> import minigrad
+    >>> minigrad.threshold(minigrad.tensor([-1.0, 0.5, 2.0]), 0.5, -7.0)
+    tensor([-7., -7.,  2.])
+    """
+    must_be_arrays("threshold", input)
+    if is_bool(input):
+        raise RuntimeError("threshold: a bool tensor has no numbers to compare; use x.float()")
+    kind = float if input.dtype.kind == "f" else int
+    limit = kind(python_number("threshold", "threshold", threshold))
+    return where(unwrap(input) <= limit, kind(python_number("threshold", "value", value)), input)
+
+
+def hardshrink(input: Operand, lambd: float = 0.5) -> Operand:
+    """input, but 0 where it lies in [-lambd, lambd]; the gradient is 1 or 0.
+
+    >>> import minigrad
+    >>> minigrad.hardshrink(minigrad.tensor([-1.0, 0.3, 0.6]))
+    tensor([-1.0000,  0.0000,  0.6000])
+    """
+    x = floating("hardshrink", input)
+    return where(_within(x, python_number("hardshrink", "lambd", lambd)), 0.0, x)
+
+
+def softshrink(input: Operand, lambd: float = 0.5) -> Operand:
+    """input moved towards 0 by lambd, and 0 where it lies in [-lambd, lambd]. ValueError if lambd is negative.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.softshrink(minigrad.tensor([-1.0, 0.3, 0.6]))
+    tensor([-0.5000,  0.0000,  0.1000])
+    """
+    lambd = python_number("softshrink", "lambd", lambd)
+    if not lambd >= 0:
+        raise ValueError(f"softshrink: lambd must not be negative, got {lambd}")
+    x = floating("softshrink", input)
+    return where(_within(x, lambd), 0.0, x - np.copysign(x.dtype.type(lambd), unwrap(x)))
+
+
+def _within(x: Operand, limit: float) -> np.ndarray:
+    """Where x lies in [-limit, limit]."""
+    array = unwrap(x)
+    return (array >= -limit) & (array <= limit)
+
+
+def tanhshrink(input: Operand) -> Operand:
+    """input - tanh(input).
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.tanhshrink(minigrad.tensor([-1.0, 0.0, 100.0]))
+    tensor([-0.2384,  0.0000, 99.0000])
+    """
+    x = floating("tanhshrink", input)
+    return x - tanh(x)
+
+
+def prelu(input: Operand, weight: Operand) -> Operand:
+    """input where positive, else weight * input: `leaky_relu` with a slope that is learned (He et al., 2015).
+
+    weight : one number, as a 0-d tensor or of shape (1,), or one for each channel, which lie in dim 1 of the input
+
+    RuntimeError for another number of them, and for different dtypes.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([[-1.0, -1.0], [2.0, -2.0]])
+    >>> minigrad.prelu(x, minigrad.tensor([0.1, 0.5]))
+    tensor([[-0.1000, -0.5000],
+            [ 2.0000, -1.0000]])
+    """
+    must_be_arrays("prelu", input, weight)
+    must_share_dtype("prelu", input, weight)
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"prelu: input must be floating, got {input.dtype.name}; use x.float()")
+    channels = input.shape[1] if input.ndim > 1 else 1
+    if weight.ndim > 1 or (weight.ndim == 1 and weight.shape[0] not in (1, channels)):
+        raise RuntimeError(
+            f"prelu: weight must be one number, or one for each of the {channels} channels (dim 1) of input, of shape "
+            f"{tuple(input.shape)}, got shape {tuple(weight.shape)}"
+        )
+    slope = reshape(weight, -1, *(1,) * (input.ndim - 2)) if input.ndim > 1 else reshape(weight, ())
+    positive = unwrap(input) > 0
+    return where(positive, input, where(positive, 0.0, input) * slope)  # an infinite input times 0 would be NaN
+
+
+def glu(input: Operand, dim: int = -1) -> Operand:
+    """The first half of input along `dim` times the sigmoid of the second half (Dauphin et al., 2017).
+
+    RuntimeError if the size is odd, and for a 0-d tensor.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.glu(minigrad.tensor([1.0, 2.0, 0.0, 100.0]))
+    tensor([0.5000, 2.0000])
+    """
+    x = floating("glu", input)
+    d = normalize_dim("glu", dim, x.ndim)
+    if x.ndim == 0 or x.shape[d] % 2:
+        raise RuntimeError(f"glu: dim {dim} must have an even size to be halved, got shape {tuple(x.shape)}")
+    half, before = x.shape[d] // 2, (slice(None),) * d
+    a, b = (Index.apply(x, key=(*before, part)) for part in (slice(half), slice(half, None)))
+    return a * sigmoid(b)

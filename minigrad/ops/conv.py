@@ -25,10 +25,13 @@ from .shape import pad, reshape, squeeze, unsqueeze
 
 Size = int | Sequence[int]
 Pair = tuple[int, int]
+KERNEL = {1: "K", 2: "KH, KW"}  # the sizes of a filter, by its number of dimensions
 
 
 class Conv2d(Op):
     """y = the cross-correlation of x (N, C, H, W) and w (O, C / groups, KH, KW), plus b (O,)"""
+
+    uses = ((1,), (0,), ())
 
     @quiet
     def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, **geometry: Any) -> np.ndarray:
@@ -47,6 +50,8 @@ class Conv2d(Op):
 class Conv2dInput(Op):
     """The gradient of a convolution's input, from that of its output and w; by itself, a transposed convolution"""
 
+    uses = ((1,), (0,))
+
     @quiet
     def forward(self, g: np.ndarray, w: np.ndarray, input_shape: tuple[int, ...], **geometry: Any) -> np.ndarray:
         self.geometry = geometry
@@ -62,6 +67,8 @@ class Conv2dInput(Op):
 
 class Conv2dWeight(Op):
     """The gradient of a convolution's weights, from its input x and the gradient of its output"""
+
+    uses = ((1,), (0,))
 
     @quiet
     def forward(self, x: np.ndarray, g: np.ndarray, weight_shape: tuple[int, ...], **geometry: Any) -> np.ndarray:
@@ -145,10 +152,50 @@ def conv_transpose2d(
     >>> minigrad.nn.functional.conv_transpose2d(x, minigrad.ones(1, 1, 1, 2), stride=2)
     tensor([[[1., 1., 2., 2.]]])
     """
-    op = "conv_transpose2d"
-    x, unbatched = _batched(op, 2, input)
+    return _conv_transpose(
+        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
+
+
+def conv_transpose1d(
+    input: Operand,
+    weight: Operand,
+    bias: Operand | None = None,
+    stride: Size = 1,
+    padding: Size = 0,
+    output_padding: Size = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+) -> Operand:
+    """`conv_transpose2d` of sequences: input (N, C, L) or (C, L), weight (C, O / groups, K), output (N, O, L') ...
+
+    L' = (L - 1) stride - 2 padding + dilation (K - 1) + output_padding + 1.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([[1.0, 2.0]])
+    >>> minigrad.nn.functional.conv_transpose1d(x, minigrad.tensor([[[1.0, 10.0]]]), stride=2)
+    tensor([[ 1., 10.,  2., 20.]])
+    """
+    return _conv_transpose(
+        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
+
+
+def _conv_transpose(
+    op: str,
+    dims: int,
+    input: Operand,
+    weight: Operand,
+    bias: Operand | None,
+    stride: Size,
+    padding: Size,
+    output_padding: Size,
+    groups: int,
+    dilation: Size,
+) -> Operand:
+    x, unbatched = batched(op, dims, input)
     s, p, d, extra = (
-        sizes(op, name, value, 2, least)
+        sizes(op, name, value, dims, least)
         for name, value, least in (
             ("stride", stride, 1),
             ("padding", padding, 0),
@@ -156,32 +203,40 @@ def conv_transpose2d(
             ("output_padding", output_padding, 0),
         )
     )
-    _check_weight(op, 2, weight, "(C, O / groups, KH, KW)")
+    _check_weight(op, dims, weight, f"(C, O / groups, {KERNEL[dims]})")
     must_share_dtype(op, x, weight, bias)
-    n, c, *image = x.shape
-    _check_groups(op, groups, c)
-    if weight.shape[0] != c:
+    channels = x.shape[1]
+    _check_groups(op, groups, channels)
+    if weight.shape[0] != channels:
         raise RuntimeError(
-            f"{op}: weight {tuple(weight.shape)} needs {weight.shape[0]} channels, input {tuple(input.shape)} has {c}"
+            f"{op}: weight {tuple(weight.shape)} needs {weight.shape[0]} channels, input {tuple(input.shape)} has "
+            f"{channels}"
         )
     if any(e >= max(stride, dilation) for e, stride, dilation in zip(extra, s, d, strict=True)):
         raise RuntimeError(f"{op}: output_padding {extra} must be smaller than stride {s} or dilation {d}")
-    out = [(h - 1) * s[i] - 2 * p[i] + d[i] * (weight.shape[2 + i] - 1) + extra[i] + 1 for i, h in enumerate(image)]
-    if any(h <= 0 for h in out):
-        raise RuntimeError(f"{op}: the output would have size {tuple(out)}; less padding or a larger input is needed")
-    channels = weight.shape[1] * groups
-    _check_bias(op, bias, channels)
+    out = tuple(
+        (n - 1) * s[i] - 2 * p[i] + d[i] * (weight.shape[2 + i] - 1) + extra[i] + 1 for i, n in enumerate(x.shape[2:])
+    )
+    if any(n <= 0 for n in out):
+        raise RuntimeError(f"{op}: the output would have size {out}; less padding or a larger input is needed")
+    _check_bias(op, bias, weight.shape[1] * groups)
+    if dims == 1:  # a sequence is an image of height one
+        x, weight, out = unsqueeze(x, 2), unsqueeze(weight, 2), (1, *out)
+        s, p, d, extra = (1, *s), (0, *p), (1, *d), (0, *extra)
     # A convolution maps `stride` sizes of its input to one, so its input gradient knows an output_padding below that.
     # For more of it the output is computed without padding, and then cut and padded as an image.
     late = [e >= stride for e, stride in zip(extra, s, strict=True)]
     cuts = [(-n, e - n) if do else (0, 0) for n, e, do in zip(p, extra, late, strict=True)]
-    shape = (n, channels, *(h - before - after for h, (before, after) in zip(out, cuts, strict=True)))
+    image = (h - before - after for h, (before, after) in zip(out, cuts, strict=True))
     p = tuple(0 if do else n for n, do in zip(p, late, strict=True))
+    shape = (x.shape[0], weight.shape[1] * groups, *image)
     y = Conv2dInput.apply(x, weight, input_shape=shape, stride=s, padding=p, dilation=d, groups=groups)
     if any(late):
         y = pad(y, (*cuts[1], *cuts[0]))
     if bias is not None:
         y = y + reshape(bias, 1, -1, 1, 1)
+    if dims == 1:
+        y = squeeze(y, 2)
     return squeeze(y, 0) if unbatched else y
 
 
@@ -196,8 +251,8 @@ def _conv(
     dilation: Size,
     groups: int,
 ) -> Operand:
-    x, unbatched = _batched(op, dims, input)
-    _check_weight(op, dims, weight, "(O, C / groups, " + ", ".join(("KH", "KW")[-dims:] if dims == 2 else ("K",)) + ")")
+    x, unbatched = batched(op, dims, input)
+    _check_weight(op, dims, weight, f"(O, C / groups, {KERNEL[dims]})")
     s, d = sizes(op, "stride", stride, dims, 1), sizes(op, "dilation", dilation, dims, 1)
     kernel = tuple(weight.shape[2:])
     channels = x.shape[1]
@@ -258,7 +313,7 @@ def _resolve_padding(
     return x, tuple(n // 2 for n in total)
 
 
-def _batched(op: str, dims: int, x: Operand) -> tuple[Operand, bool]:
+def batched(op: str, dims: int, x: Operand) -> tuple[Operand, bool]:
     """`x` with a batch dimension, and whether it came without."""
     must_be_arrays(op, x)
     names = "H, W" if dims == 2 else "L"

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..autograd import Op
-from .common import Operand, must_be_arrays, must_share_dtype, quiet, sum_to
+from .common import Operand, is_bool, must_be_arrays, must_share_dtype, python_number, quiet, sum_to
+from .diagonal import diagonal
+from .elementwise import add, mul, where
 from .reduce import sum
-from .shape import reshape, squeeze, transpose, unsqueeze
+from .shape import permute, reshape, squeeze, transpose, unsqueeze
 
 
 class MatMul(Op):
     """y = a b, batched over leading axes that broadcast; ga = g b^T, gb = a^T g"""
+
+    uses = ((1,), (0,))
 
     @quiet
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -27,6 +33,8 @@ class MatMul(Op):
 
 class Linear(Op):
     """y = x w^T + b, over the last axis of x; gx = g w, gw = g^T x, gb = the sum of g over all rows"""
+
+    uses = ((1,), (0,), ())
 
     @quiet
     def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
@@ -49,7 +57,8 @@ class Linear(Op):
 def matmul(input: Operand, other: Operand) -> Operand:
     """The product of matrices, batched over leading dimensions that broadcast; a 1-d operand is a row or column.
 
-    (..., n, m) and (..., m, p) to (..., n, p). RuntimeError if the sizes do not fit or the dtypes differ.
+    (..., n, m) and (..., m, p) to (..., n, p). Integers stay in their dtype, and wrap around where it overflows.
+    RuntimeError if the sizes do not fit or the dtypes differ, and for bools.
 
     >>> import minigrad
     >>> a = minigrad.tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -61,6 +70,8 @@ def matmul(input: Operand, other: Operand) -> Operand:
     if not a.ndim or not b.ndim:
         raise RuntimeError("matmul: both operands need at least one dimension; multiply by a number with *")
     must_share_dtype("matmul", a, b)
+    if is_bool(a):
+        raise RuntimeError("matmul: bools have no matrix product; use x.float(), or x.long() to count")
     inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
     if a.shape[-1] != inner:
         raise RuntimeError(
@@ -127,6 +138,178 @@ def dot(input: Operand, tensor: Operand) -> Operand:
             f"dot: needs two vectors, got shapes {tuple(input.shape)} and {tuple(tensor.shape)}; use matmul"
         )
     return matmul(input, tensor)
+
+
+def mv(input: Operand, vec: Operand) -> Operand:
+    """The product of a matrix (n, m) and a vector (m,): (n,). RuntimeError for other shapes and for different dtypes.
+
+    >>> import minigrad
+    >>> minigrad.mv(minigrad.tensor([[1.0, 2.0], [3.0, 4.0]]), minigrad.tensor([1.0, -1.0]))
+    tensor([-1., -1.])
+    """
+    must_be_arrays("mv", input, vec)
+    if input.ndim != 2 or vec.ndim != 1:
+        raise RuntimeError(
+            f"mv: needs a matrix (n, m) and a vector (m,), got shapes {tuple(input.shape)} and {tuple(vec.shape)}; "
+            "use matmul"
+        )
+    return matmul(input, vec)
+
+
+def vdot(input: Operand, other: Operand) -> Operand:
+    """`dot`: all numbers here are real, so there is nothing to conjugate.
+
+    >>> import minigrad
+    >>> minigrad.vdot(minigrad.tensor([1.0, 2.0]), minigrad.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
+    return dot(input, other)
+
+
+def inner(input: Operand, other: Operand) -> Operand:
+    """The inner products along the last dimensions: (..., m) and (***, m) to (..., ***). With a 0-d one, the product.
+
+    RuntimeError if the last sizes or the dtypes differ.
+
+    >>> import minigrad
+    >>> minigrad.inner(minigrad.tensor([[1.0, 2.0], [3.0, 4.0]]), minigrad.tensor([1.0, 1.0]))
+    tensor([3., 7.])
+    """
+    must_be_arrays("inner", input, other)
+    if not input.ndim or not other.ndim:
+        return mul(input, other)
+    must_share_dtype("inner", input, other)
+    if input.shape[-1] != other.shape[-1]:
+        raise RuntimeError(
+            f"inner: the last sizes must be equal, got shapes {tuple(input.shape)} and {tuple(other.shape)}"
+        )
+    m = input.shape[-1]
+    rows, columns = (reshape(x, math.prod(x.shape[:-1]), m) for x in (input, other))
+    return reshape(matmul(rows, transpose(columns, 0, 1)), *input.shape[:-1], *other.shape[:-1])
+
+
+def outer(input: Operand, vec2: Operand) -> Operand:
+    """The products of every element of one vector with every one of another, out[i, j] = input[i] vec2[j]; also `ger`.
+
+    Different dtypes promote. RuntimeError for other shapes.
+
+    >>> import minigrad
+    >>> minigrad.outer(minigrad.tensor([1, 2]), minigrad.tensor([3, 4, 5]))
+    tensor([[ 3,  4,  5],
+            [ 6,  8, 10]])
+    """
+    must_be_arrays("outer", input, vec2)
+    if input.ndim != 1 or vec2.ndim != 1:
+        raise RuntimeError(f"outer: needs two vectors, got shapes {tuple(input.shape)} and {tuple(vec2.shape)}")
+    return mul(unsqueeze(input, 1), vec2)
+
+
+ger = outer
+
+
+def trace(input: Operand) -> Operand:
+    """The sum of a matrix' diagonal, as a 0-d tensor. RuntimeError for other shapes, and for bools.
+
+    >>> import minigrad
+    >>> minigrad.trace(minigrad.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor(5.)
+    """
+    must_be_arrays("trace", input)
+    if input.ndim != 2:
+        raise RuntimeError(f"trace: needs a matrix, got shape {tuple(input.shape)}; use diagonal(...).sum(-1)")
+    if is_bool(input):
+        raise RuntimeError("trace: a bool matrix has no trace; use x.long()")
+    return sum(diagonal(input))
+
+
+# ------------------------------------------------------------------------- a product added to something
+
+
+def addmm(input: Operand, mat1: Operand, mat2: Operand, *, beta: float = 1, alpha: float = 1) -> Operand:
+    """beta input + alpha (mat1 mat2): mat1 (n, m), mat2 (m, p), and an input that broadcasts to (n, p).
+
+    With beta 0 the input counts for nothing, even where it is NaN. RuntimeError for other shapes, different dtypes,
+    and a fraction as beta or alpha of integers.
+
+    >>> import minigrad
+    >>> a = minigrad.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> minigrad.addmm(minigrad.tensor([10.0, 20.0]), a, a, alpha=2)
+    tensor([[24., 40.],
+            [40., 64.]])
+    """
+    must_share_dtype("addmm", *_matrices("addmm", 2, "(n, m) and (m, p)", input, mat1, mat2))
+    return _add_product("addmm", input, matmul(mat1, mat2), beta, alpha)
+
+
+def addmv(input: Operand, mat: Operand, vec: Operand, *, beta: float = 1, alpha: float = 1) -> Operand:
+    """beta input + alpha (mat vec): mat (n, m), vec (m,), and an input that broadcasts to (n,); as `addmm`.
+
+    >>> import minigrad
+    >>> a = minigrad.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> minigrad.addmv(minigrad.ones(2), a, minigrad.ones(2), beta=10)
+    tensor([13., 17.])
+    """
+    must_be_arrays("addmv", input)
+    product = mv(mat, vec)
+    must_share_dtype("addmv", input, product)
+    return _add_product("addmv", input, product, beta, alpha)
+
+
+def baddbmm(input: Operand, batch1: Operand, batch2: Operand, *, beta: float = 1, alpha: float = 1) -> Operand:
+    """beta input + alpha (batch1 batch2), matrix by matrix: batch1 (B, n, m), batch2 (B, m, p); as `addmm`.
+
+    The input broadcasts to (B, n, p).
+
+    >>> import minigrad
+    >>> minigrad.baddbmm(minigrad.ones(3, 1), minigrad.ones(10, 3, 4), minigrad.ones(10, 4, 5)).shape
+    (10, 3, 5)
+    """
+    must_share_dtype("baddbmm", *_matrices("baddbmm", 3, "(B, n, m) and (B, m, p)", input, batch1, batch2))
+    return _add_product("baddbmm", input, matmul(batch1, batch2), beta, alpha)
+
+
+def addbmm(input: Operand, batch1: Operand, batch2: Operand, *, beta: float = 1, alpha: float = 1) -> Operand:
+    """beta input + alpha (the sum of all batch1[b] batch2[b]): batch1 (B, n, m), batch2 (B, m, p); as `addmm`.
+
+    The input broadcasts to (n, p).
+
+    >>> import minigrad
+    >>> minigrad.addbmm(minigrad.zeros(1), minigrad.ones(10, 1, 4), minigrad.ones(10, 4, 1))
+    tensor([[40.]])
+    """
+    must_share_dtype("addbmm", *_matrices("addbmm", 3, "(B, n, m) and (B, m, p)", input, batch1, batch2))
+    (B, n, m), p = batch1.shape, batch2.shape[2]
+    rows = reshape(permute(batch1, 1, 0, 2), n, B * m)  # one product of matrices that are B times as long
+    return _add_product("addbmm", input, matmul(rows, reshape(batch2, B * m, p)), beta, alpha)
+
+
+def _matrices(op: str, ndim: int, form: str, x: Operand, a: Operand, b: Operand) -> tuple[Operand, ...]:
+    """The three operands, once it is known that a and b can be multiplied without broadcasting."""
+    must_be_arrays(op, x, a, b)
+    if a.ndim != ndim or b.ndim != ndim or a.shape[:-2] != b.shape[:-2] or a.shape[-1] != b.shape[-2]:
+        raise RuntimeError(f"{op}: needs shapes {form} to multiply, got {tuple(a.shape)} and {tuple(b.shape)}")
+    return x, a, b
+
+
+def _add_product(op: str, x: Operand, product: Operand, beta: float, alpha: float) -> Operand:
+    """beta x + alpha product, of the product's shape."""
+    try:
+        fits = np.broadcast_shapes(x.shape, product.shape) == tuple(product.shape)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise RuntimeError(
+            f"{op}: an input of shape {tuple(x.shape)} does not broadcast to the product's shape {tuple(product.shape)}"
+        )
+    beta, alpha = python_number(op, "beta", beta), python_number(op, "alpha", alpha)
+    for name, factor in (("beta", beta), ("alpha", alpha)):
+        if x.dtype.kind != "f" and not isinstance(factor, int):
+            raise RuntimeError(f"{op}: {name} must be an int for {x.dtype.name} operands, got {factor}")
+    if alpha != 1:
+        product = mul(product, alpha)
+    if beta == 0:
+        return where(np.False_, x, product)  # x stays in the graph, with a gradient of zeros
+    return add(x if beta == 1 else mul(x, beta), product)
 
 
 def linear(input: Operand, weight: Operand, bias: Operand | None = None) -> Operand:
