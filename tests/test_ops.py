@@ -172,6 +172,7 @@ class Row(NamedTuple):
 
 
 ONE = [((2, 3),), ((),), ((0, 2),), ((1, 1, 2),)]
+THREE = [((2, 3),) * 3, ((2, 3), (3,), ()), ((), (2,), (1,)), ((0, 3), (1,), (3,))]
 TWO = [((2, 3), (2, 3)), ((2, 1), (1, 3)), ((3,), (2, 3)), ((), (2,)), ((), ()), ((0, 3), (3,)), ((1,), (2, 1, 2))]
 MATRIX = [((3, 4),), ((2, 3, 2),), ((1, 1),), ((2, 0),)]
 RAGGED = {"stride": (2, 1), "padding": (1, 0), "dilation": (1, 2), "groups": 2}
@@ -236,6 +237,69 @@ ROWS = [
     ),
     Row("add", lambda a, b: ops.add(a, b, alpha=-2), lambda a, b: a - 2 * b, TWO),
     Row("sub", lambda a, b: ops.sub(a, b, alpha=3), lambda a, b: a - 3 * b, TWO),
+    Row(
+        "addcmul",
+        lambda x, a, b: ops.addcmul(x, a, b, value=-2),
+        lambda x, a, b: x - 2 * a * b,
+        THREE,
+        awkward=[(1, 2, 0, 1, 1, 0, -4), (-0.0, 0, 0, 0, 1, 0, 0)],
+    ),
+    Row(
+        "addcdiv",
+        lambda x, a, b: ops.addcdiv(x, a, b, value=3),
+        lambda x, a, b: x + 3 * a / b,
+        THREE,
+        (normal, normal, nonzero),
+        awkward=[(0, 1, 0.0, inf, 1, inf, -inf), (0, 0, 2, 0, 1, 1.5, 0)],
+    ),
+    Row(
+        "Lerp",
+        ops.lerp,
+        lambda a, b, w: a + w * (b - a),
+        THREE,
+        awkward=[(3, 0.1, 1, 0.1, 0, 1, -2.9), (3, 0.1, 0, 3, 1, 0, -2.9), (1, 3, -1, -1, 2, -1, 2)],
+    ),
+    Row("Lerp", lambda a, b: ops.lerp(a, b, 0.3), lambda a, b: 0.7 * a + 0.3 * b, TWO, awkward=[(1, 1, 1, 0.7, 0.3)]),
+    # rounding: flat almost everywhere
+    Row("Rounded", ops.floor, np.floor, ONE, awkward=[(-0.5, -1, 0), (2, 2, 0), (-0.0, -0.0, 0), (nan, nan, 0)]),
+    Row("Rounded", ops.ceil, np.ceil, ONE, awkward=[(-0.5, -0.0, 0), (2, 2, 0), (inf, inf, 0)]),
+    Row("Rounded", ops.trunc, np.trunc, ONE, awkward=[(-1.5, -1, 0), (1.5, 1, 0), (-inf, -inf, 0)]),
+    Row("Rounded", ops.round, np.round, ONE, awkward=[(0.5, 0, 0), (-0.5, -0.0, 0), (1.5, 2, 0), (2.5, 2, 0)]),
+    Row(
+        "round",
+        lambda x: ops.round(x, decimals=2),
+        lambda x: np.rint(x * 100) / 100,
+        ONE,
+        few,  # elsewhere float16 and float64 do not agree on what is nearest
+        awkward=[(0.125, 0.12, 0), (inf, inf, 0), (1e308, inf, 0)],
+    ),
+    Row("round", lambda x: ops.round(x, decimals=-1), lambda x: np.rint(x / 10) * 10, ONE, few, [(25, 20, 0)]),
+    Row("frac", ops.frac, lambda x: x - np.trunc(x), ONE, awkward=[(-1.25, -0.25, 1), (2, 0, 1), (inf, nan, 1)]),
+    Row(
+        "Quotient",
+        ops.floor_divide,
+        np.floor_divide,
+        TWO,
+        (normal, nonzero),
+        [(-7, 2, -4, 0, 0), (1, 0.0, inf, 0, 0), (0, 0, nan, 0, 0), (-1, inf, -1, 0, 0)],
+    ),
+    Row(
+        "div",
+        lambda a, b: ops.div(a, b, rounding_mode="trunc"),
+        lambda a, b: np.trunc(a / b),
+        TWO,
+        (normal, nonzero),
+        [(-7, 2, -3, 0, 0), (-1, 0.0, -inf, 0, 0), (-1, inf, -0.0, 0, 0)],
+    ),
+    Row(
+        "Remainder",
+        ops.remainder,
+        np.remainder,
+        TWO,
+        (normal, nonzero),
+        [(-7, 2, 1, 1, 4), (7, -2, -1, 1, 4), (4, 2, 0, 1, -2), (-1, inf, inf, 1, 1), (1, 0, nan, 1, -inf)],
+    ),
+    Row("Remainder", ops.fmod, np.fmod, TWO, (normal, nonzero), [(-7, 2, -1, 1, 3), (7, -2, 1, 1, 3), (4, 2, 0, 1, -2)]),
     # exponentials and their relatives
     Row("Exp", ops.exp, np.exp, ONE, awkward=[(-inf, 0, 0), (inf, inf, inf), (800, inf, inf), (nan, nan, nan)]),
     Row("Log", ops.log, np.log, ONE, positive, [(0, -inf, inf), (-0.0, -inf, -inf), (-1, nan, -1), (inf, inf, 0)]),
@@ -243,6 +307,9 @@ ROWS = [
     Row(
         "Expm1", ops.expm1, np.expm1, ONE, awkward=[(-0.0, -0.0, 1), (1e-20, 1e-20, 1), (-inf, -1, 0), (800, inf, inf)]
     ),
+    Row("Exp2", ops.exp2, np.exp2, ONE, awkward=[(3, 8, 8 * math.log(2)), (-inf, 0, 0), (1e4, inf, inf)]),
+    Row("Log2", ops.log2, np.log2, ONE, positive, [(8, 3, 1 / (8 * math.log(2))), (0, -inf, inf), (inf, inf, 0)]),
+    Row("Log10", ops.log10, np.log10, ONE, positive, [(0.1, -1, 10 / math.log(10)), (0, -inf, inf), (inf, inf, 0)]),
     Row("Sqrt", ops.sqrt, np.sqrt, ONE, positive, [(0, 0, inf), (-0.0, -0.0, -inf), (-1, nan, nan), (inf, inf, 0)]),
     Row(
         "rsqrt",
@@ -254,6 +321,20 @@ ROWS = [
     ),
     Row("Sin", ops.sin, np.sin, ONE, awkward=[(-0.0, -0.0, 1), (inf, nan, nan)]),
     Row("Cos", ops.cos, np.cos, ONE, awkward=[(0, 1, 0), (-inf, nan, nan)]),
+    Row("Tan", ops.tan, np.tan, ONE, unit, [(-0.0, -0.0, 1), (inf, nan, nan)]),
+    Row("Asin", ops.asin, np.arcsin, ONE, unit, [(-0.0, -0.0, 1), (1, math.pi / 2, inf), (2, nan, nan)]),
+    Row("Acos", ops.acos, np.arccos, ONE, unit, [(0, math.pi / 2, -1), (-1, math.pi, -inf), (-2, nan, nan)]),
+    Row("Atan", ops.atan, np.arctan, ONE, awkward=[(-0.0, -0.0, 1), (-inf, -math.pi / 2, 0), (1e200, math.pi / 2, 0)]),
+    Row(
+        "Atan2",
+        ops.atan2,
+        np.arctan2,
+        TWO,
+        (normal, nonzero),
+        [(0, 0, 0, 0, 0), (0, -1, math.pi, -1, 0), (-0.0, -1, -math.pi, -1, 0), (1, 0, math.pi / 2, 0, -1)],
+    ),
+    Row("Sinh", ops.sinh, np.sinh, ONE, awkward=[(-0.0, -0.0, 1), (-inf, -inf, inf), (800, inf, inf)]),
+    Row("Cosh", ops.cosh, np.cosh, ONE, awkward=[(0, 1, 0), (-inf, inf, -inf), (800, inf, inf)]),
     Row("Tanh", ops.tanh, np.tanh, ONE, awkward=[(-0.0, -0.0, 1), (inf, 1, 0), (-1000, -1, 0), (nan, nan, nan)]),
     Row(
         "Sigmoid",
@@ -266,8 +347,8 @@ ROWS = [
         "Erf", ops.erf, erf, ONE, awkward=[(-0.0, -0.0, 2 / math.pi**0.5), (inf, 1, 0), (-inf, -1, 0), (nan, nan, nan)]
     ),
     # kinks
-    Row("Abs", ops.abs, np.abs, ONE, awkward=[(0.0, 0.0, 0), (-0.0, 0.0, 0), (-inf, inf, -1)]),
-    Row("Sign", ops.sign, np.sign, ONE, awkward=[(0, 0, 0), (-0.0, 0, 0), (-inf, -1, 0)]),
+    Row("Abs", ops.abs, np.abs, ONE, awkward=[(0.0, 0.0, 0), (-0.0, 0.0, 0), (-inf, inf, -1), (nan, nan, 0)]),
+    Row("Sign", ops.sign, np.sign, ONE, awkward=[(0, 0, 0), (-0.0, 0, 0), (-inf, -1, 0), (nan, 0, 0)]),
     Row(
         "Maximum",
         ops.maximum,
@@ -286,11 +367,30 @@ ROWS = [
     Row("Clamp", lambda x: ops.clamp(x, max=0), lambda x: np.minimum(x, 0), ONE, awkward=[(0, 0, 1), (1, 0, 0)]),
     Row("Clamp", lambda x: ops.clamp(x, 1, -1), lambda x: np.full_like(x, -1), ONE, awkward=[(0, -1, 0)]),
     Row(
-        "clamp",
+        "ClampBetween",
         ops.clamp,
         lambda x, low, high: np.minimum(np.maximum(x, low), high),
-        [((2, 3),) * 3, ((2, 3), (3,), ()), ((), (2,), (1,))],
-        awkward=[(1, 1, 2, 1, 1, 0, 0), (0, 2, 1, 1, 0, 0, 1), (5, 1, 2, 2, 0, 0, 1)],
+        THREE,
+        awkward=[
+            (1, 1, 2, 1, 1, 0, 0),
+            (0, 2, 1, 1, 0, 0, 1),
+            (5, 1, 2, 2, 0, 0, 1),
+            (2, 2, 2, 2, 1, 0, 0),
+            (1, 2, 2, 2, 0, 0, 0),
+            (nan, 1, 2, nan, 0, 0, 0),
+            (1, nan, 2, nan, 0, 0, 0),
+            (3, nan, 2, nan, 0, 0, 1),
+        ],
+    ),
+    Row("clamp_min", ops.clamp_min, np.maximum, TWO, awkward=[(1, 1, 1, 1, 0), (0, inf, inf, 0, 1), (nan, 0, nan, 0, 0)]),
+    Row("clamp_max", ops.clamp_max, np.minimum, TWO, awkward=[(1, 1, 1, 1, 0), (2, 1, 1, 0, 1), (0, nan, nan, 0, 0)]),
+    Row("clamp_max", lambda x: ops.clamp_max(x, 0.5), lambda x: np.minimum(x, 0.5), ONE, awkward=[(0.5, 0.5, 1)]),
+    Row(
+        "NanToNum",
+        lambda x: ops.nan_to_num(x, 3, -inf, -2),
+        np.copy,
+        ONE,
+        awkward=[(nan, 3, 0), (inf, -inf, 0), (-inf, -2, 0), (-0.0, -0.0, 1)],
     ),
     Row(
         "Where",
@@ -450,7 +550,7 @@ ROWS = [
     ),
     Row("CumSum", lambda x: ops.reduce.CumSum.apply(x, dim=0, reverse=True), lambda x: x[::-1].cumsum(0)[::-1], MATRIX),
     Row(
-        "Extremum",
+        "Chosen",
         lambda x: ops.amax(x, 1),
         lambda x: x.max(1),
         MATRIX[:3],
@@ -460,7 +560,7 @@ ROWS = [
             ([[1, nan]], [nan], [[0, 1]]),
         ],
     ),
-    Row("Extremum", ops.amin, np.min, MATRIX[:3], awkward=[([2, 1, 1], 1, [0, 0.5, 0.5]), (3, 3, 1)]),
+    Row("Chosen", ops.amin, np.min, MATRIX[:3], awkward=[([2, 1, 1], 1, [0, 0.5, 0.5]), (3, 3, 1)]),
     Row(
         "max",
         lambda x: ops.max(x, 1).values,
@@ -470,6 +570,85 @@ ROWS = [
     ),
     Row("min", lambda x: ops.min(x, -1, keepdim=True).values, lambda x: x.min(-1, keepdims=True), MATRIX[:3]),
     Row("max", ops.max, np.max, MATRIX[:3], awkward=[([2, 5, 5], 5, [0, 0.5, 0.5])]),
+    Row(
+        "aminmax",
+        lambda x: ops.stack(ops.aminmax(x, dim=1, keepdim=True)),
+        lambda x: np.stack([x.min(1, keepdims=True), x.max(1, keepdims=True)]),
+        MATRIX[:3],
+        awkward=[([[2, 5, 5]], [[[2]], [[5]]], [[1, 0.5, 0.5]]), ([[2, 2]], [[[2]], [[2]]], [[1, 1]])],
+    ),
+    Row(
+        "median",
+        ops.median,
+        lambda x: np.quantile(x, 0.5, method="lower"),
+        MATRIX[:3],
+        awkward=[([1, 2, 2, 3], 2, [0, 0.5, 0.5, 0]), ([nan, 1, nan], nan, [0.5, 0, 0.5]), ([], nan, [])],
+    ),
+    Row(
+        "median",
+        lambda x: ops.median(x, 1, keepdim=True).values,
+        lambda x: np.quantile(x, 0.5, axis=1, method="lower", keepdims=True),
+        MATRIX[:3],
+        awkward=[([[3, 2, 2, 3]], [[2]], [[0, 1, 0, 0]]), ([[1, nan, nan]], [[nan]], [[0, 1, 0]])],
+    ),
+    Row(
+        "prod",
+        ops.prod,
+        np.prod,
+        [((2, 3),), ((),), ((0, 2),), ((7,),)],
+        awkward=[
+            ([2, 0, 3], 0, [0, 6, 0]),
+            ([0, 0, 3], 0, [0, 0, 0]),
+            ([0, 0, 0], 0, [0, 0, 0]),
+            ([2, inf], inf, [inf, 2]),
+            ([], 1, []),
+        ],
+    ),
+    Row(
+        "prod",
+        lambda x: ops.prod(x, 1, keepdim=True),
+        lambda x: x.prod(1, keepdims=True),
+        MATRIX,
+        few,  # zeros
+        awkward=[([[2, 0, 3], [0, 0, 5]], [[0], [0]], [[0, 6, 0], [0, 0, 0]])],
+    ),
+    Row(
+        "cumprod",
+        lambda x: ops.cumprod(x, 1),
+        lambda x: x.cumprod(1),
+        [*MATRIX, ((2, 7),)],
+        awkward=[([[2, 0, 3, 0]], [[2, 0, 0, 0]], [[1, 8, 0, 0]]), ([[nan, 0]], [[nan, nan]], [[1, nan]])],
+    ),
+    Row("cumprod", lambda x: ops.cumprod(x, 0), lambda x: x.cumprod(0), MATRIX, few),
+    Row(
+        "dist",
+        ops.dist,
+        lambda a, b: p_norm(2, a - b),
+        TWO,
+        awkward=[([1, 2], [1, 2], 0, [0, 0], [0, 0]), (3, 5, 2, -1, 1)],
+    ),
+    Row("dist", lambda a, b: ops.dist(a, b, p=3), lambda a, b: p_norm(3, a - b), TWO),
+    Row(
+        "dist",
+        lambda a, b: ops.dist(a, b, inf),
+        lambda a, b: np.abs(a - b).max(),
+        [case for case in TWO if (0, 3) not in case],
+        awkward=[([1, 2, 3], [0, 3, 3], 1, [0.5, -0.5, 0], [-0.5, 0.5, 0])],
+    ),
+    Row(
+        "var_mean",
+        lambda x: ops.stack(ops.var_mean(x, 1, correction=0)),
+        lambda x: np.stack([x.var(1), x.mean(1)]),
+        MATRIX[:3],
+        awkward=[([[1, 3]], [[1], [2]], [[-0.5, 1.5]])],
+    ),
+    Row(
+        "std_mean",
+        lambda x: ops.stack(ops.std_mean(x, (0, 1), keepdim=True)),
+        lambda x: np.stack([x.std((0, 1), ddof=1, keepdims=True), x.mean((0, 1), keepdims=True)]),
+        MATRIX[:2],
+        awkward=[([[3, 3]], [[[0]], [[3]]], [[0.5, 0.5]])],
+    ),
     Row(
         "Softmax",
         lambda x: ops.softmax(x, 1),
