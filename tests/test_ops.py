@@ -21,6 +21,8 @@ from hypothesis.extra import numpy as hnp
 import minigrad
 from minigrad import autograd, ops
 from minigrad.autograd import Op, gradcheck, gradgradcheck
+from minigrad.ops.diagonal import DiagonalPut
+from minigrad.ops.scatter import ScatterAdd
 
 inf, nan = math.inf, math.nan
 
@@ -72,6 +74,20 @@ def scatter_add(dim, size, index, x):
     y = np.zeros([size if i == dim else n for i, n in enumerate(x.shape)])
     for place in np.ndindex(*x.shape):
         y[(*place[:dim], index[place], *place[dim + 1 :])] += x[place]
+    return y
+
+
+def written(x, key, v):
+    y = x.copy()
+    y[key] = v
+    return y
+
+
+def scattered(dim, index, x, v):
+    """x with v written at the index along dim, one element after the other."""
+    y = x.copy()
+    for place in np.ndindex(*index.shape):
+        y[(*place[:dim], index[place], *place[dim + 1 :])] = v[place]
     return y
 
 
@@ -299,7 +315,9 @@ ROWS = [
         (normal, nonzero),
         [(-7, 2, 1, 1, 4), (7, -2, -1, 1, 4), (4, 2, 0, 1, -2), (-1, inf, inf, 1, 1), (1, 0, nan, 1, -inf)],
     ),
-    Row("Remainder", ops.fmod, np.fmod, TWO, (normal, nonzero), [(-7, 2, -1, 1, 3), (7, -2, 1, 1, 3), (4, 2, 0, 1, -2)]),
+    Row(
+        "Remainder", ops.fmod, np.fmod, TWO, (normal, nonzero), [(-7, 2, -1, 1, 3), (7, -2, 1, 1, 3), (4, 2, 0, 1, -2)]
+    ),
     # exponentials and their relatives
     Row("Exp", ops.exp, np.exp, ONE, awkward=[(-inf, 0, 0), (inf, inf, inf), (800, inf, inf), (nan, nan, nan)]),
     Row("Log", ops.log, np.log, ONE, positive, [(0, -inf, inf), (-0.0, -inf, -inf), (-1, nan, -1), (inf, inf, 0)]),
@@ -382,7 +400,9 @@ ROWS = [
             (3, nan, 2, nan, 0, 0, 1),
         ],
     ),
-    Row("clamp_min", ops.clamp_min, np.maximum, TWO, awkward=[(1, 1, 1, 1, 0), (0, inf, inf, 0, 1), (nan, 0, nan, 0, 0)]),
+    Row(
+        "clamp_min", ops.clamp_min, np.maximum, TWO, awkward=[(1, 1, 1, 1, 0), (0, inf, inf, 0, 1), (nan, 0, nan, 0, 0)]
+    ),
     Row("clamp_max", ops.clamp_max, np.minimum, TWO, awkward=[(1, 1, 1, 1, 0), (2, 1, 1, 0, 1), (0, nan, nan, 0, 0)]),
     Row("clamp_max", lambda x: ops.clamp_max(x, 0.5), lambda x: np.minimum(x, 0.5), ONE, awkward=[(0.5, 0.5, 1)]),
     Row(
@@ -480,7 +500,7 @@ ROWS = [
         [((4, 1),), ((),), ((2, 1, 3),)],
     ),
     Row("Clone", ops.clone, np.copy, ONE),
-    Row("Alias", autograd.Alias.apply, np.copy, ONE),
+    Row("Alias", autograd.engine.Alias.apply, np.copy, ONE),
     # reductions
     Row("Sum", lambda x: ops.sum(x, 1), lambda x: x.sum(1), MATRIX, awkward=[([[1, inf, -inf]], [nan], [[1, 1, 1]])]),
     Row("Sum", ops.sum, np.sum, ONE, awkward=[([], 0, [])]),
@@ -693,6 +713,20 @@ ROWS = [
         [((2, 3, 4),), ((1, 1, 1),), ((2, 0, 3),)],
     ),
     Row("Flip", lambda x: ops.flip(x, 0, -1), lambda x: np.flip(x, (0, -1)), MATRIX),
+    Row("rot90", lambda x: ops.rot90(x, -1), lambda x: np.rot90(x, -1), MATRIX),
+    Row("Roll", lambda x: ops.roll(x, (1, -3), (0, 1)), lambda x: np.roll(x, (1, -3), (0, 1)), MATRIX),
+    Row("roll", lambda x: ops.roll(x, 2), lambda x: np.roll(x, 2), ONE),
+    Row("Tile", lambda x: ops.repeat(x, 2, 1, 3), lambda x: np.tile(x, (2, 1, 3)), ONE),
+    Row("tile", lambda x: ops.tile(x, (2, 0)), lambda x: np.tile(x, (2, 0)), ONE),
+    Row("repeat_interleave", lambda x: ops.repeat_interleave(x, 2, 1), lambda x: np.repeat(x, 2, 1), MATRIX),
+    Row(
+        "repeat_interleave",
+        lambda x: ops.repeat_interleave(x, np.array([2, 0, 1]), 0),
+        lambda x: np.repeat(x, [2, 0, 1], 0),
+        [((3,),), ((3, 2),), ((3, 0),)],
+    ),
+    Row("ravel", ops.ravel, np.ravel, ONE),
+    Row("swapaxes", lambda x: ops.swapaxes(x, 0, -1), lambda x: np.swapaxes(x, 0, -1), MATRIX),
     Row(
         "Cat",
         lambda a, b: ops.cat([a, b], 1),
@@ -705,6 +739,55 @@ ROWS = [
         lambda a, b: np.stack([a, b, a], -1),
         [((2, 3), (2, 3)), ((), ()), ((0,), (0,))],
     ),
+    *[
+        Row(
+            name,
+            lambda a, b, name=name: getattr(ops, name)([a, b, a]),
+            lambda a, b, name=name: getattr(np, name)([a, b, a]),
+            [((2, 3), (2, 3)), ((), ()), ((3,), (3,)), ((0,), (0,))],
+        )
+        for name in ("hstack", "vstack", "dstack")
+    ],
+    Row("split", lambda x: ops.split(x, 2, 1)[-1], lambda x: x[:, (x.shape[1] - 1) // 2 * 2 :], MATRIX[:3]),
+    Row("chunk", lambda x: ops.chunk(x, 2, 1)[0], lambda x: x[:, : -(-x.shape[1] // 2)], MATRIX),
+    Row("tensor_split", lambda x: ops.tensor_split(x, (1, 2), 1)[1], lambda x: x[:, 1:2], MATRIX),
+    Row("unbind", lambda x: ops.unbind(x)[-1], lambda x: x[-1], MATRIX),
+    Row("narrow", lambda x: ops.narrow(x, 1, -1, 1), lambda x: x[:, -1:], MATRIX[:3]),
+    Row("select", lambda x: ops.select(x, 0, -1), lambda x: x[-1], MATRIX),
+    Row(
+        "meshgrid",
+        lambda a, b: ops.meshgrid(a, b, indexing="xy")[1],
+        lambda a, b: np.meshgrid(a, b)[1],
+        [((2,), (3,)), ((), (2,)), ((0,), (2,))],
+    ),
+    Row(
+        "Diagonal",
+        lambda x: ops.diagonal(x, 1, 1, 0),
+        lambda x: x.diagonal(1, 1, 0),
+        [((3, 4),), ((4, 3, 2),), ((1, 1),), ((2, 0),)],
+    ),
+    Row(
+        "DiagonalPut",
+        lambda x: DiagonalPut.apply(x, shape=(3, 2, 4), offset=1, dim1=0, dim2=2),
+        lambda x: np.stack([np.diag(row, 1)[:3] for row in x], 1),
+        [((2, 3),)],
+    ),
+    Row(
+        "diag_embed",
+        lambda x: ops.diag_embed(x, -1),
+        lambda x: np.apply_along_axis(np.diag, -1, x, -1),
+        [((3,),), ((2, 3),), ((1, 2, 1),)],
+    ),
+    Row("diag", lambda x: ops.diag(x, -1), lambda x: np.diag(x, -1), [((3,),), ((3, 4),), ((1, 1),), ((0,),)]),
+    Row("diagflat", ops.diagflat, np.diagflat, ONE),
+    Row(
+        "tril",
+        lambda x: ops.tril(x, -1),
+        lambda x: np.tril(x, -1),
+        MATRIX,
+        awkward=[([[nan], [1]], [[0], [1]], [[0], [1]])],
+    ),
+    Row("triu", ops.triu, np.triu, MATRIX, awkward=[([[1, inf], [inf, 2]], [[1, inf], [0, 2]], [[1, 1], [0, 1]])]),
     Row(
         "Pad",
         lambda x: ops.pad(x, (1, 2, 0, 1), value=3.0),
@@ -750,9 +833,141 @@ ROWS = [
     ),
     Row(
         "ScatterAdd",
-        lambda x: ops.index.ScatterAdd.apply(x, PLACES, dim=1, shape=(2, 3)),
+        lambda x: ScatterAdd.apply(x, PLACES, dim=1, shape=(2, 3)),
         partial(scatter_add, 1, 3, PLACES),
         [((2, 4),)],
+    ),
+    Row(
+        "IndexPut",
+        lambda x, v: ops.index.IndexPut.apply(x, v, key=KEY),
+        lambda x, v: written(x, KEY, v),
+        [((2, 3), (2, 4)), ((1, 3), (1, 4)), ((0, 3), (0, 4))],
+    ),
+    Row(
+        "IndexPut",
+        lambda x, v: ops.index.IndexPut.apply(x, v, key=(slice(None, None, 2), 0)),
+        lambda x, v: written(x, (slice(None, None, 2), 0), v),
+        [((3, 2), (2,)), ((2, 1, 3), (1, 3)), ((0, 2), (0,))],
+        awkward=[([[inf], [nan]], [5], [[5], [nan]], [[0], [1]], [1])],
+    ),
+    Row(
+        "scatter",
+        lambda x, v: ops.scatter(x, 1, PLACES, v),
+        lambda x, v: scattered(1, PLACES, x, v),
+        [((2, 3), (2, 4)), ((3, 3), (3, 5)), ((2, 6), (2, 4))],
+    ),
+    Row(
+        "scatter",
+        lambda x: ops.scatter(x, 0, PLACES, 2.5),
+        lambda x: scattered(0, PLACES, x, np.full((2, 4), 2.5)),
+        [((3, 4),), ((4, 5),)],
+    ),
+    Row(
+        "scatter",
+        lambda x, v: ops.scatter(x, 1, PLACES, v, reduce="add"),
+        lambda x, v: x + scatter_add(1, x.shape[1], PLACES, v),
+        [((2, 3), (2, 4)), ((2, 6), (2, 4))],
+    ),
+    Row(
+        "scatter",
+        lambda x: ops.scatter(x, 1, PLACES, 3.0, reduce="multiply"),
+        lambda x: x * 3.0 ** scatter_add(1, x.shape[1], PLACES, np.ones((2, 4))),
+        [((2, 3),), ((2, 6),)],
+    ),
+    Row(
+        "scatter_add",
+        lambda x, v: ops.scatter_add(x, 1, PLACES, v),
+        lambda x, v: x + scatter_add(1, x.shape[1], PLACES, v),
+        [((2, 3), (2, 4)), ((2, 6), (2, 4)), ((2, 4), (2, 4))],
+    ),
+    Row(
+        "index_select",
+        lambda x: ops.index_select(x, 1, KEY[1]),
+        lambda x: x[KEY],
+        [((2, 3),), ((0, 3),), ((1, 3, 2),)],
+    ),
+    Row(
+        "index_add",
+        lambda x, v: ops.index_add(x, 1, KEY[1], v, alpha=-2),
+        lambda x, v: x + index_add(KEY, x.shape, -2 * v),
+        [((2, 3), (2, 4)), ((0, 3), (0, 4)), ((1, 3, 2), (1, 4, 2))],
+    ),
+    Row(
+        "index_copy",
+        lambda x, v: ops.index_copy(x, 1, KEY[1], v),
+        lambda x, v: written(x, KEY, v),
+        [((2, 3), (2, 4)), ((0, 3), (0, 4)), ((1, 3, 2), (1, 4, 2))],
+    ),
+    Row(
+        "index_fill",
+        lambda x: ops.index_fill(x, 1, KEY[1] - 2, 2.5),
+        lambda x: written(x, (slice(None), KEY[1] - 2), 2.5),
+        [((2, 3),), ((0, 3),), ((1, 3, 2),)],
+    ),
+    Row(
+        "take", lambda x: ops.take(x, PLACES - 2), lambda x: np.take(x, PLACES - 2), [((2, 3),), ((3,),), ((1, 2, 2),)]
+    ),
+    Row(
+        "take_along_dim",
+        lambda x: ops.take_along_dim(x, PLACES, 1),
+        lambda x: np.take_along_axis(np.broadcast_to(x, (2, x.shape[1])), PLACES, 1),
+        [((2, 3),), ((1, 3),), ((2, 5),)],
+    ),
+    Row(
+        "masked_fill",
+        lambda x, v: ops.masked_fill(x, MASK, v),
+        lambda x, v: np.where(MASK, v, x),
+        [((2, 3), ()), ((3,), ()), ((), ()), ((4, 2, 3), ())],
+        awkward=[([[1, nan, inf]], 5, [[5, nan, 5], [1, nan, 5]], [[1, 2, 0]], 3)],
+    ),
+    Row(
+        "masked_select",
+        lambda x: ops.masked_select(x, MASK),
+        lambda x: (x + np.zeros((2, 3)))[..., MASK].ravel(),
+        [((2, 3),), ((3,),), ((),), ((4, 2, 3),)],
+    ),
+    Row(
+        "masked_scatter",
+        lambda x, v: ops.masked_scatter(x, MASK, v),
+        lambda x, v: written(np.broadcast_to(x, (2, 3)), MASK, v.ravel()[:3]),
+        [((2, 3), (5,)), ((3,), (2, 2)), ((), (3,))],
+    ),
+    # order
+    Row(
+        "sort",
+        lambda x: ops.sort(x, 1).values,
+        lambda x: np.sort(x, 1),
+        MATRIX,
+        awkward=[
+            ([[2, nan, -inf, inf]], [[-inf, 2, inf, nan]], [[1, 1, 1, 1]]),
+            ([[0.0, -0.0]], [[0.0, -0.0]], [[1, 1]]),
+        ],
+    ),
+    Row(
+        "sort",
+        lambda x: ops.sort(x, descending=True).values,
+        lambda x: -np.sort(-x),
+        MATRIX,
+    ),
+    Row(
+        "topk",
+        lambda x: ops.topk(x, 1, 1).values,
+        lambda x: x.max(1, keepdims=True),
+        MATRIX[:3],
+        awkward=[([[2, 5, 5]], [[5]], [[0, 1, 0]]), ([[1, nan, inf]], [[nan]], [[0, 1, 0]])],
+    ),
+    Row(
+        "topk",
+        lambda x: ops.topk(x, 2, 0, largest=False).values,
+        lambda x: np.sort(x, 0)[:2],
+        [((3,),), ((3, 2),), ((2, 0),)],
+    ),
+    Row(
+        "kthvalue",
+        lambda x: ops.kthvalue(x, 2, 0).values,
+        lambda x: np.sort(x, 0)[1],
+        [((3,),), ((3, 2),), ((2, 0),)],
+        awkward=[([2, 2, 1], 2, [1, 0, 0]), ([nan, 1], nan, [1, 0])],
     ),
     # products
     Row(

@@ -104,52 +104,60 @@ def as_key(x: Operand, key: Key) -> Key:
         raise IndexError(f"index: {taken} indices for a tensor of {len(x.shape)} dimensions, shape {tuple(x.shape)}")
     if not isinstance(key, tuple):
         return parts[0]
-    mixed = any(type(part) is int for part in parts) and any(isinstance(part, np.ndarray) for part in parts)
-    return _ints_first(parts, tuple(x.shape)) if mixed else parts
+    fancy = any(isinstance(part, (np.ndarray, bool)) for part in parts)
+    return _ints_first(parts, tuple(x.shape)) if fancy else parts
 
 
 def _ints_first(parts: tuple, shape: tuple[int, ...]) -> tuple:
-    """A key of ints and arrays such that NumPy gives what applying the ints first would.
+    """A key with arrays such that NumPy gives what applying the ints in it first would.
 
     To NumPy an int is an array too: where a slice or None separates it from the others, their dimension comes first,
     and x[:, 0, :, [1, 2]] would begin with a 2. Written as arrays, with an axis each, those between separate no more.
+    Nor does an Ellipsis that stands for no dimension.
     """
     parts = _without_ellipsis(parts, len(shape))
     separates = [part is None or isinstance(part, slice) for part in parts]
-    arrays = [i for i, part in enumerate(parts) if isinstance(part, np.ndarray)]
+    arrays = [i for i, part in enumerate(parts) if isinstance(part, (np.ndarray, bool))]
     fancy = [i for i, apart in enumerate(separates) if not apart]
     start, stop, first, last = arrays[0], arrays[-1], fancy[0], fancy[-1]
     in_front = any(separates[start:stop]) or not any(separates[:start])
-    if in_front or not any(separates[first:last]) or any(_is_truth(part) for part in parts):
+    if in_front or not any(separates[first:last]):
         return parts  # the arrays' dimension is where NumPy puts it
+    dims = np.cumsum([0, *map(_dims_taken, parts)])
+    found = {i: _places(parts[i], shape[dims[i] :]) for i in arrays}
     before = [i for i in range(first, start) if separates[i]]
     after = [i for i in range(stop, last) if separates[i]]
-    found = {i: np.nonzero(parts[i]) if parts[i].dtype == bool else (parts[i],) for i in arrays}
-    inner = max(array.ndim for group in found.values() for array in group)
+    inner = max((array.ndim for group in found.values() for array in group), default=1)
     axes = [*before, *[None] * inner, *after]
-    spread = np.zeros([1] * len(axes), np.intp)  # gives each array all the axes, also that of a None
-    dims = np.cumsum([0, *map(_dims_taken, parts)])
+    block = [1] * (inner - 1) + [0 if any(part is False for part in parts) else 1]
+    every = np.zeros([1] * len(before) + block + [1] * len(after), np.intp)  # for the ints to have all the axes
     key: list = list(parts[:first])
     for i in range(first, last + 1):
-        if isinstance(parts[i], slice):
+        if i in found:
+            key += [array.reshape(*array.shape, *[1] * len(after)) for array in found[i]]
+        elif isinstance(parts[i], int):
+            key.append(parts[i] + every)
+        elif isinstance(parts[i], slice):
             places = np.arange(*parts[i].indices(shape[dims[i]]))
-            key.append(spread + places.reshape(-1, *[1] * (len(axes) - 1 - axes.index(i))))
-        elif i in found:
-            key += [spread + array.reshape(*array.shape, *[1] * len(after)) for array in found[i]]
-        elif parts[i] is not None:
-            key.append(parts[i])
+            key.append(places.reshape(-1, *[1] * (len(axes) - 1 - axes.index(i))))
     return (*key, *parts[last + 1 :])
 
 
-def _is_truth(part: Any) -> bool:
-    """Is a part of a key a bool, or a 0-d array of one?"""
-    return isinstance(part, bool) or (isinstance(part, np.ndarray) and part.ndim == 0)
+def _places(part: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    """A part of a key as arrays of integers: a mask, once it fits the dimensions, as the places where it holds."""
+    if isinstance(part, bool):
+        return ()
+    if part.dtype != bool:
+        return (part,)
+    if part.shape != shape[: part.ndim]:
+        raise IndexError(f"index: a mask of shape {part.shape} for dimensions of shape {shape[: part.ndim]}")
+    return np.nonzero(part)
 
 
 def _without_ellipsis(parts: tuple, ndim: int) -> tuple:
     """The key with the slices that Ellipsis stands for."""
     where = [i for i, part in enumerate(parts) if part is Ellipsis]
-    if not where:
+    if len(where) != 1:
         return parts
     rest = (slice(None),) * (ndim - sum(map(_dims_taken, parts)))
     return parts[: where[0]] + rest + parts[where[0] + 1 :]
@@ -187,7 +195,7 @@ def _as_index(part: Any) -> Any:
             "index: a uint8 tensor could mean places or a mask (PyTorch takes it for a mask); "
             "use index.long() for places, index.bool() for a mask"
         )
-    return array.item() if array.ndim == 0 and array.dtype.kind in "iu" else array
+    return array if array.ndim else array.item()
 
 
 def at(x: Operand, dim: int, place: Any) -> Operand:
