@@ -5,28 +5,43 @@
 
 from __future__ import annotations
 
-from ..checks import number
+from typing import Any
+
+from ..checks import number, whole
+from ..creation import empty
 from ..tensor import Tensor
 from . import functional as F
+from .init import constant_
 from .module import Module
+from .parameter import Parameter
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
+    "GLU",
+    "SELU",
+    "Hardshrink",
     "Hardsigmoid",
+    "Hardswish",
     "Hardtanh",
     "LeakyReLU",
     "LogSigmoid",
     "LogSoftmax",
     "Mish",
+    "PReLU",
     "ReLU",
     "ReLU6",
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softmin",
     "Softplus",
+    "Softshrink",
     "Softsign",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
 ]
 
 
@@ -89,6 +104,80 @@ class ELU(Module):
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
+
+
+class CELU(Module):
+    """x where positive, else alpha (exp(x / alpha) - 1). ValueError if alpha is 0.
+
+    >>> import minigrad
+    >>> minigrad.nn.CELU(alpha=2.0)(minigrad.tensor([-100.0, 2.0]))    # never below -alpha
+    tensor([-2.,  2.])
+    """
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.alpha, self.inplace = number("CELU", "alpha", alpha, " != 0", finite=False), inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.celu(input, self.alpha)
+
+    def extra_repr(self) -> str:
+        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
+
+
+class SELU(Module):
+    """1.0507 `ELU`(alpha=1.6733): layers of it keep the mean 0 and the variance 1 (Klambauer et al., 2017).
+
+    >>> import minigrad
+    >>> minigrad.nn.SELU()(minigrad.tensor([-1.0, 0.0, 2.0]))
+    tensor([-1.1113,  0.0000,  2.1014])
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.selu(input)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
+
+
+class PReLU(Module):
+    """x where positive, else weight x: `LeakyReLU` with slopes that are learned (He et al., 2015).
+
+    num_parameters : 1, or as many as there are channels, which lie in dim 1
+    init           : the slopes to start with
+
+    weight has the shape (num_parameters,). Weight decay would pull it to 0, and is better not applied to it.
+
+    >>> import minigrad
+    >>> minigrad.nn.PReLU()(minigrad.tensor([-1.0, 2.0])).detach()
+    tensor([-0.2500,  2.0000])
+    """
+
+    weight: Parameter
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
+        super().__init__()
+        self.num_parameters = whole("PReLU", "num_parameters", num_parameters, " >= 1")
+        self.init = number("PReLU", "init", init, finite=False)
+        self.weight = Parameter(empty(self.num_parameters, device=device, dtype=dtype))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Set every slope to `init`."""
+        constant_(self.weight, self.init)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.prelu(input, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"num_parameters={self.num_parameters}"
 
 
 class GELU(Module):
@@ -288,6 +377,137 @@ class Hardsigmoid(Module):
     def forward(self, input: Tensor) -> Tensor:
         """x of any shape."""
         return F.hardsigmoid(input)
+
+
+class Hardswish(Module):
+    """x `ReLU6`(x + 3) / 6
+
+    >>> import minigrad
+    >>> minigrad.nn.Hardswish()(minigrad.tensor([-1.0, 1.0, 4.0]))
+    tensor([-0.3333,  0.6667,  4.0000])
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.hardswish(input)
+
+
+class Threshold(Module):
+    """x where it exceeds `threshold`, else `value`.
+
+    >>> import minigrad
+    >>> minigrad.nn.Threshold(0.5, -7.0)(minigrad.tensor([-1.0, 0.5, 2.0]))
+    tensor([-7., -7.,  2.])
+    """
+
+    def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
+        super().__init__()
+        self.threshold = number("Threshold", "threshold", threshold, finite=False)
+        self.value, self.inplace = number("Threshold", "value", value, finite=False), inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.threshold(input, self.threshold, self.value)
+
+    def extra_repr(self) -> str:
+        return f"threshold={self.threshold}, value={self.value}" + (", inplace=True" if self.inplace else "")
+
+
+class Hardshrink(Module):
+    """x, but 0 where it lies in [-lambd, lambd].
+
+    >>> import minigrad
+    >>> minigrad.nn.Hardshrink()(minigrad.tensor([-1.0, 0.3, 0.6]))
+    tensor([-1.0000,  0.0000,  0.6000])
+    """
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = number("Hardshrink", "lambd", lambd, finite=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.hardshrink(input, self.lambd)
+
+    def extra_repr(self) -> str:
+        return f"{self.lambd}"
+
+
+class Softshrink(Module):
+    """x moved towards 0 by lambd, and 0 where it lies in [-lambd, lambd]. ValueError if lambd is negative.
+
+    >>> import minigrad
+    >>> minigrad.nn.Softshrink()(minigrad.tensor([-1.0, 0.3, 0.6]))
+    tensor([-0.5000,  0.0000,  0.1000])
+    """
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = number("Softshrink", "lambd", lambd, " >= 0", finite=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.softshrink(input, self.lambd)
+
+    def extra_repr(self) -> str:
+        return f"{self.lambd}"
+
+
+class Tanhshrink(Module):
+    """x - tanh(x)
+
+    >>> import minigrad
+    >>> minigrad.nn.Tanhshrink()(minigrad.tensor([-1.0, 0.0, 100.0]))
+    tensor([-0.2384,  0.0000, 99.0000])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.tanhshrink(input)
+
+
+class GLU(Module):
+    """The first half of x along `dim` times the sigmoid of the second half (Dauphin et al., 2017).
+
+    >>> import minigrad
+    >>> minigrad.nn.GLU()(minigrad.tensor([1.0, 2.0, 0.0, 100.0]))
+    tensor([0.5000, 2.0000])
+    """
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = whole("GLU", "dim", dim)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x whose size along dim is even."""
+        return F.glu(input, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Softmin(Module):
+    """`Softmax` of -x.
+
+    >>> import minigrad
+    >>> minigrad.nn.Softmin(dim=0)(minigrad.tensor([0.0, 1.0]))
+    tensor([0.7311, 0.2689])
+    """
+
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x of any shape."""
+        return F.softmin(input, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
 
 
 class Softmax(Module):

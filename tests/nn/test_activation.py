@@ -22,6 +22,16 @@ FAR = [
     (nn.Hardtanh(), [-1, 1]),
     (nn.ReLU6(), [0, 6]),
     (nn.Hardsigmoid(), [0, 1]),
+    (nn.CELU(2.0), [-2, 1e4]),
+    (nn.SELU(), [-1.758, 1.0507e4]),
+    (nn.PReLU(), [-2.5e3, 1e4]),
+    (nn.Hardswish(), [0, 1e4]),
+    (nn.Threshold(0, 7), [7, 1e4]),
+    (nn.Hardshrink(), [-1e4, 1e4]),
+    (nn.Softshrink(), [-1e4, 1e4]),
+    (nn.Tanhshrink(), [-1e4, 1e4]),
+    (nn.GLU(), [-1e4]),
+    (nn.Softmin(dim=0), [1, 0]),
     (nn.Softmax(dim=0), [0, 1]),
     (nn.LogSoftmax(dim=0), [-2e4, 0]),
 ]
@@ -32,12 +42,25 @@ def test_far_values_neither_overflow_nor_warn(layer, wanted):
     x = minigrad.tensor([-1e4, 1e4], requires_grad=True)
     y = layer(x)
     np.testing.assert_allclose(y.detach().numpy(), wanted, rtol=1e-3, atol=1e-6)
-    y.backward(minigrad.tensor([0.7, -1.3]))
+    y.backward(minigrad.tensor([0.7, -1.3][: len(wanted)]))
     assert np.isfinite(x.grad.numpy()).all()
 
 
 @pytest.mark.parametrize(
-    "kind", [nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.Mish, nn.Hardtanh, nn.ReLU6, nn.Hardsigmoid]
+    "kind",
+    [
+        nn.ReLU,
+        nn.LeakyReLU,
+        nn.ELU,
+        nn.SiLU,
+        nn.Mish,
+        nn.Hardtanh,
+        nn.ReLU6,
+        nn.Hardsigmoid,
+        nn.CELU,
+        nn.SELU,
+        nn.Hardswish,
+    ],
 )
 def test_inplace_leaves_the_input_as_it_was(kind):
     x = minigrad.tensor([-2.0, 0.5, 9.0])
@@ -46,13 +69,22 @@ def test_inplace_leaves_the_input_as_it_was(kind):
 
 
 @pytest.mark.reference
-@pytest.mark.parametrize("name", ["elu", "hardsigmoid", "hardtanh", "relu6", "leaky_relu"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("elu", "hardsigmoid", "hardtanh", "relu6", "leaky_relu", "selu", "celu", "hardswish", "hardshrink"),
+        *("softshrink", "threshold", "prelu"),
+    ],
+)
 def test_gradients_at_nan_and_the_kinks_are_pytorchs(name):
     torch = pytest.importorskip("torch")
+    options = {"threshold": (1.0, 6.0), "softshrink": (1.0,), "hardshrink": (1.0,)}.get(name, ())
+    slope = ([0.5],) if name == "prelu" else ()
     values = [np.nan, -np.inf, np.inf, -3.0, 3.0, -1.0, 1.0, 0.0, 6.0]
     x, theirs = minigrad.tensor(values, requires_grad=True), torch.tensor(values, requires_grad=True)
     g = np.linspace(-1, 2, len(values), dtype=np.float32)
-    y, wanted = getattr(nn.functional, name)(x), getattr(torch.nn.functional, name)(theirs)
+    y = getattr(nn.functional, name)(x, *map(minigrad.tensor, slope), *options)
+    wanted = getattr(torch.nn.functional, name)(theirs, *map(torch.tensor, slope), *options)
     y.backward(minigrad.tensor(g)), wanted.backward(torch.tensor(g))
     np.testing.assert_allclose(y.detach().numpy(), wanted.detach().numpy(), rtol=1e-6)
     np.testing.assert_allclose(x.grad.numpy(), theirs.grad.numpy(), rtol=1e-6)
