@@ -838,7 +838,7 @@ class Tensor:
         else:
             before = autograd.wrap(base.array)
             before._grad_fn, before._requires_grad = base._grad_fn, base._requires_grad
-            new = ops.Overwrite.apply(before, value, path=path, key=key)
+            new = ops.overwritten(before, value, path, key)
         autograd.rebase(base, new)
 
     def _update(self, name: str, compute: Callable[..., Any], *operands: Any, **options: Any) -> Tensor:

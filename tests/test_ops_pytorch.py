@@ -29,6 +29,12 @@ def composed(name, function, inputs, *args):
         yield name, inputs, (function, *values), {}
 
 
+def constant(x, data):
+    """A tensor of `data` in the library that x is of."""
+    library = minigrad if isinstance(x, minigrad.Tensor) else pytest.importorskip("torch")
+    return library.tensor(data)
+
+
 def ties(*shape):
     """Whole numbers from 0 to 2."""
     return np.random.default_rng(0).integers(0, 3, shape).astype(float)
@@ -46,10 +52,18 @@ INDEX = [1, 0, 1]
 KEYS = [
     0, -1, (1, 2, 3), slice(1, None), (..., 1), (0, ..., slice(None, None, 2)), None, (slice(None), None), True,
     INDEX, (slice(None), INDEX), (INDEX, INDEX), ((0, 0),), (..., (1, 1, 0)), range(2), (0, array("b", INDEX)),
-    (0, INDEX), (INDEX, slice(1, 3)), (..., INDEX),
+    (0, INDEX), (INDEX, slice(1, 3)), (..., INDEX), (INDEX, slice(None), INDEX), (INDEX, None, INDEX), (INDEX, ..., 1),
+    (0, slice(None), INDEX), (slice(None), 0, INDEX), (1, None, INDEX), (slice(None), INDEX, 0), (..., 0, INDEX),
+    (INDEX, 0, slice(1, None)), (-1, slice(None, None, 2), [[0], [3]]), (0, slice(None), None, [True, False] * 2),
+    [True, False], (slice(None), [True, False, True], [0, 1]), ([True, False], slice(None), 1), False, (..., True),
+    (True, INDEX), (slice(None), True, INDEX), (0, slice(None), True), (0, None, False), ([], slice(1)), (..., []),
+    (None, ..., None, INDEX), (np.array(INDEX), 1), np.array(1), np.int64(-1), (slice(None), np.array([[0], [2]]), INDEX),
 ]  # fmt: skip
-SMOOTH = "neg square reciprocal exp expm1 sin cos tanh sigmoid erf silu softplus gelu mish softsign clone"
-KINKED = "abs sign relu leaky_relu elu hardtanh relu6 hardsigmoid"
+PAIRS_OF_SHAPES = [[(2, 3), (2, 3)], [(2, 1), (3,)], [(), (2,)], [(0, 2), (1,)], [(), ()]]
+TRIPLES = [[(2, 3), (2, 3), (2, 3)], [(3,), (2, 1), ()], [(), (), ()], [(0, 3), (1,), (3,)]]
+SMOOTH = """neg negative square reciprocal exp exp2 expm1 sin cos tan atan arctan sinh cosh tanh sigmoid erf silu softplus
+    gelu mish softsign clone"""
+KINKED = "abs absolute sign relu leaky_relu elu hardtanh relu6 hardsigmoid floor ceil round trunc fix frac nan_to_num"
 
 GRID = [
     # elementwise
@@ -58,12 +72,39 @@ GRID = [
     *calls("add sub mul div maximum minimum", [(), (2,)]),
     *calls("add sub mul div maximum minimum", [(0, 2), (1,)]),
     *calls("add sub mul div maximum minimum", [(), ()]),
-    *calls("maximum minimum", [SPECIAL[:, None], SPECIAL]),
+    *calls("subtract multiply divide true_divide", [(2, 1), (3,)]),
+    *calls("maximum minimum remainder fmod atan2 arctan2", [SPECIAL[:, None], SPECIAL]),
+    *[c for s in PAIRS_OF_SHAPES for c in calls("remainder fmod atan2", s)],
+    *[c for s in [*PAIRS_OF_SHAPES, [SPECIAL[:, None], SPECIAL]]
+      for c in composed("floor_divide", lambda m, a, b: m.floor_divide(a, b).detach(), s)],  # PyTorch: no gradient
+    *[c for s in PAIRS_OF_SHAPES for c in calls("div", s, rounding_mode=["trunc", "floor", None])],
+    *calls("div divide", [SPECIAL[:, None], SPECIAL], rounding_mode=["trunc", "floor"]),
+    *calls("remainder fmod", [X], [2, 0.3, -1.5, inf, 0]),
+    *calls("div", [X], [0.3, -2], rounding_mode=["trunc", "floor"]),
+    *composed("floor_divide", lambda m, x: (x.detach() // 0.3, 7.5 // x.detach(), 7.5 % x, x % -0.3), [X]),
+    *composed("remainder", lambda m, x: [f(x.long(), n) for f in (m.remainder, m.fmod, m.floor_divide)
+                                         for n in (3, -3, 2.5)], [np.arange(-7.0, 8)]),
+    *composed("div", lambda m, x, how: (m.div(x.long(), 3, rounding_mode=how), m.div(x.long(), -3, rounding_mode=how)),
+              [np.arange(-7.0, 8)], ["trunc", "floor"]),
+    *composed("div", lambda m, x, how: m.div(x.long() * 2**61 + 1, 3, rounding_mode=how), [np.arange(-3.0, 4)],
+              ["trunc", "floor"]),
+    *calls("round", [np.linspace(-3e3, 3e3, 24).reshape(2, 3, 4) * 1.111], decimals=[-2, -1, 0, 1, 3]),
+    *calls("round", [SPECIAL * 1.375], decimals=[-1, 2]),
+    *calls("round", [np.arange(-10, 11) / 4], decimals=[0, 1]),
+    *composed("round", lambda m, x: [f(x.long()) for f in (m.floor, m.ceil, m.round, m.trunc)], [X]),
+    *calls("asin arcsin acos arccos", [np.array([-1.0, -0.5, -0.0, 0.5, 1.0, 2.0, -inf, nan])]),
+    *[c for s in TRIPLES for c in calls("addcmul addcdiv", s, value=[1, -0.5])],
+    *[c for s in TRIPLES for c in calls("lerp", s)],
+    *calls("lerp", [X, X], [0, 0.25, 0.5, 1, -2.0, 3]),
+    *calls("lerp", [SPECIAL[:, None], SPECIAL], [0.25, 0.5]),
+    *calls("lerp", [np.zeros(8), np.ones(8), np.array([0, 0.2, 0.5, 0.9, 1, -3, inf, nan])]),
+    *calls("nan_to_num", [SPECIAL], [None, 1.5], [None, 2], [None, -inf]),
+    *calls("nan_to_num", [SPECIAL], nan=[nan], posinf=[inf]),
     *calls("add sub", [(2, 3), (3,)], alpha=[2, -0.5]),
     *[call for shape in [X, (), (0, 2)] for call in calls(f"{SMOOTH} {KINKED}", [shape])],
     *calls(SMOOTH, [SPECIAL]),
-    *calls(KINKED, [FINITE]),
-    *calls("log log1p sqrt rsqrt", [np.array([0.5, 1.0, 2.0, 1e-300, 1e300, 0.0, inf, -1.0, nan])]),
+    *calls(KINKED, [SPECIAL]),
+    *calls("log log1p log2 log10 sqrt rsqrt", [np.array([0.5, 1.0, 2.0, 1e-300, 1e300, 0.0, inf, -1.0, nan])]),
     *calls("leaky_relu elu", [X], [0.5, -1.0, 0.0]),
     *calls("gelu", [X], approximate=["none", "tanh"]),
     *calls("softplus", [X], [0.5, 1, 3], [20, 1]),
@@ -78,12 +119,11 @@ GRID = [
     *calls("clamp", [X], min=[0.3]),
     *calls("clamp", [X, (4,), (3, 1)]),
     *calls("clamp", [X, X]),
-    *composed(
-        "clamp",
-        lambda m, x, low, high: m.clamp(x, low, high).detach(),
-        [X, np.array([nan, 0.0, -inf, nan]), np.array([1.0, nan, 0.5, nan])],
-    ),
-    *composed("clamp", lambda m, x: m.clamp(x, min=nan).detach(), [X]),
+    *calls("clamp clip", [SPECIAL[:, None, None], SPECIAL[:, None], SPECIAL]),
+    *calls("clamp_min clamp_max", [SPECIAL[:, None], SPECIAL]),
+    *calls("clamp_min clamp_max", [SPECIAL], [0, -1.0, inf, nan]),
+    *calls("clamp clip", [SPECIAL], min=[nan, 1, None], max=[nan, 3]),
+    *composed("clamp", lambda m, x, y: (m.clamp(x, min=y), m.clamp(x, max=y)), [SPECIAL[:, None], SPECIAL]),
     *composed("where", lambda m, a, b: m.where(a > b, a, b * 2), [(2, 3), (3,)]),
     *composed("where", lambda m, a: m.where(a > 0, a, 0.0) + m.where(a > 0, 1.5, a), [(2, 3)]),
     # an infinite gradient that arrives where the function is flat must stop there
@@ -94,8 +134,17 @@ GRID = [
     *composed("where", lambda m, x: m.sqrt(m.where(x > 0, x, 0.0)), [(9,)]),
     *composed("amax", lambda m, x: m.log(m.amax(x, 1)) + m.log(m.amin(x, 1)), [(2, 3)]),
     # comparisons
-    *calls("eq ne lt le gt ge logical_and logical_or", [ties(2, 3), (3,)]),
+    *calls("eq ne lt le gt ge logical_and logical_or logical_xor", [ties(2, 3), (3,)]),
     *calls("eq ne lt le gt ge", [FEW], [1, 0.5, True]),
+    *calls("not_equal less less_equal greater greater_equal", [ties(2, 3), ties(3)]),
+    *calls("eq ne lt le gt ge logical_xor", [SPECIAL[:, None], SPECIAL]),
+    *calls("isclose", [SPECIAL[:, None], SPECIAL], [1e-5, 1.0], [1e-8, 2.0, inf], [False, True]),
+    *composed("isclose", lambda m, x: m.isclose(x, x + 1e-6), [X]),
+    *composed("isclose", lambda m, x: m.isclose(x.long(), x.long() + 1, atol=1), [X]),
+    *[c for s in [FEW, SPECIAL, (), (0, 3), ties(), (1, 0)] for c in calls("nonzero", [s], as_tuple=[False, True])],
+    *[c for s in [FEW, (), (0, 3)] for c in calls("where nonzero", [s])],
+    *composed("where", lambda m, x: m.where(x > 0), [X]),
+    *composed("all", lambda m, x, dim: (m.all(x, dim), m.any(x, dim, True)), [FEW], [(), (0,), (0, 2)]),
     *calls("isnan isinf isfinite logical_not", [SPECIAL]),
     *calls("allclose equal", [X, X]),
     *composed("allclose", lambda m, x, *tolerances: m.allclose(x, x + 1e-6, *tolerances), [X], [0, 1e-3], [0, 1e-3]),
@@ -122,6 +171,32 @@ GRID = [
     *calls("max min argmax argmin", [X], DIMS, KEEP),
     *calls("max min", [FEW], dim=DIMS, keepdim=KEEP),
     *calls("max min", [(2, 3), (3,)]),
+    *calls("norm", [X], ["fro", 0, 1, 3, inf], [None, 1], KEEP, dtype=[None]),
+    *composed("norm", lambda m, x, *args: m.norm(x.float(), *args, dtype=x.dtype), [X], ["fro", 3], [None, 1], KEEP),
+    *calls("norm", [np.array([1.0, nan, -3.0])], [0, 0.5, 1, 2, 3, inf, -inf, -1]),
+    *composed("norm", lambda m, x: m.norm(x, -1, 0).detach(), [np.array([[1, nan, 3.0, 0], [0.0, 0, 2, 0]])]),
+    *[c for s in [X, (), (0, 3), FEW, (7,), (1, 5)] for c in calls("prod count_nonzero", [s])],
+    *composed("prod", lambda m, x: (m.prod(x, 1).detach(), m.cumprod(x, 1).detach(), m.count_nonzero(x)), [PEAKS]),
+    *[c for s in [X, FEW, (2, 0, 3), (5, 1, 7)] for c in calls("prod", [s], DIMS, KEEP)],
+    *[c for s in [X, FEW, (2, 0, 3), (5, 1, 7)] for c in calls("cumprod", [s], DIMS)],
+    *calls("prod cumprod", [()], [0, -1]),
+    *composed("prod", lambda m, x: (m.prod(x.long()), m.prod(x > -9), m.prod(x.long(), 0), m.cumprod(x > 0, 0)), [X]),
+    *calls("prod", [np.array([[0.0, 2, 3], [0, 0, 3], [0, 0, 0], [1, 2, 3]])], [1]),
+    *calls("count_nonzero", [FEW], [None, *ANY_DIMS, ()]),
+    *calls("var_mean std_mean", [X], [None, *ANY_DIMS], correction=[0, 1, 0.5], keepdim=KEEP),
+    *calls("var_mean std_mean", [X], KEEP),
+    *calls("var_mean std_mean", [X], [1], KEEP, KEEP),
+    *[c for s in [X, (), (1,), (7,)] for c in calls("var_mean std_mean median", [s])],
+    *[c for s in [X, (5,), (2, 1)] for c in calls("median", [s], [0, -1], KEEP)],
+    *calls("median", [()], [0, -1], KEEP),
+    *[c for s in [FEW, SPECIAL, (0,), (2, 0)] for c in calls("median", [s])],
+    *calls("median", [(0, 3)], [1], KEEP),
+    *composed("median", lambda m, x: m.median(x, 1).values.detach(), [FEW]),  # PyTorch: any of equal indices
+    *[c for s in [X, FEW, (), FINITE] for c in calls("aminmax", [s], dim=[None, 0, -1], keepdim=KEEP)],
+    *[c for s in PAIRS_OF_SHAPES for c in calls("dist", s, [0.5, 1, 2, 3])],
+    *calls("dist", [X, X], p=[2, -1, inf, -inf, 1.5]),
+    *composed("dist", lambda m, x, p: m.dist(x, x, p), [X], [1, 2, 3, inf]),
+    *composed("dist", lambda m, x, y: m.dist(x, y, 0).detach(), [FEW, ties(4)]),  # PyTorch: no gradient at all
     *calls("softmax log_softmax cumsum", [X], DIMS),
     *calls("softmax log_softmax", [np.array([[0.0, -inf, 3.0], [1e3, 0, -1e3], [2, 2, 2]])], dim=[0, 1]),
     *calls("softmax log_softmax cumsum logsumexp", [()], [0, -1]),
@@ -154,6 +229,64 @@ GRID = [
     *composed("softmax", lambda m, x: (x.softmax(axis=1), x.log_softmax(axis=-1)), [X]),
     *composed("view", lambda m, x: (x.view(size=(6, 4)), x.expand(size=(5, 2, 3, 4))), [X]),
     *composed("stack", lambda m, a, b, dim: m.stack([a, b, a], dim=dim), [X, X], [0, 1, -1, -4]),
+    *composed("concat", lambda m, a, b: (m.concat([a, b], 1), m.concatenate((a, b), dim=-1)), [X, X]),
+    *composed("concatenate", lambda m, a, b: m.concatenate([a, b], axis=-1), [X, X]),
+    *[
+        c for name in ("hstack", "vstack", "dstack") for shape in [(), (3,), (0,), (2, 3), X]
+        for c in composed(name, lambda m, a, b, name: getattr(m, name)((a, b, a)), [shape, shape], [name])
+    ],
+    *composed("hstack", lambda m, a, b: (m.hstack([a, b]), m.vstack([b, b]), m.dstack([a, a])), [(), (1,)]),
+    *calls("split", [X], [1, 2, 3, 100], DIMS),
+    *calls("split", [X], [[1, 2], (0, 3, 0)], [1]),
+    *calls("split", [X], split_size_or_sections=[2], dim=[-1]),
+    *composed("split", lambda m, x: x.split(split_size=2, dim=2) + x.split([1, 3], 2), [X]),
+    *calls("split", [(0, 3)], [0, 2, [], [0, 0]]),
+    *calls("chunk", [X], [1, 2, 3, 5], DIMS),
+    *calls("chunk", [(0, 3)], [3], dim=[0, 1]),
+    *calls("tensor_split", [X], [1, 2, 3, 5, (1,), (1, 2), (), (-1, 5, 1), (3, 1)], DIMS),
+    *calls("tensor_split", [X], sections=[2], dim=[1]),
+    *calls("tensor_split", [X], indices=[(1, 2)], dim=[2]),
+    *composed("tensor_split", lambda m, x, at: m.tensor_split(x, constant(x, at), 1), [X], [2, [1, 2]]),
+    *calls("unbind", [X], DIMS),
+    *calls("unbind", [(0, 3)], [0, 1]),
+    *calls("unbind", [X]),
+    *calls("narrow", [X], [1, -2], [0, 1, -1], [0, 1]),
+    *calls("narrow", [X], [1], [3], [0]),
+    *composed("narrow", lambda m, x: m.narrow(x, 2, start=constant(x, 1), length=3), [X]),
+    *calls("select", [X], [0, 1, -1], [0, 1, -1, -2]),
+    *composed("select", lambda m, x: m.select(x, dim=1, index=constant(x, 2)), [X]),
+    *[c for s in [(3,), (), (0,)] for c in calls("meshgrid", [s, (2,), (4,)], indexing=["ij", "xy"])],
+    *composed("meshgrid", lambda m, a, b: m.meshgrid([a, b], indexing="xy"), [(3,), (2,)]),
+    *calls("meshgrid", [(3,)], indexing=["xy", "ij"]),
+    *calls("ravel", [X]), *calls("ravel", [()]), *calls("ravel", [(0, 2)]),
+    *calls("swapaxes swapdims", [X], [0, -1, 1], [1, 2, -3]),
+    *calls("swapaxes", [X], axis0=[0], axis1=[2]), *calls("swapdims", [X], dim0=[0], dim1=[2]),
+    *calls("moveaxis", [X], [0, -1], [2, 0]),
+    *calls("moveaxis", [X], source=[(0, 1)], destination=[(2, 0)]),
+    *calls("tile", [X], [(2,), (2, 1), (1, 1, 1), (2, 0, 1), (2, 1, 1, 3), ()]),
+    *calls("tile", [()], [(2,), (), (2, 3)]), *calls("tile", [X], dims=[(2, 2)]),
+    *composed("repeat", lambda m, x, n: (x.repeat(*n), x.repeat(n)), [X], [(1, 1, 1), (2, 1, 3), (0, 1, 1), (2, 1, 1, 2)]),
+    *composed("repeat", lambda m, x: (x.repeat(2, 3), x.repeat(repeats=(2,))), [()]),
+    *composed("repeat", lambda m, x: (x.repeat(2, 3), x.tile(2, 3), x.tile((2,))), [(0, 2)]),
+    *calls("repeat_interleave", [X], [0, 1, 3], [None, *DIMS]),
+    *calls("repeat_interleave", [X], [2], dim=[1], output_size=[None, 6]),
+    *calls("repeat_interleave", [()], [3]),
+    *composed("repeat_interleave", lambda m, x, n: m.repeat_interleave(x, constant(x, n), 1), [X], [[2, 0, 1], [2], 3]),
+    *composed("repeat_interleave", lambda m, x: x.repeat_interleave(constant(x, [2, 0, 1]), dim=1, output_size=3), [X]),
+    *composed("repeat_interleave", lambda m, x, **o: m.repeat_interleave(constant(x, [2, 0, 3])), [()]),
+    *calls("roll", [X], [0, 1, -2, 7], [None, *DIMS]),
+    *calls("roll", [X], [(1, -2)], [(0, 2), (1, 1)]), *calls("roll", [X], [(2,)], [None, ()]),
+    *calls("roll", [X], shifts=[2], dims=[-2]), *calls("roll", [()], [1]), *calls("roll", [(0, 2)], [1], [0, None]),
+    *calls("rot90", [X], [0, 1, 2, 3, -1, 5], [(0, 1), (2, 1), (-1, 0)]), *calls("rot90", [X]),
+    *calls("fliplr flipud", [X]), *calls("fliplr flipud", [(0, 3)]), *calls("flipud", [(3,)]),
+    *calls("diagonal", [X], [0, 1, -1, 9, -9], [0, -1], [1]), *calls("diagonal", [X]),
+    *calls("diagonal", [X], offset=[1], dim1=[2], dim2=[0]), *calls("diagonal", [(0, 3)]),
+    *calls("diag_embed", [X], [0, 1, -2]), *calls("diag_embed", [X], [1], [0, 3], [2, -3]),
+    *calls("diag_embed", [X], offset=[-1], dim1=[0], dim2=[1]), *calls("diag_embed", [(0,)], [0, 2]),
+    *[c for s in [(3,), (3, 4), (0,), (0, 2)] for c in calls("diag", [s], [0, 1, -2])], *calls("diag", [(3,)], diagonal=[1]),
+    *[c for s in [(3,), (), (2, 2), (0,)] for c in calls("diagflat", [s], [0, 1, -1])],
+    *calls("tril triu", [X], [0, 1, -1, 9, -9]), *calls("tril triu", [X], diagonal=[2]), *calls("tril triu", [(0, 3)]),
+    *calls("tril triu", [PEAKS]),
     *calls("pad", [X], [(1, 2), (0, 1, 2, 0), (-1, 1), (1, -2, -1, 0), (1, 1, 1, 1, 1, 1)], ["constant"], [None, 2.5]),
     *calls("pad", [X], [(1, 2), (2, 0), (0, 1)], mode=["reflect", "replicate", "circular"]),
     *calls("pad", [(2, *X)], [(1, 2, 1, 1)], ["reflect", "replicate", "circular"]),
@@ -165,6 +298,76 @@ GRID = [
     *composed("gather", lambda m, x, *n: m.gather(x, 0, (x[..., None] < inf).long().reshape(n)[:1] - 1), [()], [1]),
     *composed("gather", lambda m, x: m.gather(x, 0, m.argmax(x)), [(3,)]),
     *composed("gather", lambda m, x: m.gather(x, 2, m.argmax(x, 2, True)[:, :2]), [X]),
+    *composed("take", lambda m, x, at: m.take(x, constant(x, at)), [X], [3, [0, 23, 0], [[-1], [5]], -24]),
+    *composed("take", lambda m, x: m.take(x, constant(x, [0, -1])), [()]),
+    *composed("take", lambda m, x: m.take(x, constant(x, [0])[:0]), [(0,)]),
+    *composed("take_along_dim", lambda m, x, dim: m.take_along_dim(x, m.argsort(x, dim), dim), [X], DIMS),
+    *composed("take_along_dim", lambda m, x: m.take_along_dim(x, constant(x, [5, 0, 5])), [X]),
+    *composed("take_along_dim", lambda m, x: m.take_along_dim(x, constant(x, [[[5, -1], [0, -6]]]) // 6, dim=1), [X]),
+    *composed("take_along_dim", lambda m, x: x.take_along_dim(indices=constant(x, [[[0], [1]]] * 5), dim=2), [(1, 2, 3)]),
+    *composed("index_select", lambda m, x, at: m.index_select(x, 1, constant(x, at)), [X], [[0, 2, 0], 1, [2]]),
+    *composed("index_select", lambda m, x: m.index_select(x, dim=-1, index=constant(x, [3])[:0]), [X]),
+    *composed("index_select", lambda m, x: m.index_select(x, 0, constant(x, [0])), [()]),
+    *composed("index_add", lambda m, x, s, a: m.index_add(x, 1, constant(x, [0, 2, 0]), s, alpha=a), [X, X], [1, -0.5]),
+    *composed("index_add", lambda m, x, s: x.index_add(dim=-1, index=constant(x, 3), source=s), [X, (2, 3, 1)]),
+    *composed("index_add", lambda m, x, s: m.index_add(x, 0, constant(x, 0), s), [(), ()]),
+    *composed("index_copy", lambda m, x, s: m.index_copy(x, 1, constant(x, [2, 0]), s), [X, (2, 2, 4)]),
+    *composed("index_copy", lambda m, x, s: m.index_copy(x, 0, constant(x, [0]), s), [(), (1,)]),
+    *composed("index_fill", lambda m, x, v: m.index_fill(x, 1, constant(x, [0, -1]), v), [X], [2.5, True, -3]),
+    *composed("index_fill", lambda m, x, v: m.index_fill(x, -1, constant(x, 2), v), [X, ()]),
+    *composed("index_fill", lambda m, x: m.index_fill(x, 0, constant(x, [0]), value=7), [()]),
+    *[
+        c for dim in (0, 1, 2) for how in ({}, {"reduce": "add"}, {"reduce": "multiply"})
+        for c in composed(
+            "scatter",
+            lambda m, x, s, dim, how: m.scatter(
+                x.detach() if how else x, dim, m.argsort(x, dim)[:2, :2, :3] // (1 + bool(how)), s.detach() if how else s,
+                **how,
+            ),
+            [X, (2, 2, 3)], [dim], [how],
+        )
+    ],
+    *composed("scatter", lambda m, x: m.scatter(x, 1, m.argsort(x, 1)[:1, :2], 2.5), [X]),
+    *composed("scatter", lambda m, x: m.scatter(x, 1, m.argsort(x, 1)[:1], value=7), [X]),
+    *composed("scatter", lambda m, x: m.scatter(x.detach(), 1, m.argsort(x, 1) // 2, 3, reduce="multiply"), [X]),
+    *composed("scatter", lambda m, x: m.scatter(x.detach(), 1, m.argsort(x, 1) // 2, 3, reduce="add"), [X]),
+    *composed("scatter", lambda m, x, s: m.scatter(x, 0, constant(x, 0), s), [(), ()]),
+    *composed("scatter", lambda m, x, s: m.scatter(x, 0, constant(x, [2, 0]), s), [(3,), (2,)]),
+    *composed("scatter", lambda m, x, s: m.scatter(x, 1, constant(x, [0])[:0], s), [X, X]),
+    *composed("scatter_add", lambda m, x, s, dim: m.scatter_add(x, dim, m.argsort(x, dim) // 2, s), [X, X], DIMS),
+    *composed("scatter_add", lambda m, x, s: m.scatter_add(x, 0, constant(x, 0), s), [(), ()]),
+    *composed("scatter_add", lambda m, x, s: x.scatter_add(dim=0, index=constant(x, [2, 2]), src=s), [(3,), (2,)]),
+    *composed("masked_fill", lambda m, x, v: m.masked_fill(x, x > 0, v), [X], [2.5, -inf, nan, 3, True]),
+    *composed("masked_fill", lambda m, x, v: m.masked_fill(x, x[0] > 0, v), [X, ()]),
+    *composed("masked_fill", lambda m, x, y: m.masked_fill(x, mask=y > 0, value=1), [(3, 1), X]),
+    *composed("masked_fill", lambda m, x: m.masked_fill(x, x > 0, 1), [()]),
+    *composed("masked_select", lambda m, x: m.masked_select(x, x > 0), [X]),
+    *composed("masked_select", lambda m, x, y: m.masked_select(x, mask=y > 0), [(3, 1), X]),
+    *composed("masked_select", lambda m, x: (m.masked_select(x, x == x), m.masked_select(x, x != x)), [()]),
+    *composed("masked_scatter", lambda m, x, s: m.masked_scatter(x, x > 0, s), [X, (30,)]),
+    *composed("masked_scatter", lambda m, x, y, s: m.masked_scatter(x, y > 0, s), [(3, 1), X, (4, 6)]),
+    # order
+    *calls("sort argsort", [X], DIMS, KEEP),
+    *calls("sort argsort", [FEW], DIMS, KEEP, stable=[True]),
+    *calls("sort argsort", [SPECIAL], dim=[0], descending=KEEP, stable=[True]),
+    *calls("sort argsort", [PEAKS], [0, 1], descending=KEEP, stable=[True]),
+    *[c for s in [(), (0, 3), (1,)] for c in calls("sort argsort", [s])],
+    *calls("sort", [X], axis=[1]),
+    *calls("topk", [X], [0, 1, 3], DIMS[1:], KEEP), *calls("topk", [X], [2]), *calls("topk", [()], [1]),
+    *calls("topk", [X], k=[2], dim=[0], largest=KEEP, sorted=[True]),
+    *composed("topk", lambda m, x, k, up: m.topk(x, k, 1, up).values.detach(), [FEW], [1, 2, 3], KEEP),
+    *composed("topk", lambda m, x, k, up: m.topk(x, k, -1, up).values.detach(), [SPECIAL], [1, 5, 14], KEEP),
+    *composed("topk", lambda m, x: m.sort(m.topk(x, 2, 1, sorted=False).values, 1).values, [X]),
+    *calls("kthvalue", [X], [1, 3], [1, -1], KEEP), *calls("kthvalue", [X], [2]), *calls("kthvalue", [()], [1]),
+    *composed("kthvalue", lambda m, x, k: m.kthvalue(x, k, 0).values.detach(), [SPECIAL], [1, 7, 14]),
+    *composed("unique", lambda m, x, *how: m.unique(x.detach(), True, *how), [FEW], KEEP, KEEP, [None, 0, 1, -1]),
+    *composed("unique", lambda m, x: m.unique(x.detach(), return_inverse=True, return_counts=True), [SPECIAL]),
+    # views and copies of what is not contiguous
+    *[
+        c for name in ("ravel", "unbind", "tril", "diagonal", "sort", "flipud", "rot90")
+        for c in composed(name, lambda m, x, name: getattr(m, name)(m.transpose(x, 0, 2)[1:]), [X], [name])
+    ],
+    *composed("tile", lambda m, x: (m.tile(m.expand_as(x, m.flip(x, (0,))), (2, 2)), x.T[:, 0].repeat(2, 2)), [(3, 2)]),
     # products
     *calls("matmul dot", [(3,), (3,)]),
     *calls("matmul", [(2, 3), (3,)]),
@@ -200,7 +403,7 @@ GRID = [
 
 NOT_IN_PYTORCH = {
     "BatchNorm", "SoftmaxCrossEntropy", "batch_norm_definition", "scale_and_shift",  # parts of the functional ones
-    "as_key", "cast", "is_number_or_array", "normalize_dim",  # tools for writing ops and methods
+    "as_key", "cast", "is_number_or_array", "normalize_dim", "overwritten", "without_leading_ones",  # tools for methods
 }  # fmt: skip
 
 

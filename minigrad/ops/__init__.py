@@ -234,11 +234,10 @@ from .shape import (
     view,
 )
 from .sort import argsort, kthvalue, sort, topk, unique
-from .write import Overwrite, without_leading_ones
+from .write import overwritten, without_leading_ones
 
 __all__ = [
     "BatchNorm",
-    "Overwrite",
     "SoftmaxCrossEntropy",
     "abs",
     "absolute",
@@ -402,6 +401,7 @@ __all__ = [
     "normalize_dim",
     "not_equal",
     "outer",
+    "overwritten",
     "pad",
     "permute",
     "pow",
