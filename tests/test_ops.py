@@ -158,14 +158,33 @@ def pooled(reduce, x, k, out, **geometry):
     return y
 
 
-def adaptive(x, out):
+def adaptive(x, out, reduce=np.mean):
     y = np.empty((*x.shape[:2], *out))
     for i, j in np.ndindex(*out):
         rows, columns = (
             slice(m * n // o, -(-(m + 1) * n // o)) for m, n, o in zip((i, j), x.shape[2:], out, strict=True)
         )
-        y[..., i, j] = x[:, :, rows, columns].mean((2, 3))
+        y[..., i, j] = reduce(x[:, :, rows, columns], axis=(2, 3))
     return y
+
+
+def unfolded(x, kernel_size, stride, padding, dilation):
+    x = np.pad(x, ((0, 0), (0, 0), *((p, p) for p in padding)))
+    spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel_size, strict=True)]
+    starts = product(*(range(0, n - span + 1, s) for n, span, s in zip(x.shape[2:], spans, stride, strict=True)))
+    windows = [
+        x[:, :, i : i + spans[0] : dilation[0], j : j + spans[1] : dilation[1]].reshape(len(x), -1) for i, j in starts
+    ]
+    return np.stack(windows, -1)
+
+
+def folded(x, output_size, **window):
+    image = (x.shape[1] // math.prod(window["kernel_size"]), *output_size)
+    places = unfolded(np.arange(math.prod(image)).reshape(1, *image) + 1, **window)[0]  # 0 where the padding is
+    y = np.zeros((len(x), math.prod(image) + 1))
+    for n, columns in enumerate(x):
+        np.add.at(y[n], places, columns)
+    return y[:, 1:].reshape(len(x), *image)
 
 
 def cross_entropy(x, labels):
@@ -193,6 +212,8 @@ TWO = [((2, 3), (2, 3)), ((2, 1), (1, 3)), ((3,), (2, 3)), ((), (2,)), ((), ()),
 MATRIX = [((3, 4),), ((2, 3, 2),), ((1, 1),), ((2, 0),)]
 RAGGED = {"stride": (2, 1), "padding": (1, 0), "dilation": (1, 2), "groups": 2}
 PLAIN = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+WIDE = {**PLAIN, "stride": (1, 2)}
+WINDOW = {"kernel_size": (2, 2), "stride": (1, 2), "padding": (1, 0), "dilation": (1, 2)}
 KEY = (slice(None), np.array([0, 2, 0, 1]))  # a place named twice
 MASK = np.array([[True, False, True], [False, False, True]])
 PLACES = np.array([[0, 2, 0, 1], [1, 1, 2, 2]])
@@ -485,6 +506,63 @@ ROWS = [
         awkward=[(0, 0, 0.6), (800, 800, 1), (-800, 0, 0)],
     ),
     Row("softsign", ops.softsign, lambda x: x / (1 + np.abs(x)), ONE, awkward=[(0, 0, 1), (-1, -0.5, 0.25)]),
+    Row(
+        "HardSwish",
+        ops.hardswish,
+        lambda x: x * np.clip(x + 3, 0, 6) / 6,
+        ONE,
+        awkward=[(-3, -0.0, 0), (3, 3, 1), (0, 0, 0.5), (nan, nan, 1), (inf, inf, 1), (-4, -0.0, 0)],
+    ),
+    Row(
+        "selu",
+        ops.selu,
+        lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)),
+        ONE,
+        awkward=[(0, 0, 1.7580993408473766), (inf, inf, 1.0507009873554805), (-800, -1.7580993408473766, 0)],
+    ),
+    Row(
+        "celu",
+        lambda x: ops.celu(x, 0.4),
+        lambda x: np.where(x > 0, x, 0.4 * np.expm1(x / 0.4)),
+        ONE,
+        awkward=[(0, 0, 1), (inf, inf, 1), (-inf, -0.4, 0), (nan, nan, 1)],
+    ),
+    Row(
+        "threshold",
+        lambda x: ops.threshold(x, 0.3, -2.0),
+        lambda x: np.where(x > 0.3, x, -2.0),
+        ONE,
+        awkward=[(0.3, -2, 0), (inf, inf, 1), (-inf, -2, 0), (nan, nan, 1)],
+    ),
+    Row(
+        "hardshrink",
+        ops.hardshrink,
+        lambda x: np.where(np.abs(x) > 0.5, x, 0),
+        ONE,
+        awkward=[(0.5, 0, 0), (-0.5, 0, 0), (inf, inf, 1), (nan, nan, 1)],
+    ),
+    Row(
+        "softshrink",
+        lambda x: ops.softshrink(x, 0.3),
+        lambda x: np.sign(x) * np.maximum(np.abs(x) - 0.3, 0),
+        ONE,
+        awkward=[(0.3, 0, 0), (-0.3, 0, 0), (-inf, -inf, 1), (nan, nan, 1)],
+    ),
+    Row("tanhshrink", ops.tanhshrink, lambda x: x - np.tanh(x), ONE, awkward=[(0, 0, 0), (inf, inf, 1)]),
+    Row(
+        "prelu",
+        ops.prelu,
+        lambda x, w: np.where(x > 0, x, x * (w[:, None] if x.ndim > 2 else w)),
+        [((2, 3), (3,)), ((2, 3, 2), (3,)), ((4,), (1,)), ((0, 2), (2,)), ((2, 3), ())],
+        awkward=[([inf, 0], [0.5], [inf, 0], [1, 0.5], [0]), ([nan, -2], [2], [nan, -4], [2, 2], [nan])],
+    ),
+    Row(
+        "glu",
+        lambda x: ops.glu(x, 1),
+        lambda x: x[:, : x.shape[1] // 2] / (1 + np.exp(-x[:, x.shape[1] // 2 :])),
+        [((2, 4),), ((3, 2, 2),), ((0, 2),), ((2, 0),)],
+        awkward=[([[3, -800]], [[0]], [[0, 0]]), ([[3, 800]], [[3]], [[1, 0]])],
+    ),
     # what every family shares
     Row("Cast", there_and_back, np.copy, ONE, few, awkward=[(0.1, np.float32(0.1), 1), (1e-50, 0, 1)], order=0),
     Row(
@@ -992,6 +1070,66 @@ ROWS = [
         [((4, 3), (2, 3), (2,)), ((3,), (2, 3), (2,)), ((2, 1, 3), (1, 3), (1,)), ((0, 3), (2, 3), (2,))],
     ),
     Row("Linear", ops.linear, lambda x, w: x @ w.T, [((4, 3), (2, 3)), ((3,), (2, 3))]),
+    Row("mv", ops.mv, np.matmul, [((2, 3), (3,)), ((0, 3), (3,)), ((2, 0), (0,))]),
+    Row("vdot", ops.vdot, np.dot, [((3,), (3,)), ((1,), (1,)), ((0,), (0,))]),
+    Row("inner", ops.inner, np.inner, [((2, 3), (4, 3)), ((2, 1, 3), (3,)), ((), (2, 2)), ((2, 0), (3, 0))]),
+    Row("outer", ops.outer, np.outer, [((2,), (3,)), ((1,), (1,)), ((0,), (2,))]),
+    Row("trace", ops.trace, np.trace, [((3, 3),), ((2, 4),), ((0, 2),)], awkward=[([[inf, 1], [2, 3]], inf, np.eye(2))]),
+    Row(
+        "addmm",
+        lambda x, a, b: ops.addmm(x, a, b, beta=0.5, alpha=-2),
+        lambda x, a, b: 0.5 * x - 2 * (a @ b),
+        [((2, 4), (2, 3), (3, 4)), ((4,), (2, 3), (3, 4)), ((), (2, 1), (1, 2)), ((2, 1), (2, 0), (0, 3))],
+    ),
+    Row(
+        "addmm",
+        lambda x, a, b: ops.addmm(x, a, b, beta=0),
+        lambda x, a, b: a @ b,
+        [((2, 4), (2, 3), (3, 4)), ((4,), (2, 3), (3, 4))],
+        awkward=[([[nan]], [[2]], [[3]], [[6]], [[0]], [[3]], [[2]])],
+    ),
+    Row(
+        "addmv",
+        lambda x, a, b: ops.addmv(x, a, b, beta=3),
+        lambda x, a, b: 3 * x + a @ b,
+        [((2,), (2, 3), (3,)), ((), (2, 3), (3,)), ((1,), (2, 0), (0,))],
+    ),
+    Row(
+        "baddbmm",
+        lambda x, a, b: ops.baddbmm(x, a, b, alpha=0.5),
+        lambda x, a, b: x + 0.5 * (a @ b),
+        [((2, 2, 4), (2, 2, 3), (2, 3, 4)), ((2, 1), (3, 2, 2), (3, 2, 1)), ((), (0, 2, 2), (0, 2, 1))],
+    ),
+    Row(
+        "addbmm",
+        lambda x, a, b: ops.addbmm(x, a, b, beta=2, alpha=3),
+        lambda x, a, b: 2 * x + 3 * (a @ b).sum(0),
+        [((2, 4), (2, 2, 3), (2, 3, 4)), ((1,), (3, 2, 2), (3, 2, 1)), ((2, 2), (0, 2, 1), (0, 1, 2))],
+    ),
+    Row(
+        "einsum",
+        partial(ops.einsum, "bij,bjk->bik"),
+        np.matmul,
+        [((2, 2, 3), (2, 3, 2)), ((1, 1, 2), (1, 2, 1)), ((2, 0, 3), (2, 3, 2))],
+    ),
+    Row(
+        "einsum",
+        partial(ops.einsum, "...ii,Ai,...->A"),
+        partial(np.einsum, "...ii,Ai,...->A"),
+        [((2, 3, 3), (2, 3), (2,)), ((2, 2), (3, 2), ()), ((0, 1, 1), (2, 1), (0,))],
+    ),
+    Row(
+        "einsum",
+        partial(ops.einsum, "ij,ij,j->i"),
+        lambda a, b, c: (a * b * c).sum(1),
+        [((2, 3), (1, 3), (3,)), ((2, 1), (2, 3), (1,)), ((2, 3), (2, 3), (3,))],
+    ),
+    Row(
+        "tensordot",
+        lambda a, b: ops.tensordot(a, b, ([2, 0], [0, 1])),
+        lambda a, b: np.tensordot(a, b, ([2, 0], [0, 1])),
+        [((2, 3, 4), (4, 2, 2)), ((1, 1, 1), (1, 1)), ((2, 0, 3), (3, 2))],
+    ),
     # convolution
     Row(
         "Conv2d",
@@ -1024,7 +1162,59 @@ ROWS = [
         lambda x, w: conv_input(x, w, (2, 3, 6, 6), **{**PLAIN, "stride": (2, 2)}),
         [((2, 2, 3, 3), (2, 3, 1, 1))],
     ),
+    Row(
+        "conv_transpose1d",
+        lambda x, w: ops.conv_transpose1d(x, w, stride=2, output_padding=1),
+        lambda x, w: conv_input(
+            x[:, :, None], w[:, :, None], (len(x), w.shape[1], 1, 2 * x.shape[2] + w.shape[2] - 1), **WIDE
+        )[:, :, 0],
+        [((2, 2, 3), (2, 3, 2)), ((1, 1, 1), (1, 1, 1)), ((0, 1, 2), (1, 2, 2))],
+    ),
+    Row(
+        "Unfold",
+        lambda x: ops.unfold(x, **WINDOW),
+        lambda x: unfolded(x, **WINDOW),
+        [((2, 2, 3, 5),), ((1, 1, 1, 3),), ((0, 2, 2, 3),)],
+    ),
+    Row(
+        "Fold",
+        lambda x: ops.fold(x, (3, 5), **WINDOW),
+        lambda x: folded(x, (3, 5), **WINDOW),
+        [((2, 8, 8),), ((1, 4, 8),), ((0, 4, 8),)],
+    ),
     # pooling
+    Row(
+        "max_pool1d",
+        lambda x: ops.max_pool1d(x, 2, 1, 1, 2),
+        lambda x: pooled(np.max, x[:, :, None], 2, (1, x.shape[2]), padding=1, dilation=2)[:, :, 0],
+        [((2, 2, 4),), ((1, 1, 3),), ((0, 1, 3),)],
+        awkward=[([[[2, 2, nan]]], [[[2, nan, 2]]], [[[0, 2, 1]]])],
+    ),
+    Row(
+        "avg_pool1d",
+        lambda x: ops.avg_pool1d(x, 2),
+        lambda x: x[..., : x.shape[2] // 2 * 2].reshape(*x.shape[:2], -1, 2).mean(-1),
+        [((2, 2, 5),), ((1, 1, 2),), ((0, 1, 4),)],
+    ),
+    Row(
+        "adaptive_avg_pool1d",
+        lambda x: ops.adaptive_avg_pool1d(x, 3),
+        lambda x: adaptive(x[:, :, None], (1, 3))[:, :, 0],
+        [((2, 2, 5),), ((1, 1, 2),), ((0, 1, 6),)],
+    ),
+    Row(
+        "adaptive_max_pool1d",
+        lambda x: ops.adaptive_max_pool1d(x, 2),
+        lambda x: adaptive(x[:, :, None], (1, 2), np.max)[:, :, 0],
+        [((2, 2, 5),), ((1, 1, 1),), ((0, 1, 4),)],
+        awkward=[([[[2, 2, 1]]], [[[2, 2]]], [[[1, 1, 0]]]), ([[[-inf, 1, nan]]], [[[1, nan]]], [[[0, 1, 1]]])],
+    ),
+    Row(
+        "adaptive_max_pool2d",
+        lambda x: ops.adaptive_max_pool2d(x, (2, 3)),
+        lambda x: adaptive(x, (2, 3), np.max),
+        [((2, 1, 3, 4),), ((1, 1, 1, 1),), ((0, 2, 3, 3),), ((1, 2, 4, 6),)],
+    ),
     Row(
         "MaxPool2d",
         lambda x: ops.max_pool2d(x, 2, 1, 1, 2),

@@ -81,7 +81,7 @@ GRID = [
     *calls("div divide", [SPECIAL[:, None], SPECIAL], rounding_mode=["trunc", "floor"]),
     *calls("remainder fmod", [X], [2, 0.3, -1.5, inf, 0]),
     *calls("div", [X], [0.3, -2], rounding_mode=["trunc", "floor"]),
-    *composed("floor_divide", lambda m, x: (x.detach() // 0.3, 7.5 // x.detach(), 7.5 % x, x % -0.3), [X]),
+    *composed("floor_divide", lambda m, x: (x.detach() // 0.3, 7.5 // x.detach(), 7.5 % x.detach(), x % -0.3), [X]),
     *composed("remainder", lambda m, x: [f(x.long(), n) for f in (m.remainder, m.fmod, m.floor_divide)
                                          for n in (3, -3, 2.5)], [np.arange(-7.0, 8)]),
     *composed("div", lambda m, x, how: (m.div(x.long(), 3, rounding_mode=how), m.div(x.long(), -3, rounding_mode=how)),
@@ -119,7 +119,7 @@ GRID = [
     *calls("clamp", [X], min=[0.3]),
     *calls("clamp", [X, (4,), (3, 1)]),
     *calls("clamp", [X, X]),
-    *calls("clamp clip", [SPECIAL[:, None, None], SPECIAL[:, None], SPECIAL]),
+    *calls("clamp clip", np.meshgrid(SPECIAL, SPECIAL, SPECIAL)),
     *calls("clamp_min clamp_max", [SPECIAL[:, None], SPECIAL]),
     *calls("clamp_min clamp_max", [SPECIAL], [0, -1.0, inf, nan]),
     *calls("clamp clip", [SPECIAL], min=[nan, 1, None], max=[nan, 3]),
@@ -172,7 +172,7 @@ GRID = [
     *calls("max min", [FEW], dim=DIMS, keepdim=KEEP),
     *calls("max min", [(2, 3), (3,)]),
     *calls("norm", [X], ["fro", 0, 1, 3, inf], [None, 1], KEEP, dtype=[None]),
-    *composed("norm", lambda m, x, *args: m.norm(x.float(), *args, dtype=x.dtype), [X], ["fro", 3], [None, 1], KEEP),
+    *composed("norm", lambda m, x, *args: m.norm(x.float(), *args, dtype=x.dtype).detach(), [X], ["fro", 3], [None, 1], KEEP),
     *calls("norm", [np.array([1.0, nan, -3.0])], [0, 0.5, 1, 2, 3, inf, -inf, -1]),
     *composed("norm", lambda m, x: m.norm(x, -1, 0).detach(), [np.array([[1, nan, 3.0, 0], [0.0, 0, 2, 0]])]),
     *[c for s in [X, (), (0, 3), FEW, (7,), (1, 5)] for c in calls("prod count_nonzero", [s])],
@@ -283,7 +283,8 @@ GRID = [
     *calls("diagonal", [X], offset=[1], dim1=[2], dim2=[0]), *calls("diagonal", [(0, 3)]),
     *calls("diag_embed", [X], [0, 1, -2]), *calls("diag_embed", [X], [1], [0, 3], [2, -3]),
     *calls("diag_embed", [X], offset=[-1], dim1=[0], dim2=[1]), *calls("diag_embed", [(0,)], [0, 2]),
-    *[c for s in [(3,), (3, 4), (0,), (0, 2)] for c in calls("diag", [s], [0, 1, -2])], *calls("diag", [(3,)], diagonal=[1]),
+    *[c for s in [(3,), (3, 4), (0,), (0, 2)] for c in calls("diag", [s], [0, 1, -2])],
+    *calls("diag", [(3,)], diagonal=[1]),
     *[c for s in [(3,), (), (2, 2), (0,)] for c in calls("diagflat", [s], [0, 1, -1])],
     *calls("tril triu", [X], [0, 1, -1, 9, -9]), *calls("tril triu", [X], diagonal=[2]), *calls("tril triu", [(0, 3)]),
     *calls("tril triu", [PEAKS]),
@@ -303,8 +304,8 @@ GRID = [
     *composed("take", lambda m, x: m.take(x, constant(x, [0])[:0]), [(0,)]),
     *composed("take_along_dim", lambda m, x, dim: m.take_along_dim(x, m.argsort(x, dim), dim), [X], DIMS),
     *composed("take_along_dim", lambda m, x: m.take_along_dim(x, constant(x, [5, 0, 5])), [X]),
-    *composed("take_along_dim", lambda m, x: m.take_along_dim(x, constant(x, [[[5, -1], [0, -6]]]) // 6, dim=1), [X]),
-    *composed("take_along_dim", lambda m, x: x.take_along_dim(indices=constant(x, [[[0], [1]]] * 5), dim=2), [(1, 2, 3)]),
+    *composed("take_along_dim", lambda m, x: m.take_along_dim(x, constant(x, [[[0], [-1], [2], [0]]]), dim=1), [X]),
+    *composed("take_along_dim", lambda m, x: x.take_along_dim(indices=constant(x, [[[0]]] * 5), dim=2), [(1, 2, 3)]),
     *composed("index_select", lambda m, x, at: m.index_select(x, 1, constant(x, at)), [X], [[0, 2, 0], 1, [2]]),
     *composed("index_select", lambda m, x: m.index_select(x, dim=-1, index=constant(x, [3])[:0]), [X]),
     *composed("index_select", lambda m, x: m.index_select(x, 0, constant(x, [0])), [()]),
@@ -320,9 +321,11 @@ GRID = [
         c for dim in (0, 1, 2) for how in ({}, {"reduce": "add"}, {"reduce": "multiply"})
         for c in composed(
             "scatter",
-            lambda m, x, s, dim, how: m.scatter(
-                x.detach() if how else x, dim, m.argsort(x, dim)[:2, :2, :3] // (1 + bool(how)), s.detach() if how else s,
-                **how,
+            # with `reduce` PyTorch has no gradient; without, it has a wrong one for what is overwritten
+            lambda m, x, s, dim, how: (
+                m.scatter(x.detach(), dim, m.argsort(x, dim)[:2, :2, :3] // 2, s.detach(), **how)
+                if how
+                else m.scatter(x, dim, m.argsort(x, dim)[:2, :2, :3], s)
             ),
             [X, (2, 2, 3)], [dim], [how],
         )
@@ -348,9 +351,9 @@ GRID = [
     *composed("masked_scatter", lambda m, x, y, s: m.masked_scatter(x, y > 0, s), [(3, 1), X, (4, 6)]),
     # order
     *calls("sort argsort", [X], DIMS, KEEP),
-    *calls("sort argsort", [FEW], DIMS, KEEP, stable=[True]),
+    *calls("sort argsort", [FEW], dim=DIMS, descending=KEEP, stable=[True]),
     *calls("sort argsort", [SPECIAL], dim=[0], descending=KEEP, stable=[True]),
-    *calls("sort argsort", [PEAKS], [0, 1], descending=KEEP, stable=[True]),
+    *calls("sort argsort", [PEAKS], dim=[0, 1], descending=KEEP, stable=[True]),
     *[c for s in [(), (0, 3), (1,)] for c in calls("sort argsort", [s])],
     *calls("sort", [X], axis=[1]),
     *calls("topk", [X], [0, 1, 3], DIMS[1:], KEEP), *calls("topk", [X], [2]), *calls("topk", [()], [1]),

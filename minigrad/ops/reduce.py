@@ -267,7 +267,7 @@ def _norm(x: Operand, p: float, dim: Dim, keepdim: bool) -> Operand:
     if p == 0:
         return sum(where(zero, 0.0, pow(x, 0)), dim, keepdim)
     powers = sum(where(zero, 0.0, pow(where(zero, 1.0, abs(x)), p)), dim, keepdim)
-    empty = unwrap(powers) == 0 if p > 0 else any(zero, dim, keepdim)
+    empty = unwrap(powers) == 0 if p > 0 else any(zero, dim, keepdim) & ~np.isnan(unwrap(powers))
     return where(empty, 0.0, pow(where(empty, 1.0, powers), 1 / p))
 
 
