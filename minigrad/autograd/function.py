@@ -1,8 +1,8 @@
 """`Function`: an op of one's own in PyTorch's form, with static methods and a context.
 
-How a call becomes part of the graph: `Call` is its node. One differentiable output is the Call's own result. Of
-several, each is a `Part`, whose only input is the Call: its backward hands the Call a `Gradients`, which can be added
-to those of the other Parts, so that the backward walk treats a Call like any other op.
+How a call becomes part of the graph: `Call` is its node. A single differentiable output is made by the Call itself. Of
+several, each is a `Part`, whose input is the Call: its backward hands the Call a `Gradients`, which can be added to
+those of the other Parts, so that the backward walk treats a Call like any other op.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import functools
 import inspect
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 from . import versions
-from .engine import Op, freed, is_tensor, wrap
+from .engine import Op, freed, is_tensor, rebase, unwrap, wrap
 from .grad_mode import enable_grad, is_grad_enabled, no_grad
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
@@ -26,19 +26,33 @@ class FunctionCtx:
     """What forward hands to backward: one context for each call of a Function. Attributes may be set freely.
 
     needs_input_grad : for each argument of forward, whether it is a Tensor that requires grad
+
+    >>> import minigrad
+    >>> class Scale(minigrad.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x, factor):
+    ...         ctx.factor = factor
+    ...         return x * factor
+    ...
+    ...     @staticmethod
+    ...     def backward(ctx, g):
+    ...         return g * ctx.factor, None
+    >>> y = Scale.apply(minigrad.ones(2, requires_grad=True), 3)
+    >>> y.grad_fn.needs_input_grad, y.grad_fn.factor
+    ((True, False), 3)
     """
 
     needs_input_grad: tuple[bool, ...]
 
     def __init__(self, name: str, args: tuple) -> None:
         self.needs_input_grad = tuple(is_tensor(x) and x.requires_grad for x in args)
-        self._name, self._args = name, args
+        self._recorded = is_grad_enabled() and any(self.needs_input_grad)
+        self._name, self._args, self._materialize = name, args, True
         self._to_save: tuple = ()
         self._dirty: tuple = ()
         self._constant: tuple = ()
-        self._materialize = True
         self._node: Callable[[], Call | None] | None = None  # weak: the node holds the context
-        self._own_outputs: dict[str, _Saved] = {}
+        self._outputs: dict[str, tuple[Any, int]] = {}  # attributes that are outputs
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep Tensors for backward, where `saved_tensors` gives them back; None stays None. The last call counts.
@@ -65,10 +79,10 @@ class FunctionCtx:
             return ()
         node = self._node()
         if node is None:
-            raise RuntimeError(f"{self._name}: saved_tensors were freed together with their graph")
+            raise RuntimeError(f"{self._name}: the saved Tensors were freed together with their graph")
         if node.saved is None:
             raise freed(node)
-        return tuple(None if t is None else node.tied(t, i) for t, i in zip(node.saved, node.output_of, strict=True))
+        return tuple(node.tied(t, i) for t, i in zip(node.saved, node.output_of, strict=True))
 
     def mark_dirty(self, *tensors: Any) -> None:
         """Say which arguments forward changes in place; it must return each of them.
@@ -79,11 +93,13 @@ class FunctionCtx:
         for t in tensors:
             place = _place(t, self._args)
             if place is None:
-                raise RuntimeError(f"{self._name}: mark_dirty takes Tensors that forward was given, and this is another")
-            if t.requires_grad and t.is_leaf and self.recorded:
                 raise RuntimeError(
-                    f"{self._name}: argument {place} is a leaf that requires grad, which cannot be changed in place while "
-                    "ops are recorded; apply it to x.clone(), or inside `with minigrad.no_grad():`"
+                    f"{self._name}: mark_dirty takes arguments of forward, and this Tensor is none of them"
+                )
+            if self._recorded and t.requires_grad and t.is_leaf:
+                raise RuntimeError(
+                    f"{self._name}: argument {place} is a leaf that requires grad, which cannot be changed in place "
+                    "while ops are recorded; give x.clone(), or call it inside `with minigrad.no_grad():`"
                 )
         self._dirty = tensors
 
@@ -101,24 +117,17 @@ class FunctionCtx:
             raise TypeError(f"{self._name}: set_materialize_grads takes True or False, got {value!r}")
         self._materialize = value
 
-    recorded = False  # will this call be a node of a graph?
-
     def _must_be_tensors(self, method: str, values: tuple) -> None:
         for value in values:
             if not is_tensor(value):
                 raise TypeError(f"{self._name}: {method} takes Tensors, got {type(value).__name__}")
 
     def __getattr__(self, name: str) -> Any:
-        kept = self.__dict__.get("_own_outputs", {}).get(name)
+        kept = vars(self).get("_outputs", {}).get(name)
         node = self._node() if kept and self._node else None
         if node is None:
-            raise AttributeError(f"{self.__dict__.get('_name')}: ctx has no attribute {name!r}; did forward set it?")
+            raise AttributeError(f"{vars(self).get('_name')}: ctx has no attribute {name!r}; did forward set it?")
         return node.tied(*kept)
-
-
-class _Saved(NamedTuple):
-    tensor: Any
-    output: int | None
 
 
 class Function:
@@ -185,104 +194,133 @@ class Function:
         if split or kwargs:
             args = _positional(cls, split, args, kwargs)
         ctx = FunctionCtx(cls.__name__, args)
-        ctx.recorded = is_grad_enabled() and any(ctx.needs_input_grad)
         with no_grad():
             result = cls.forward(*args) if split else cls.forward(ctx, *args)
             if split:
                 cls.setup_context(ctx, args, result)
-        raw = result if isinstance(result, tuple) else (result,)
-        if ctx.recorded and isinstance(result, (list, dict)):
+        if ctx._recorded and isinstance(result, (list, dict)):
             raise TypeError(
                 f"{cls.__name__}: forward gave a {type(result).__name__}, whose Tensors would be cut out of the graph; "
                 "return a Tensor, or a tuple of them"
             )
-        outputs = _outputs(cls, ctx, args, raw)
-        return tuple(outputs) if isinstance(result, tuple) else outputs[0]
+        if isinstance(result, tuple):
+            return tuple(_outputs(cls, ctx, result))
+        return _outputs(cls, ctx, (result,))[0]
 
 
 class Call(Op):
     """One call of a Function: the node of the graph that holds its context"""
 
     saves_inputs = False
-    saved: tuple | None = ()  # the saved Tensors; None once freed
-    output_of: tuple[int | None, ...] = ()  # for each of them the output it is, or None
 
-    def forward(self, *arrays: Any, function: type[Function], ctx: FunctionCtx, like: list, own: Any) -> Any:
-        self.function, self.ctx = function, ctx
-        self.like = like  # for each output its shape and dtype, or None if it is no Tensor
+    function: type[Function]
+    ctx: FunctionCtx
+    places: list[int]  # which arguments are Tensors, and so inputs of this op,
+    inputs_like: list[tuple]  # with the shape and dtype of each
+    outputs_like: list[tuple | None]  # the same for each output; None if it is no Tensor
+    own: int | None  # the output that this op makes itself, if there is only one with a gradient
+    parts: dict[int, Callable[[], Part | None]]  # the others; weak, for they hold the Call
+    saved: tuple | None  # what save_for_backward was given; None once freed
+    output_of: list[int | None]  # for each of these the output that it is, or None
+
+    def forward(
+        self, *_: np.ndarray, function: type[Function], ctx: FunctionCtx, raw: tuple, arrays: list, differentiable: list
+    ) -> tuple[np.ndarray, ...]:
+        self.function, self.ctx, self.parts = function, ctx, {}
         self.places = [i for i, x in enumerate(ctx._args) if is_tensor(x)]
-        self.shapes = [(x.shape, x.dtype) for x in ctx._args if is_tensor(x)]
-        self.parts: dict[int, Callable[[], Part | None]] = {}  # weak: a Part holds the Call
-        self.own, array = own  # the one differentiable output that is this node's own result, or None
-        return array
+        self.inputs_like = [(ctx._args[i].shape, ctx._args[i].dtype) for i in self.places]
+        self.outputs_like = [None if a is None else (a.shape, a.dtype) for a in arrays]
+        self.own = differentiable[0] if len(differentiable) == 1 else None
 
-    def keep(self, saved: list[_Saved], own_outputs: dict[str, _Saved]) -> None:
-        """Take over what forward saved."""
-        self.saved, self.output_of = tuple(s.tensor for s in saved), tuple(s.output for s in saved)
-        self.ctx._own_outputs = own_outputs
-        self.ctx._node = weakref.ref(self)
-        del self.ctx._args, self.ctx._to_save, self.ctx._dirty, self.ctx._constant
+        def kept(t: Any) -> tuple[Any, int | None]:
+            """What to keep of a Tensor that is to be saved, and which differentiable output it is."""
+            i = None if t is None else _place(t, raw)
+            if i is None or (_place(t, ctx._args) is not None and _place(t, ctx._dirty) is None):
+                return t, None
+            return wrap(arrays[i]), i if i in differentiable else None  # its memory alone: no cycle
 
-    def part(self, i: int, array: np.ndarray) -> Any:
-        """The i-th output as a Tensor."""
+        saved = [kept(t) for t in ctx._to_save]
+        self.saved, self.output_of = tuple(t for t, _ in saved), [i for _, i in saved]
+        for name, t in list(vars(ctx).items()):
+            if is_tensor(t) and kept(t)[1] is not None:  # left as it is, it would be a constant to a second derivative
+                ctx._outputs[name] = kept(t)  # type: ignore[assignment]
+                delattr(ctx, name)
+        ctx._args = ctx._to_save = ctx._dirty = ctx._constant = ()
+        ctx._node = weakref.ref(self)
+        return tuple(arrays[i] for i in differentiable)
+
+    def output_tensor(self, i: int, array: np.ndarray) -> Any:
+        """The differentiable output i."""
         if i == self.own:
             return wrap(array, self)
         part = self.parts[i]() if i in self.parts else None
         if part is not None:
             return wrap(array, part)
         with enable_grad():
-            tensor = Part.apply(wrap(_NOTHING, self), index=i, output=array)
+            tensor = Part.apply(wrap(array, self), index=i)
         self.parts[i] = weakref.ref(tensor.grad_fn)
         return tensor
 
     def tied(self, tensor: Any, output: int | None) -> Any:
         """A saved Tensor; if it is an output, tied to the graph again."""
-        return tensor if output is None else self.part(output, tensor.array)
+        return tensor if output is None else self.output_tensor(output, tensor.array)
 
     def backward(self, g: Any) -> tuple:
-        name, recorded = self.name(), is_grad_enabled()
         arrived = g.parts if isinstance(g, Gradients) else {self.own: g}
-        given = list(self._given(arrived))
-        rule = self.function.backward if self.function.vjp is Function.vjp else self.function.vjp
-        if rule is self.function.vjp and self.function.backward is not Function.backward:
-            raise RuntimeError(f"{name}: defines both backward and vjp, which are two names of one rule; leave one out")
-        answers = rule(self.ctx, *given)
-        answers = answers if isinstance(answers, tuple) else (answers,)
-        expected = len(self.ctx.needs_input_grad)
+        answers = self._rule()(self.ctx, *self._given(arrived))
+        answers = self._checked(answers if isinstance(answers, tuple) else (answers,))
+        recorded, gradients = is_grad_enabled(), []
+        for i, need, (shape, dtype) in zip(self.places, self.needs, self.inputs_like, strict=True):
+            gx = answers[i] if need else None
+            if gx is not None:
+                gx = _fit(gx, shape, dtype, f"{self.name()}: the gradient of argument {i}")
+                # Read-only: a rule may return what it holds, such as a saved Tensor, and nobody may change that.
+                gx = gx if recorded else _read_only(gx.array)
+            gradients.append(gx)
+        return tuple(gradients)
+
+    def _rule(self) -> Callable:
+        """The user's backward, by either of its names."""
+        function = self.function
+        if function.vjp is Function.vjp:
+            return function.backward
+        if function.backward is not Function.backward:
+            raise RuntimeError(
+                f"{self.name()}: both backward and vjp are defined, which are two names of one rule; leave one out"
+            )
+        return function.vjp
+
+    def _given(self, arrived: dict) -> Iterator[Any]:
+        """What the rule is called with: for each output its gradient as a Tensor, or zeros, or None."""
+        for i, like in enumerate(self.outputs_like):
+            g = arrived.get(i)
+            if g is not None:
+                yield g if is_tensor(g) else wrap(_read_only(g))  # others may go on with it
+            else:
+                yield wrap(np.zeros(*like)) if like is not None and self.ctx._materialize else None
+
+    def _checked(self, answers: tuple) -> tuple:
+        """What the rule gave: an error unless it is a Tensor or None for each argument of forward."""
+        name, expected = self.name(), len(self.ctx.needs_input_grad)
         if len(answers) < expected or any(x is not None for x in answers[expected:]):
             raise RuntimeError(
-                f"{name}: backward gave {len(answers)} gradients, but forward took {expected} arguments; return a tuple "
-                "with one for each, None for what has no gradient"
+                f"{name}: backward gave {len(answers)} gradients, but forward took {expected} arguments; return a "
+                "tuple with one for each, None for what has no gradient"
             )
-        for i, answer in enumerate(answers[:expected]):
-            if answer is not None and i not in self.places:
+        for i, gx in enumerate(answers[:expected]):
+            if gx is not None and i not in self.places:
                 raise RuntimeError(
                     f"{name}: backward gave a gradient for argument {i}, which was no Tensor; return None there"
                 )
-            if not (answer is None or is_tensor(answer)):
+            if not (gx is None or is_tensor(gx)):
                 raise TypeError(
-                    f"{name}: backward gave {type(answer).__name__} as the gradient of argument {i}; it must be a Tensor "
+                    f"{name}: backward gave {type(gx).__name__} as the gradient of argument {i}; it must be a Tensor "
                     "or None"
                 )
-        fitting = [
-            None if answers[i] is None or not need else _fit(answers[i], shape, dtype, f"{name}: the gradient of argument {i}")
-            for i, need, (shape, dtype) in zip(self.places, self.needs, self.shapes, strict=True)
-        ]
-        # Read-only: a rule may return what it holds, such as a saved Tensor, and nobody may change that.
-        return tuple(x if x is None or recorded else _read_only(x.array) for x in fitting)
-
-    def _given(self, arrived: dict) -> Iterator[Any]:
-        """What backward is called with: for each output its gradient as a Tensor, or zeros, or None."""
-        for i, like in enumerate(self.like):
-            g = arrived.get(i)
-            if g is None:
-                zeros = like is not None and self.ctx._materialize
-                yield wrap(np.zeros(*like)) if zeros else None
-            else:
-                yield g if is_tensor(g) else wrap(_read_only(g))  # others may go on with it
+        return answers
 
     def release(self) -> None:
-        """Free the saved Tensors; a context that saved none stays usable, and its attributes stay."""
+        """Free the saved Tensors. A call that saved none stays usable; attributes of the context stay."""
         if self.saved:
             self.inputs = self.saved = None
 
@@ -291,20 +329,20 @@ class Call(Op):
         return self.function.__name__
 
     def __getattr__(self, name: str) -> Any:
-        ctx = self.__dict__.get("ctx")
-        if ctx is None or name.startswith("__"):
+        ctx = vars(self).get("ctx")
+        if ctx is None or name.startswith("_"):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        return getattr(ctx, name)  # as in PyTorch, where the node is the context: y.grad_fn.saved_tensors
+        return getattr(ctx, name)  # y.grad_fn.saved_tensors: in PyTorch the node is the context
 
 
 class Part(Op):
-    """One of several outputs of a Function; its gradient goes into the call's, which is a collection of them"""
+    """y = x, one of several outputs of a Function; its gradient becomes a part of the call's"""
 
     saves_inputs = False
 
-    def forward(self, _: Any, index: int, output: np.ndarray) -> np.ndarray:
+    def forward(self, x: np.ndarray, index: int) -> np.ndarray:
         self.index = index
-        return output
+        return x
 
     def backward(self, g: Any) -> Gradients:
         return Gradients({self.index: g})
@@ -328,61 +366,49 @@ class Gradients:
             parts[i] = parts[i] + g if i in parts else g
         return Gradients(parts)
 
+    @property
+    def array(self) -> np.ndarray:
+        """All elements, for anomaly mode to look at."""
+        return np.concatenate([np.ravel(unwrap(g)) for g in self.parts.values()])
 
-_NOTHING = np.empty(0)  # the result of a Call with several outputs: only its node matters
 
-
-def _outputs(cls: type[Function], ctx: FunctionCtx, args: tuple, raw: tuple) -> list:
-    """What apply returns for what forward returned, recorded if it has to be."""
-    for t in ctx._dirty:
+def _outputs(cls: type[Function], ctx: FunctionCtx, raw: tuple) -> list:
+    """What apply returns for what forward returned: recorded, if the call is."""
+    tensors, dirty = [x for x in ctx._args if is_tensor(x)], ctx._dirty
+    for t in dirty:
         versions.changed(t.array, by=cls.__name__)
         if _place(t, raw) is None:
             raise RuntimeError(
-                f"{cls.__name__}: forward changed argument {_place(t, args)} in place (mark_dirty), but does not return "
-                "it; return every argument that is changed in place"
+                f"{cls.__name__}: forward changed argument {_place(t, ctx._args)} in place (mark_dirty), but does not "
+                "return it; return every argument that is changed in place"
             )
-    taken = {id(versions.memory(x.array)) for x in args if is_tensor(x)}
+    taken = {id(versions.memory(x.array)) for x in tensors}
     arrays = [_unshared(y, taken) if is_tensor(y) else None for y in raw]
-    constant = [
-        not (ctx.recorded and is_tensor(y) and y.is_floating_point()) or _place(y, ctx._constant) is not None for y in raw
+    results = [y if array is None else wrap(array) for y, array in zip(raw, arrays, strict=True)]
+    differentiable = [
+        i
+        for i, y in enumerate(raw)
+        if ctx._recorded and is_tensor(y) and y.is_floating_point() and _place(y, ctx._constant) is None
     ]
-    tensors = {i: wrap(a) for i, a in enumerate(arrays) if a is not None}
-    differentiable = [i for i in tensors if not constant[i]]
     if differentiable:
-        like = [None if a is None else (a.shape, a.dtype) for a in arrays]
-        own = differentiable[0] if len(differentiable) == 1 else None
-        handle = Call.apply(
-            *(x for x in args if is_tensor(x)),
-            function=cls,
-            ctx=ctx,
-            like=like,
-            own=(own, _NOTHING if own is None else arrays[own]),
-        )
-        node = handle.grad_fn
-
-        def saved(t: Any) -> _Saved:
-            i = None if _place(t, args) is not None and _place(t, ctx._dirty) is None else _place(t, raw)
-            if i is None:
-                return _Saved(t, None)
-            return _Saved(wrap(arrays[i]), None if constant[i] else i)
-
-        own_outputs = {name: saved(value) for name, value in vars(ctx).items() if is_tensor(value)}
-        own_outputs = {name: kept for name, kept in own_outputs.items() if kept.output is not None}
-        for name in own_outputs:
-            delattr(ctx, name)  # __getattr__ gives it, tied to the graph: kept as it is, it would be a constant
-        to_save, dirty = [saved(t) for t in ctx._to_save], ctx._dirty
-        node.keep(to_save, own_outputs)
+        options = {"function": cls, "ctx": ctx, "raw": raw, "arrays": arrays, "differentiable": differentiable}
+        node = Call.apply(*tensors, **options)[0].grad_fn
         for i in differentiable:
-            tensors[i] = node.part(i, arrays[i])
-    else:
-        dirty = ctx._dirty
-    results = []
+            results[i] = node.output_tensor(i, arrays[i])
     for i, y in enumerate(raw):
-        if _place(y, dirty) is None:
-            results.append(tensors.get(i, y))
-        else:
-            results.append(y.copy_(tensors[i]) if i in differentiable else y)
+        if _place(y, dirty) is not None:
+            if i in differentiable:
+                _record_change(y, results[i])
+            results[i] = y
     return results
+
+
+def _record_change(x: Any, new: Any) -> None:
+    """Give `x`, changed in place by a Function, the history of `new`."""
+    if x._view is None:
+        rebase(x, new)
+    else:
+        x.copy_(new)  # the base and its other views have to learn of it too
 
 
 def _unshared(y: Any, taken: set[int]) -> np.ndarray:
@@ -410,8 +436,8 @@ def _positional(cls: type[Function], split: bool, args: tuple, kwargs: dict[str,
         bound.apply_defaults()
     if bound.kwargs:
         raise TypeError(
-            f"{cls.__name__}: {', '.join(bound.kwargs)} cannot be given by keyword: an argument of forward{signature} needs a "
-            "place, without a gap before it"
+            f"{cls.__name__}: {', '.join(bound.kwargs)} cannot be given by keyword: each argument of "
+            f"forward{signature} needs a place, without a gap before it"
         )
     return bound.args
 
@@ -457,10 +483,10 @@ def once_differentiable(fn: Callable) -> Callable:
     ...     def backward(ctx, g):
     ...         (x,) = ctx.saved_tensors
     ...         return minigrad.from_numpy(3 * g.numpy() * x.detach().numpy() ** 2)
-    >>> x = minigrad.tensor(2.0, requires_grad=True)
-    >>> Cube.apply(x).backward()
+    >>> x = minigrad.tensor([1.0, 2.0], requires_grad=True)
+    >>> Cube.apply(x).sum().backward()
     >>> x.grad
-    tensor(12.)
+    tensor([ 3., 12.])
     """
 
     @functools.wraps(fn)
@@ -470,7 +496,8 @@ def once_differentiable(fn: Callable) -> Callable:
         node = ctx._node() if ctx._node is not None else None
         if not is_grad_enabled() or node is None:
             return answers
-        sources = [wrap(_NOTHING, edge) if isinstance(edge, Op) else edge for edge in node.edges if edge is not None]
+        edges = [edge for edge in node.edges if edge is not None]
+        sources = [wrap(np.empty(0), edge) if isinstance(edge, Op) else edge for edge in edges]
         sources += [g for g in grads if is_tensor(g)]
         many = answers if isinstance(answers, tuple) else (answers,)
         tied = tuple(OnceOnly.apply(a, *sources, by=node.name()) if is_tensor(a) else a for a in many)
@@ -490,5 +517,5 @@ class OnceOnly(Op):
 
     def backward(self, g: Any) -> NoReturn:
         raise RuntimeError(
-            f"{self.by}: its backward is marked @once_differentiable, so there is no derivative of higher order through it"
+            f"{self.by}: its backward is marked @once_differentiable, so there are no higher derivatives through it"
         )

@@ -1,4 +1,4 @@
-"""Products with Jacobians and Hessians, and these themselves, of a function of Tensors: PyTorch's `autograd.functional`.
+"""Jacobians and Hessians of a function of Tensors, and products with them: PyTorch's `autograd.functional`.
 
 For y = f(x) with the Jacobian J[i, j] = dy_i / dx_j, and for a scalar f with the Hessian H[i, j] = d^2 f / dx_i dx_j:
 
@@ -86,7 +86,7 @@ def jvp(
     (tensor(14.), tensor(62.))
     """
     with enable_grad():
-        xs, one_x = _arguments("jvp", inputs, create_graph)
+        xs, _ = _arguments("jvp", inputs, create_graph)
         vs = _vector("jvp", v, xs, "input", create_graph)
         ys, one_y = _results("jvp", func(*xs), strict)
         us = tuple(_zeros(y, y.is_floating_point()) for y in ys)
@@ -196,9 +196,9 @@ def hessian(
     vectorize: bool = False,
     outer_jacobian_strategy: str = "reverse-mode",
 ) -> Any:
-    """The Hessian of a scalar function: of shape (*x.shape, *x.shape); for a tuple of inputs a tuple of tuples of these.
+    """The Hessian of a scalar function, of shape (*x.shape, *x.shape); a tuple of tuples for a tuple of inputs.
 
-    [i][j] of the latter holds the derivatives of the gradient of inputs[i] with respect to inputs[j]. `vectorize` and
+    [i][j] of these holds the derivatives of the gradient of inputs[i] with respect to inputs[j]. `vectorize` and
     the strategy are those of `jacobian`. RuntimeError if func gives more than one element.
 
     >>> import minigrad
@@ -266,10 +266,14 @@ def _vector(
         return (None,)
     vs, _ = _tensors(name, "v", v)
     if len(vs) != len(like):
-        raise RuntimeError(f"{name}: v must hold a Tensor for each {role}, of which there are {len(like)}; got {len(vs)}")
+        raise RuntimeError(
+            f"{name}: v must hold a Tensor for each {role}, of which there are {len(like)}; got {len(vs)}"
+        )
     for i, (part, x) in enumerate(zip(vs, like, strict=True)):
         if part.shape != x.shape:
-            raise RuntimeError(f"{name}: v[{i}] has shape {part.shape}, but {role} {i} has {x.shape}; they must be equal")
+            raise RuntimeError(
+                f"{name}: v[{i}] has shape {part.shape}, but {role} {i} has {x.shape}; they must be equal"
+            )
     return vs if create_graph else tuple(part.detach() for part in vs)
 
 
@@ -285,9 +289,7 @@ def _gradient(name: str, func: Callable, xs: tuple[Tensor, ...], strict: bool) -
     return y, gradient
 
 
-def _grads(
-    ys: Grads, xs: tuple[Tensor, ...], vs: tuple, create_graph: bool, retain_graph: bool | None = None
-) -> Grads:
+def _grads(ys: Grads, xs: tuple[Tensor, ...], vs: tuple, create_graph: bool, retain_graph: bool | None = None) -> Grads:
     """`grad` where some outputs may be missing or constant; None for an input that none depends on."""
     pairs = [(y, v) for y, v in zip(ys, vs, strict=True) if y is not None and y.requires_grad]
     if not pairs:
@@ -331,7 +333,8 @@ def _rows(i: int, y: Tensor, xs: tuple[Tensor, ...], create_graph: bool, strict:
         rows.append(_or_zeros("jacobian", found, xs, strict, create_graph, f"output {i}", "input"))
     if not rows:
         return tuple(wrap(np.zeros((*y.shape, *x.shape), x.dtype)) for x in xs)
-    return tuple(ops.stack(column).reshape((*y.shape, *x.shape)) for x, column in zip(xs, zip(*rows, strict=True), strict=True))
+    columns = (ops.stack(column) for column in zip(*rows, strict=True))
+    return tuple(column.reshape((*y.shape, *x.shape)) for x, column in zip(xs, columns, strict=True))
 
 
 def _like(tensors: tuple[Tensor, ...], one: bool, create_graph: bool) -> Any:
