@@ -17,6 +17,7 @@ import numpy as np
 from .. import autograd, checks, dtypes
 from ..ops.common import quiet
 from ..tensor import Tensor, check_device
+from .hooks import Hook, Hooks, call_with_hooks, everywhere, register
 from .parameter import Parameter, clear_grad
 
 __all__ = ["Module", "layout"]
@@ -66,21 +67,20 @@ class Module:
     training: bool
     _registry: dict[str, str]  # name: "parameter", "buffer" or "module", in the order of registration
     _non_persistent: set[str]  # names of the buffers that the state dict leaves out
-    _pre_hooks: OrderedDict[int, Callable]
-    _hooks: OrderedDict[int, Callable]
+    _hooks: Hooks
 
     forward: Callable[..., Any] = _no_forward
 
     def __init__(self) -> None:
         self._registry = {}
         self._non_persistent = set()
-        self._pre_hooks, self._hooks = OrderedDict(), OrderedDict()
+        self._hooks = OrderedDict()
         self.training = True
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # what copy.copy() ends with: the copy must not register its names with the original
         self.__dict__.update(state)
-        for own in ("_registry", "_non_persistent", "_pre_hooks", "_hooks"):
+        for own in ("_registry", "_non_persistent", "_hooks"):
             self.__dict__[own] = copy(self.__dict__[own])
 
     # ------------------------------------------------------------------------------------- calling
@@ -92,21 +92,12 @@ class Module:
         its text: `model.2 (Linear): ...`. Each module that the error passes through adds its own step.
         """
         try:
-            if self._pre_hooks or self._hooks:
-                return self._call_with_hooks(args, kwargs)
+            if self._hooks or everywhere:
+                return call_with_hooks(self, args, kwargs)
             return self.forward(*args, **kwargs)
         except (ValueError, TypeError, RuntimeError, IndexError) as error:
             _locate(error, self)
             raise
-
-    def _call_with_hooks(self, args: tuple, kwargs: dict[str, Any]) -> Any:
-        for hook in tuple(self._pre_hooks.values()):
-            args, kwargs = hook(self, args, kwargs)
-        output = self.forward(*args, **kwargs)
-        for hook in tuple(self._hooks.values()):
-            answer = hook(self, args, kwargs, output)
-            output = output if answer is None else answer
-        return output
 
     def register_forward_pre_hook(
         self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
@@ -116,29 +107,17 @@ class Module:
         With `with_kwargs` it is called as `hook(module, args, kwargs)`, and returns None or both, as a pair.
         `prepend` puts it before the hooks that are there. `remove()` of the handle given back takes it away.
         """
-
-        def run(module: Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-            answer = hook(module, args, kwargs) if with_kwargs else hook(module, args)
-            if answer is None:
-                return args, kwargs
-            if not with_kwargs:
-                return (answer if isinstance(answer, tuple) else (answer,)), kwargs
-            if not (isinstance(answer, tuple) and len(answer) == 2):
-                raise RuntimeError(
-                    f"forward pre-hook of {type(module).__name__}: with_kwargs=True needs None or a pair (args, "
-                    f"kwargs) from the hook, got {type(answer).__name__}"
-                )
-            return answer
-
-        return _add_hook(self._pre_hooks, hook, run, prepend)
+        return register(self._hooks, Hook("forward_pre", hook, with_kwargs), prepend)
 
     def register_forward_hook(
-        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
+        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
     ) -> autograd.RemovableHandle:
         """Call `hook(module, args, output)` after each forward; what it returns, if not None, is the output.
 
-        With `with_kwargs` it is called as `hook(module, args, kwargs, output)`. `prepend` puts it before the hooks
-        that are there. `remove()` of the handle given back takes it away.
+        With `with_kwargs` it is called as `hook(module, args, kwargs, output)`. `always_call` has it called also when
+        an error ends the call first: `output` is then what there was of it, mostly None, and the error goes on, while
+        one of the hook's own is only warned of. `prepend` puts it before the hooks that are there. `remove()` of the
+        handle given back takes it away.
 
         >>> import minigrad
         >>> from minigrad import nn
@@ -150,11 +129,49 @@ class Module:
         >>> seen
         [(2, 3)]
         """
+        return register(self._hooks, Hook("forward", hook, with_kwargs, always_call), prepend)
 
-        def run(module: Module, args: tuple, kwargs: dict[str, Any], output: Any) -> Any:
-            return hook(module, args, kwargs, output) if with_kwargs else hook(module, args, output)
+    def register_full_backward_pre_hook(self, hook: Callable, prepend: bool = False) -> autograd.RemovableHandle:
+        """Call `hook(module, grad_output)` when the gradients of the outputs are known, before the module's backward.
 
-        return _add_hook(self._hooks, hook, run, prepend)
+        `grad_output` is a tuple of what arrived at each output; None for one that is no Tensor, and for one that no
+        gradient reached. A tuple that the hook returns goes on in its place (or a Tensor, for one output).
+
+        What else there is to know is said at `register_full_backward_hook`.
+        """
+        return register(self._hooks, Hook("backward_pre", hook), prepend)
+
+    def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> autograd.RemovableHandle:
+        """Call `hook(module, grad_input, grad_output)` when the gradients of all inputs are known.
+
+        `grad_input` is a tuple of the gradients of the positional arguments, `grad_output` that of the outputs; None
+        stands for what is no Tensor. A Tensor among the arguments that no gradient reached has one of zeros. A tuple
+        that the hook returns goes on in place of `grad_input` (or a Tensor, for one argument), None for "none".
+
+        - If no argument requires grad, the hook is called with (None, ...) as soon as `grad_output` is known, and must
+          return None. If the gradients asked for do not lie behind the inputs, as in `grad(loss, parameters)`, it is
+          not called.
+        - The output must be a Tensor or a tuple; for another there is a warning, and no hook is called.
+        - A call of the module keeps the hooks that were there when it began, whenever its backward comes.
+        - Hooks are told of the gradients of one pass, each time one comes by. Under create_graph=True they get Tensors
+          with a graph. In a module with such hooks, inputs and outputs are not to be changed in place.
+        - `prepend` puts the hook before those that are there. `remove()` of the handle given back takes it away.
+
+        RuntimeError, during backward, if what it returns has another length, or gradients of other shape or dtype.
+
+        >>> import minigrad
+        >>> from minigrad import nn
+        >>> model = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 1))
+        >>> for name, layer in model.named_children():
+        ...     _ = layer.register_full_backward_hook(
+        ...         lambda module, grad_input, grad_output: print(type(module).__name__, grad_output[0].shape)
+        ...     )
+        >>> model(minigrad.ones(5, 3)).sum().backward()
+        Linear (5, 1)
+        Tanh (5, 2)
+        Linear (5, 2)
+        """
+        return register(self._hooks, Hook("backward", hook), prepend)
 
     # --------------------------------------------------------------------------------- registration
 
@@ -528,16 +545,6 @@ def layout(name: str, extra: str, children: list[str]) -> str:
     return f"{name}(\n{textwrap.indent(chr(10).join(extras + children), '  ')}\n)"
 
 
-def _add_hook(hooks: OrderedDict, hook: Callable, run: Callable, prepend: bool) -> autograd.RemovableHandle:
-    """Register `run`, which calls `hook`, last or first."""
-    if not callable(hook):
-        raise TypeError(f"a forward hook must be callable, got {type(hook).__name__}")
-    handle = autograd.RemovableHandle(hooks, run)
-    if prepend:
-        hooks.move_to_end(next(reversed(hooks)), last=False)
-    return handle
-
-
 def _not_initialized(module: Module, action: str) -> AttributeError:
     name = type(module).__name__
     return AttributeError(f"{name}: cannot {action} before Module.__init__(); call super().__init__() first")
@@ -568,9 +575,10 @@ def _fitting(tensor: Tensor, value: Any, assign: bool) -> np.ndarray:
 def _load(tensor: Tensor, array: np.ndarray, assign: bool) -> None:
     """Copy `array` into `tensor`, or let it take over the memory."""
     if assign:
-        tensor.array, tensor.grad = array, None
+        tensor.data, tensor.grad = autograd.wrap(array), None
     else:
         tensor.array[...] = array
+        autograd.changed(tensor.array, by="load_state_dict")
 
 
 def _locate(error: Exception, module: Module) -> None:
