@@ -77,7 +77,7 @@ class detect_anomaly:
     ...     try:
     ...         minigrad.sqrt(x).sum().backward()
     ...     except RuntimeError as error:
-    ...         print(str(error).split(", run")[0])
+    ...         print(str(error).split(" of ")[0])
     Sqrt: backward made inf
     """
 
@@ -140,7 +140,7 @@ def watch(op: Any, arrays: list, y: Any, saved: list[np.ndarray] | None) -> None
     made = _made(arrays, y if type(y) is tuple else (y,))
     if made:
         shapes = " and ".join(str(np.shape(a)) for a in arrays if a is not None)
-        raise RuntimeError(f"{op.name()}: forward made {made}, run{at(place)}, of finite inputs of shape {shapes}")
+        raise RuntimeError(f"{op.name()}: forward made {made} of inputs, of shape {shapes}, without one{at(place)}")
 
 
 def backward(op: Any, g: Any, saved: list[np.ndarray]) -> Any:
@@ -159,7 +159,9 @@ def backward(op: Any, g: Any, saved: list[np.ndarray]) -> Any:
         _set(*modes)
     made = _made([g], gradients if type(gradients) is tuple else (gradients,))
     if made:
-        raise RuntimeError(f"{op.name()}: backward made {made}, run{at_line_of(op)}, of a gradient without one")
+        raise RuntimeError(
+            f"{op.name()}: backward made {made} of a gradient without one; the op ran{at_line_of(op) or ' before anomaly mode was on'}"
+        )
     return gradients
 
 
