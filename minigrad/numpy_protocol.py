@@ -76,7 +76,7 @@ def _call_with_options(ufunc: np.ufunc, method: str, inputs: tuple, options: dic
         return ACCUMULATIONS[ufunc](*inputs, **{"axis": 0, **options})
     if ufunc not in UFUNCS:
         raise _missing(ufunc, name)
-    if method == "outer" and ufunc is not np.matmul:
+    if method == "outer":
         _refuse(f"{name}.outer", **options)
         return _outer_of(UFUNCS[ufunc], *inputs)
     if method == "__call__":
@@ -174,9 +174,18 @@ def _ndim(x: Operand) -> int:
     return getattr(x, "ndim", 0)
 
 
-def _array(x: Operand) -> Operand:
-    """A Python number as an array; a Tensor or array as it is."""
-    return x if hasattr(x, "dtype") else np.asarray(x)
+def _arrays(*operands: Operand) -> tuple[Operand, ...]:
+    """The operands, numbers among them as arrays of the dtype that all promote to: a number has no say of its own."""
+    numbers = [isinstance(x, (int, float, np.generic)) for x in operands]
+    if True not in numbers:
+        return operands
+    dtype = dtypes.result_type(*operands)
+    return tuple(np.asarray(x, dtype) if number else x for x, number in zip(operands, numbers, strict=True))
+
+
+def _tensor(x: Operand) -> Operand:
+    """An array as a Tensor."""
+    return x if is_tensor(x) else wrap(x)
 
 
 def _in(x: Operand, dtype: Any) -> Operand:
@@ -185,6 +194,13 @@ def _in(x: Operand, dtype: Any) -> Operand:
 
 
 # ------------------------------------------------------------------------------------ elementwise and reductions
+
+
+def _over(a: Operand, axis: Axis, keepdims: Any) -> tuple[Operand, Axis, bool]:
+    """The tensor, dim and keepdim of a reduction. Over no axes, which NumPy writes (), it is over one of size one."""
+    if isinstance(axis, (tuple, list)) and not axis:
+        return ops.unsqueeze(a, -1), -1, False
+    return a, axis, _given(keepdims, False)
 
 
 def _outer_of(op: Function, a: Operand, b: Operand) -> Operand:
@@ -196,14 +212,14 @@ def _sum(
     a: Operand, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **options: Any
 ) -> Any:
     _refuse("np.sum", out=out, **options)
-    return ops.sum(a, axis, _given(keepdims, False), dtype=dtype)
+    return ops.sum(*_over(a, axis, keepdims), dtype=dtype)
 
 
 def _mean(
     a: Operand, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **options: Any
 ) -> Any:
     _refuse("np.mean", out=out, **options)
-    return ops.mean(a, axis, _given(keepdims, False), dtype=dtype)
+    return ops.mean(*_over(a, axis, keepdims), dtype=dtype)
 
 
 def _var(
@@ -218,8 +234,8 @@ def _var(
     **options: Any,
 ) -> Any:
     _refuse("np.var", out=out, **options)
-    less = _less("np.var", ddof, correction)
-    return ops.var(_in(a, dtype), axis, keepdim=_given(keepdims, False), correction=less)
+    x, dim, keepdim = _over(_in(a, dtype), axis, keepdims)
+    return ops.var(x, dim, keepdim=keepdim, correction=_less("np.var", ddof, correction))
 
 
 def _std(
@@ -234,8 +250,8 @@ def _std(
     **options: Any,
 ) -> Any:
     _refuse("np.std", out=out, **options)
-    less = _less("np.std", ddof, correction)
-    return ops.std(_in(a, dtype), axis, keepdim=_given(keepdims, False), correction=less)
+    x, dim, keepdim = _over(_in(a, dtype), axis, keepdims)
+    return ops.std(x, dim, keepdim=keepdim, correction=_less("np.std", ddof, correction))
 
 
 def _less(name: str, ddof: float, correction: Any) -> float:
@@ -249,12 +265,12 @@ def _less(name: str, ddof: float, correction: Any) -> float:
 
 def _max(a: Operand, axis: Axis = None, out: Any = None, keepdims: Any = False, **options: Any) -> Any:
     _refuse("np.max", out=out, **options)
-    return ops.amax(a, axis, _given(keepdims, False))
+    return ops.amax(*_over(a, axis, keepdims))
 
 
 def _min(a: Operand, axis: Axis = None, out: Any = None, keepdims: Any = False, **options: Any) -> Any:
     _refuse("np.min", out=out, **options)
-    return ops.amin(a, axis, _given(keepdims, False))
+    return ops.amin(*_over(a, axis, keepdims))
 
 
 def _argmax(a: Operand, axis: int | None = None, out: Any = None, *, keepdims: Any = False) -> Any:
@@ -269,12 +285,12 @@ def _argmin(a: Operand, axis: int | None = None, out: Any = None, *, keepdims: A
 
 def _all(a: Operand, axis: Axis = None, out: Any = None, keepdims: Any = False, **options: Any) -> Any:
     _refuse("np.all", out=out, **options)
-    return ops.all(a, axis, _given(keepdims, False))
+    return ops.all(*_over(a, axis, keepdims))
 
 
 def _any(a: Operand, axis: Axis = None, out: Any = None, keepdims: Any = False, **options: Any) -> Any:
     _refuse("np.any", out=out, **options)
-    return ops.any(a, axis, _given(keepdims, False))
+    return ops.any(*_over(a, axis, keepdims))
 
 
 def _cumsum(a: Operand, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
@@ -286,13 +302,13 @@ def _prod(
     a: Operand, axis: Axis = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **options: Any
 ) -> Any:
     _refuse("np.prod", out=out, **options)
-    keep = _given(keepdims, False)
-    if not isinstance(axis, (tuple, list)):
-        return ops.prod(a, axis, keep, dtype=dtype)
-    y, dims = _in(a, dtype), normalize_dims("np.prod", axis, a.ndim) if axis else ()
+    x, dim, keepdim = _over(a, axis, keepdims)
+    if not isinstance(dim, (tuple, list)):
+        return ops.prod(x, dim, keepdim, dtype=dtype)
+    dims = normalize_dims("np.prod", dim, x.ndim)
     for d in dims:
-        y = ops.prod(y, d, True)
-    return y if keep else ops.reshape(y, tuple(n for i, n in enumerate(a.shape) if i not in dims))
+        x = ops.prod(x, d, True, dtype=dtype)
+    return x if keepdim else ops.reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in dims))
 
 
 def _cumprod(a: Operand, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
@@ -314,13 +330,13 @@ def _clip(
         if old is not ABSENT and new is not ABSENT:
             raise ValueError("np.clip: got both a_min or a_max and min or max; give each limit once")
     low, high = _given(a_min, _given(min, None)), _given(a_max, _given(max, None))
-    return ops.clamp(_array(a), low, high)
+    return ops.clamp(_arrays(a, *(x for x in (low, high) if x is not None))[0], low, high)
 
 
 def _where(condition: Any, x: Any = ABSENT, y: Any = ABSENT) -> Any:
     if x is ABSENT or y is ABSENT:
         return ops.nonzero(condition, as_tuple=True)
-    condition = _array(condition)
+    condition = condition if is_tensor(condition) else np.asarray(condition)
     return ops.where(condition if condition.dtype == np.bool_ else ops.ne(condition, 0), x, y)
 
 
@@ -337,7 +353,7 @@ def _flatnonzero(a: Operand) -> Any:
 
 
 def _count_nonzero(a: Operand, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    return ops.sum(ops.ne(a, 0), axis, keepdims)
+    return ops.sum(*_over(ops.ne(a, 0), axis, keepdims))
 
 
 def _nan_to_num(x: Operand, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
@@ -361,7 +377,7 @@ def _argsort(a: Operand, axis: int | None = -1, kind: Any = None, order: Any = N
 
 
 def _isclose(a: Operand, b: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
-    return ops.isclose(_array(a), _array(b), rtol, atol, equal_nan)
+    return ops.isclose(*_arrays(a, b), rtol, atol, equal_nan)
 
 
 def _norm(x: Operand, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -450,7 +466,7 @@ def _broadcast_to(array: Operand, shape: int | Sequence[int], subok: bool = Fals
 
 def _broadcast_arrays(*args: Operand, subok: bool = False) -> Any:
     shape = np.broadcast_shapes(*map(np.shape, map(unwrap, args)))
-    return tuple(ops.broadcast_to(_array(x), shape) for x in args)
+    return tuple(ops.broadcast_to(_tensor(x), shape) for x in _arrays(*args))
 
 
 def _flip(m: Operand, axis: Axis = None) -> Any:
@@ -574,7 +590,7 @@ def _unstack(x: Operand, /, *, axis: int = 0) -> Any:
 
 def _meshgrid(*xi: Operand, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
     _refuse("np.meshgrid", sparse=sparse or None)
-    grid = ops.meshgrid(*xi, indexing=indexing)
+    grid = ops.meshgrid(*map(_tensor, _arrays(*xi)), indexing=indexing)
     return tuple(map(ops.clone, grid)) if copy else grid
 
 
@@ -597,11 +613,11 @@ def _inner(a: Operand, b: Operand, /) -> Any:
 
 def _outer(a: Operand, b: Operand, out: Any = None) -> Any:
     _refuse("np.outer", out=out)
-    return ops.outer(ops.reshape(_array(a), -1), ops.reshape(_array(b), -1))
+    return ops.outer(*(ops.reshape(x, -1) for x in _arrays(a, b)))
 
 
 def _vdot(a: Operand, b: Operand, /) -> Any:
-    return ops.vdot(ops.reshape(_array(a), -1), ops.reshape(_array(b), -1))
+    return ops.vdot(*(ops.reshape(x, -1) for x in _arrays(a, b)))
 
 
 def _tensordot(a: Operand, b: Operand, axes: Any = 2) -> Any:

@@ -1044,10 +1044,10 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
             "minigrad.tensor(data)"
         )
     kind, index = ext_tensor.__dlpack_device__()
-    if int(kind) != _DLPACK_CPU:
+    if int(kind) not in _DLPACK_ON_THE_HOST:
         raise RuntimeError(
-            f"from_dlpack: the only device is the CPU, DLPack's {(_DLPACK_CPU, 0)}, got {(int(kind), index)}; copy it "
-            "to the CPU first"
+            f"from_dlpack: the only device is the CPU, DLPack's {(_DLPACK_ON_THE_HOST[0], 0)}, got "
+            f"{(int(kind), index)}; copy it to the CPU first"
         )
     try:
         array = np.from_dlpack(ext_tensor, copy=copy)
@@ -1059,7 +1059,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     return autograd.wrap(_to_array(array, None, copy=None))
 
 
-_DLPACK_CPU = 1  # kDLCPU
+_DLPACK_ON_THE_HOST = (1, 3, 11, 13)  # kDLCPU, and memory that it shares with a GPU: CUDAHost, ROCMHost, CUDAManaged
 
 
 @quiet
