@@ -27,7 +27,7 @@ from .common import (
     sum_to,
     zeros_like,
 )
-from .compare import logical_and, lt, ne, nonzero
+from .compare import logical_and, logical_or, lt, ne, nonzero
 from .rounding import quotient
 
 # ------------------------------------------------------------------------------------------- arithmetic
@@ -214,13 +214,15 @@ def neg(input: Operand) -> Operand:
 def pow(input: Operand, exponent: Operand) -> Operand:
     """input ** exponent, broadcast; NaN for a negative input and an exponent that is not whole.
 
-    RuntimeError if the shapes do not broadcast, for two bools, and for an integer to a negative Python number.
+    RuntimeError if the shapes do not broadcast, for two tensors of bools, and for integers to a negative Python number.
 
     >>> import minigrad
     >>> minigrad.pow(minigrad.tensor([1.0, 2.0, 3.0]), 2)
     tensor([1., 4., 9.])
     """
     if is_bool(input) and is_bool(exponent):
+        if isinstance(exponent, bool):
+            return logical_or(input, not exponent)
         raise RuntimeError("pow: bools have no powers; convert with .to(dtype)")
     a, b = promote("pow", input, exponent)
     if getattr(a, "dtype", dtypes.float64).kind in "iu" and np.any(unwrap(b) < 0):
@@ -314,22 +316,23 @@ def lerp(input: Operand, end: Operand, weight: Operand) -> Operand:
 
     weight : a number, or a tensor
 
-    RuntimeError if the shapes do not broadcast, and unless all have one floating dtype (a 0-d weight may have any).
+    RuntimeError if the shapes do not broadcast, and unless all have one floating dtype; a 0-d weight may have another.
 
     >>> import minigrad
     >>> minigrad.lerp(minigrad.tensor([0.0, 10.0]), minigrad.tensor([1.0, 20.0]), 0.25)
     tensor([ 0.2500, 12.5000])
     """
     must_be_arrays("lerp", input, end)
-    must_share_dtype("lerp", input, end, weight if len(shape_of(weight)) else None)
-    if input.dtype.kind != "f":
-        raise RuntimeError(f"lerp: needs a floating dtype, got {input.dtype.name}; use x.float()")
     if is_tensor(weight) or shape_of(weight):
-        weight = cast(weight, input.dtype)
+        must_share_dtype("lerp", input, end, weight if shape_of(weight) else None)
+        x, end, weight = _in_one_dtype("lerp", input, end, weight)
     else:
-        weight = python_number("lerp", "weight", weight)
-    must_broadcast("lerp", *map(unwrap, (input, end, weight)))
-    return Lerp.apply(input, end, weight)
+        must_share_dtype("lerp", input, end)
+        must_broadcast("lerp", unwrap(input), unwrap(end))
+        x, weight = input, python_number("lerp", "weight", weight)
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"lerp: needs a floating dtype, got {x.dtype.name}; use x.float()")
+    return Lerp.apply(x, end, weight)
 
 
 true_divide = divide = div  # PyTorch's other names

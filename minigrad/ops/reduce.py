@@ -23,6 +23,7 @@ from .common import (
     clone,
     floating,
     in_float32,
+    is_bool,
     must_be_arrays,
     normalize_dim,
     normalize_dims,
@@ -240,7 +241,7 @@ def norm(
 def dist(input: Operand, other: Operand, p: float = 2) -> Operand:
     """The p-norm of input - other, broadcast: their distance. Where they are equal the gradient is 0.
 
-    RuntimeError if the shapes do not broadcast, and for integers.
+    RuntimeError if the shapes do not broadcast, and for bools and integers.
 
     >>> import minigrad
     >>> minigrad.dist(minigrad.tensor([1.0, 5.0]), minigrad.tensor([4.0, 1.0]))
@@ -249,6 +250,8 @@ def dist(input: Operand, other: Operand, p: float = 2) -> Operand:
     must_be_arrays("dist", input, other)
     a, b = promote("dist", input, other)
     must_broadcast("dist", unwrap(a), unwrap(b))
+    if is_bool(input) or is_bool(other):
+        raise RuntimeError("dist: bools cannot be subtracted; convert with .to(dtype)")
     _must_be_floating("dist", a)
     return in_float32(lambda x: _norm(x, python_number("dist", "p", p), None, False), a - b)
 
