@@ -20,6 +20,17 @@ from .random import Generator, source
 __all__ = ["Tensor", "as_tensor", "from_dlpack", "from_numpy", "tensor"]
 
 
+def _in_place(name: str, op: Callable[..., Any]) -> Callable[..., Tensor]:
+    """The method that changes a tensor in place to what `op` makes of it."""
+
+    def method(self: Tensor, *operands: Any, **options: Any) -> Tensor:
+        return self._write(name, op, *operands, needs_old=True, **options)
+
+    method.__name__, method.__qualname__ = name, f"Tensor.{name}"
+    method.__doc__ = f"Change this tensor in place to `minigrad.{op.__name__}(self, ...)`; gives back the tensor."
+    return method
+
+
 class Tensor:
     """An n-dimensional array with gradients.
 
@@ -35,6 +46,18 @@ class Tensor:
     >>> y.backward()
     >>> x.grad
     tensor([2., 4., 6.])
+
+    A method whose name ends in `_`, an augmented assignment and `x[index] = value` change a tensor in place. The change
+    is recorded like any op: the tensor gets a new history, and so do its base and the other views of its memory.
+
+    >>> y = x * 2
+    >>> y[0].add_(x[1])
+    tensor(4., grad_fn=<Index>)
+    >>> y[1] = 0
+    >>> y
+    tensor([4., 0., 6.], grad_fn=<IndexPut>)
+    >>> minigrad.autograd.grad(y.sum(), x)
+    (tensor([2., 1., 2.]),)
     """
 
     __slots__ = ("__weakref__", "_grad", "_grad_fn", "_requires_grad", "_view", "array", "hooks")
@@ -753,7 +776,7 @@ class Tensor:
         must_be_arrays("reshape_as", other)
         return ops.reshape(self, other.shape)
 
-    # ------------------------------------------------------------ in place: recorded as ops/write.py says
+    # ---------------------------------------------------------------- in place: ops/write.py
 
     def _write(
         self,
@@ -841,48 +864,67 @@ class Tensor:
             new = ops.overwritten(before, value, path, key)
         autograd.rebase(base, new)
 
-    def _update(self, name: str, compute: Callable[..., Any], *operands: Any, **options: Any) -> Tensor:
-        """self = compute(self, *operands, **options), in place."""
-        return self._write(name, compute, *operands, needs_old=True, **options)
-
-    def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
-        """self += alpha * other
-
-        >>> import minigrad
-        >>> x = minigrad.ones(2, requires_grad=True)
-        >>> y = x * 2
-        >>> y[0].add_(x[1])        # a view: y changes, and so does its history
-        tensor(3., grad_fn=<Index>)
-        >>> y.sum().backward()
-        >>> x.grad
-        tensor([2., 3.])
-        """
-        return self._update("add_", ops.add, other, alpha=alpha)
-
-    def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
-        """self -= alpha * other"""
-        return self._update("sub_", ops.sub, other, alpha=alpha)
-
-    def mul_(self, other: Any) -> Tensor:
-        """self *= other"""
-        return self._update("mul_", ops.mul, other)
-
-    def div_(self, other: Any) -> Tensor:
-        """self /= other"""
-        return self._update("div_", ops.div, other)
-
-    def pow_(self, exponent: Any) -> Tensor:
-        """self **= exponent"""
-        return self._update("pow_", ops.pow, exponent)
-
-    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
-        """Limit the elements to [min, max]; None leaves a side open.
-
-        >>> import minigrad
-        >>> minigrad.tensor([-2.0, 0.5, 3.0]).clamp_(max=1)
-        tensor([-2.0000,  0.5000,  1.0000])
-        """
-        return self._update("clamp_", ops.clamp, min, max)
+    add_ = __iadd__ = _in_place("add_", ops.add)
+    sub_ = subtract_ = __isub__ = _in_place("sub_", ops.sub)
+    mul_ = multiply_ = __imul__ = _in_place("mul_", ops.mul)
+    div_ = divide_ = true_divide_ = __itruediv__ = _in_place("div_", ops.div)
+    floor_divide_ = __ifloordiv__ = _in_place("floor_divide_", ops.floor_divide)
+    remainder_ = __imod__ = _in_place("remainder_", ops.remainder)
+    fmod_ = _in_place("fmod_", ops.fmod)
+    pow_ = __ipow__ = _in_place("pow_", ops.pow)
+    neg_ = negative_ = _in_place("neg_", ops.neg)
+    square_ = _in_place("square_", ops.square)
+    reciprocal_ = _in_place("reciprocal_", ops.reciprocal)
+    addcmul_ = _in_place("addcmul_", ops.addcmul)
+    addcdiv_ = _in_place("addcdiv_", ops.addcdiv)
+    lerp_ = _in_place("lerp_", ops.lerp)
+    addmm_ = _in_place("addmm_", ops.addmm)
+    exp_ = _in_place("exp_", ops.exp)
+    log_ = _in_place("log_", ops.log)
+    exp2_ = _in_place("exp2_", ops.exp2)
+    expm1_ = _in_place("expm1_", ops.expm1)
+    log1p_ = _in_place("log1p_", ops.log1p)
+    log2_ = _in_place("log2_", ops.log2)
+    log10_ = _in_place("log10_", ops.log10)
+    sqrt_ = _in_place("sqrt_", ops.sqrt)
+    rsqrt_ = _in_place("rsqrt_", ops.rsqrt)
+    sin_ = _in_place("sin_", ops.sin)
+    cos_ = _in_place("cos_", ops.cos)
+    tan_ = _in_place("tan_", ops.tan)
+    tanh_ = _in_place("tanh_", ops.tanh)
+    sigmoid_ = _in_place("sigmoid_", ops.sigmoid)
+    erf_ = _in_place("erf_", ops.erf)
+    relu_ = _in_place("relu_", ops.relu)
+    abs_ = absolute_ = _in_place("abs_", ops.abs)
+    sign_ = _in_place("sign_", ops.sign)
+    floor_ = _in_place("floor_", ops.floor)
+    ceil_ = _in_place("ceil_", ops.ceil)
+    round_ = _in_place("round_", ops.round)
+    trunc_ = fix_ = _in_place("trunc_", ops.trunc)
+    frac_ = _in_place("frac_", ops.frac)
+    nan_to_num_ = _in_place("nan_to_num_", ops.nan_to_num)
+    clamp_ = clip_ = _in_place("clamp_", ops.clamp)
+    clamp_min_ = _in_place("clamp_min_", ops.clamp_min)
+    clamp_max_ = _in_place("clamp_max_", ops.clamp_max)
+    cumsum_ = _in_place("cumsum_", ops.cumsum)
+    cumprod_ = _in_place("cumprod_", ops.cumprod)
+    tril_ = _in_place("tril_", ops.tril)
+    triu_ = _in_place("triu_", ops.triu)
+    scatter_ = _in_place("scatter_", ops.scatter)
+    scatter_add_ = _in_place("scatter_add_", ops.scatter_add)
+    index_add_ = _in_place("index_add_", ops.index_add)
+    index_copy_ = _in_place("index_copy_", ops.index_copy)
+    index_fill_ = _in_place("index_fill_", ops.index_fill)
+    masked_fill_ = _in_place("masked_fill_", ops.masked_fill)
+    masked_scatter_ = _in_place("masked_scatter_", ops.masked_scatter)
+    logical_and_ = _in_place("logical_and_", ops.logical_and)
+    logical_or_ = _in_place("logical_or_", ops.logical_or)
+    logical_xor_ = _in_place("logical_xor_", ops.logical_xor)
+    logical_not_ = _in_place("logical_not_", ops.logical_not)
+    bitwise_and_ = __iand__ = _in_place("bitwise_and_", ops.bitwise_and)
+    bitwise_or_ = __ior__ = _in_place("bitwise_or_", ops.bitwise_or)
+    bitwise_xor_ = __ixor__ = _in_place("bitwise_xor_", ops.bitwise_xor)
+    bitwise_not_ = _in_place("bitwise_not_", ops.bitwise_not)
 
     def copy_(self, src: Any) -> Tensor:
         """Take over the elements of `src`, broadcast and converted to this dtype.
@@ -964,12 +1006,6 @@ class Tensor:
         places = ops.as_key(self, key)
         places = places if isinstance(places, tuple) else (places,)  # `...` alone stands for the methods above
         self._write("x[index] = value", _itself, value, key=places, convert=True)
-
-    __iadd__ = add_
-    __isub__ = sub_
-    __imul__ = mul_
-    __itruediv__ = div_
-    __ipow__ = pow_
 
 
 autograd.register_tensor(Tensor)

@@ -1,6 +1,7 @@
 """Anomaly mode: it names the op that made the first NaN or infinity and its line, and finds hidden changes."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ def leaf(*values):
 
 def line_of(text):
     """Where in this file `text` stands."""
-    lines = open(__file__, encoding="utf-8").read().splitlines()
+    lines = Path(__file__).read_text(encoding="utf-8").splitlines()
     return next(i for i, line in enumerate(lines, 1) if line.strip() == text)
 
 
@@ -132,7 +133,7 @@ def test_changes_behind_autograds_back_are_found_by_their_checksum(compute, chan
     with detect_anomaly():
         y = compute(x)
         change(x, y)
-        with pytest.raises(RuntimeError, match="what backward needs was changed since the op ran at .*") as caught:
+        with pytest.raises(RuntimeError, match="what backward needs was changed since the op ran at ") as caught:
             y.sum().backward(create_graph=create_graph)
     assert "test_anomaly.py:" in str(caught.value)
     assert "not through a Tensor" in str(caught.value) and x.grad is None

@@ -326,6 +326,160 @@ def test_programs_have_the_derivatives_that_differences_give(program, rng):
     gradgradcheck(lambda a, b: program(minigrad, a, b), (a, b))
 
 
+# ------------------------------------------------------------------- every method that changes a tensor in place
+
+
+X = np.array([[0.3, -1.4, 2.5], [1.7, 0.6, -0.2]])
+W = np.array([1.5, 0.5, 2.0])
+PLACES = np.array([[0, 1, 0], [1, 0, 1]])
+MASK = np.array([[True, False, True], [False, True, False]])
+SIMPLE = [
+    *("neg", "square", "reciprocal", "exp", "exp2", "expm1", "sin", "cos", "tan", "tanh", "sigmoid", "erf", "relu"),
+    *("abs", "sign", "floor", "ceil", "round", "trunc", "frac", "nan_to_num"),
+]
+# The arguments, after the tensor; arrays become tensors, floating ones leaves. A dict is given by name.
+METHODS = {
+    "add_": [(W,), (2, {"alpha": 3}), (W, {"alpha": 2})],
+    "sub_": [(W,), (2,)],
+    "mul_": [(W,), (2,)],
+    "div_": [(W,), (2,), (W, {"rounding_mode": "floor"})],
+    "floor_divide_": [(W,)],
+    "remainder_": [(W,)],
+    "fmod_": [(W,)],
+    "pow_": [(2,), (3,)],
+    "addcmul_": [(W, W, {"value": 0.5})],
+    "addcdiv_": [(W, W + 1, {"value": 0.5})],
+    "lerp_": [(W, 0.25)],
+    "addmm_": [(X[:, :2], np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), {"beta": 0.5})],
+    **{f"{name}_": [()] for name in SIMPLE},
+    "clamp_": [(-0.5, 1), ({"min": W[0]},)],
+    "clamp_min_": [(0.5,)],
+    "clamp_max_": [(0.5,)],
+    "cumsum_": [(1,)],
+    "cumprod_": [(0,)],
+    "tril_": [(), (-1,)],
+    "triu_": [()],
+    "scatter_": [(0, PLACES, X * 2), (0, PLACES, 1.5)],
+    "scatter_add_": [(0, PLACES, X * 2)],
+    "index_add_": [(0, np.array([1, 1]), X * 2)],
+    "index_copy_": [(0, np.array([1, 0]), X * 2)],
+    "index_fill_": [(1, np.array([0, 2]), 7.0)],
+    "masked_fill_": [(MASK, 7.0)],
+    "masked_scatter_": [(MASK, W)],
+    "logical_and_": [(W,)],
+    "logical_or_": [(W,)],
+    "logical_xor_": [(W,)],
+    "logical_not_": [()],
+    "copy_": [(W,)],
+    "fill_": [(2.5,), (W[0],)],
+    "zero_": [()],
+}
+POSITIVE = {f"{name}_": [()] for name in ("log", "log1p", "log2", "log10", "sqrt", "rsqrt")}
+BITS = {"bitwise_and_": [(MASK,)], "bitwise_or_": [(MASK,)], "bitwise_xor_": [(MASK,)], "bitwise_not_": [()]}
+TESTED_ELSEWHERE = {"requires_grad_", "detach_", "normal_", "uniform_", "bernoulli_"}
+ALIASES = {"subtract_", "multiply_", "divide_", "true_divide_", "negative_", "absolute_", "fix_", "clip_"}
+CALLS = [(name, args) for name, many in {**METHODS, **POSITIVE}.items() for args in many]
+
+
+def prepared(library, args):
+    """(leaves, positional, named): the arguments as tensors of a library."""
+    leaves, given, named = [], [], {}
+    for arg in args:
+        if isinstance(arg, (np.ndarray, np.floating)):
+            arg = library.tensor(np.asarray(arg))
+            if arg.dtype == library.float64:
+                leaves.append(arg.requires_grad_())
+        if isinstance(arg, dict):
+            named = arg
+        else:
+            given.append(arg)
+    return leaves, given, named
+
+
+def changed_in_place(library, name, args, view):
+    """(value, gradients): y = 2 x, or a view of it, changed in place."""
+    x = library.tensor(np.abs(X) if name in POSITIVE else X, requires_grad=True)
+    leaves, given, named = prepared(library, args)
+    y = x * 2
+    if view:
+        flat = y.reshape(-1).reshape(1, 2, 3)[0]
+        assert getattr(flat, name)(*given, **named) is flat
+    else:
+        assert getattr(y, name)(*given, **named) is y
+    weights = library.tensor(np.array([[1.0, -2.0, 3.0], [0.5, 1.5, -1.0]]))
+    (y * weights).sum().backward()
+    return y, [leaf.grad for leaf in (x, *leaves)]
+
+
+@pytest.mark.parametrize("view", [False, True], ids=["itself", "through a view"])
+@pytest.mark.parametrize(("name", "args"), CALLS, ids=[f"{name}{len(args)}" for name, args in CALLS])
+def test_each_method_changes_the_tensor_to_what_its_op_gives(name, args, view):
+    y, gradients = changed_in_place(minigrad, name, args, view)
+    x = minigrad.tensor(np.abs(X) if name in POSITIVE else X, requires_grad=True)
+    leaves, given, named = prepared(minigrad, args)
+    composed = {
+        "copy_": lambda x, src: x * 0 + src,
+        "fill_": lambda x, value: x * 0 + value,
+        "zero_": lambda x: x * 0,
+    }
+    wanted = composed.get(name, getattr(minigrad, name[:-1], None))(x * 2, *given, **named)
+    np.testing.assert_allclose(y.detach().numpy(), wanted.detach().numpy(), rtol=1e-12, strict=wanted.dtype == y.dtype)
+    weights = minigrad.tensor([[1.0, -2.0, 3.0], [0.5, 1.5, -1.0]], dtype=minigrad.float64)
+    if wanted.requires_grad:
+        (wanted * weights).sum().backward()
+        for g, leaf in zip(gradients, (x, *leaves), strict=True):
+            wanted_g = np.zeros(leaf.shape) if leaf.grad is None else leaf.grad.array
+            np.testing.assert_allclose(np.zeros(leaf.shape) if g is None else g.array, wanted_g, rtol=1e-12, atol=1e-15)
+
+
+# PyTorch has no derivative for the first, and lets the old gradient through the others, whose result does not depend on
+# the old value but in steps.
+NOT_AS_IN_PYTORCH = {"floor_divide_", "logical_and_", "logical_or_", "logical_xor_", "logical_not_"}
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("view", [False, True], ids=["itself", "through a view"])
+@pytest.mark.parametrize(("name", "args"), [c for c in CALLS if c[0] not in NOT_AS_IN_PYTORCH])
+def test_each_method_does_what_pytorchs_does(name, args, view, pytorch):
+    y, gradients = changed_in_place(minigrad, name, args, view)
+    wanted, wanted_gradients = changed_in_place(pytorch, name, args, view)
+    np.testing.assert_allclose(y.detach().numpy(), wanted.detach().numpy(), rtol=1e-12, strict=True)
+    for g, wg in zip(gradients, wanted_gradients, strict=True):
+        ours, theirs = (0.0 if h is None else np.asarray(h.numpy()) for h in (g, wg))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "args"), [(name, args) for name, many in BITS.items() for args in many])
+def test_bits_in_place(name, args):
+    x = minigrad.tensor([[True, True, False], [False, True, False]])
+    _, given, _ = prepared(minigrad, args)
+    wanted = getattr(minigrad, name[:-1])(x, *given).tolist()
+    assert getattr(x, name)(*given) is x and x.tolist() == wanted
+
+
+def test_augmented_assignments_are_in_place():
+    x = minigrad.tensor([7.0, 8.0])
+    held = x
+    x += 1
+    x -= 2
+    x *= 3
+    x /= 2
+    x //= 2
+    x %= 3
+    x **= 2
+    assert x is held and x.tolist() == [1.0, 4.0]
+    mask = held_mask = minigrad.tensor([True, False])
+    mask &= minigrad.tensor([True, True])
+    mask |= minigrad.tensor([False, False])
+    mask ^= minigrad.tensor([True, True])
+    assert mask is held_mask and mask.tolist() == [False, True]
+
+
+def test_every_method_in_place_is_tested():
+    methods = {name for name in vars(minigrad.Tensor) if name.endswith("_") and not name.startswith("_")}
+    assert methods == set(METHODS) | set(POSITIVE) | set(BITS) | TESTED_ELSEWHERE | ALIASES
+
+
 # ------------------------------------------------------------------------------ what backward must not miss
 # Each changes what backward needs. PyTorch raises too, but where `.data` was used, which it does not see.
 

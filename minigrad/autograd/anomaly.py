@@ -159,9 +159,8 @@ def backward(op: Any, g: Any, saved: list[np.ndarray]) -> Any:
         _set(*modes)
     made = _made([g], gradients if type(gradients) is tuple else (gradients,))
     if made:
-        raise RuntimeError(
-            f"{op.name()}: backward made {made} of a gradient without one; the op ran{at_line_of(op) or ' before anomaly mode was on'}"
-        )
+        line = at_line_of(op) or " before anomaly mode was on"
+        raise RuntimeError(f"{op.name()}: backward made {made} of a gradient without one; the op ran{line}")
     return gradients
 
 
