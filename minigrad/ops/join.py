@@ -89,7 +89,7 @@ def hstack(tensors: Sequence[Operand]) -> Operand:
     tensor([[1, 3],
             [2, 4]])
     """
-    parts = [x if x.ndim else reshape(x, (1,)) for x in _same_dtype("hstack", tensors)]
+    parts = [x if x.ndim else reshape(x, (1,)) for x in _tensors("hstack", tensors)]
     return cat(parts, 0 if parts[0].ndim == 1 else 1)
 
 
@@ -101,7 +101,7 @@ def vstack(tensors: Sequence[Operand]) -> Operand:
     tensor([[1, 2],
             [3, 4]])
     """
-    return cat([x if x.ndim > 1 else reshape(x, (1, -1)) for x in _same_dtype("vstack", tensors)], 0)
+    return cat([x if x.ndim > 1 else reshape(x, (1, -1)) for x in _tensors("vstack", tensors)], 0)
 
 
 def dstack(tensors: Sequence[Operand]) -> Operand:
@@ -113,7 +113,7 @@ def dstack(tensors: Sequence[Operand]) -> Operand:
              [2, 4]]])
     """
     parts = []
-    for x in _same_dtype("dstack", tensors):
+    for x in _tensors("dstack", tensors):
         matrix = x if x.ndim > 1 else reshape(x, (1, -1))
         parts.append(matrix if matrix.ndim > 2 else unsqueeze(matrix, 2))
     return cat(parts, 2)
@@ -125,11 +125,16 @@ def _without(shape: tuple[int, ...], d: int) -> tuple[int, ...]:
 
 
 def _same_dtype(op: str, tensors: Sequence[Operand]) -> list[Operand]:
+    parts = _tensors(op, tensors)
+    dtype = dtypes.result_type(*parts)
+    return [cast(x, dtype) for x in parts]
+
+
+def _tensors(op: str, tensors: Sequence[Operand]) -> list[Operand]:
     parts = list(tensors) if isinstance(tensors, (list, tuple)) else None
     if not parts or not all(hasattr(x, "dtype") for x in parts):
         raise TypeError(f"{op}: needs a list or tuple of one or more Tensors, got {tensors!r}")
-    dtype = dtypes.result_type(*parts)
-    return [cast(x, dtype) for x in parts]
+    return parts
 
 
 def meshgrid(*tensors: Operand | Sequence[Operand], indexing: str = "ij") -> tuple[Operand, ...]:

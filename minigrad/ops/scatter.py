@@ -345,8 +345,10 @@ def _must_have_slices(op: str, x: Operand, d: int, places: np.ndarray, source: O
     """RuntimeError unless source has the shape of x, with as many slices along dim d as there are places."""
     must_be_arrays(op, source)
     must_share_dtype(op, x, source)
-    wanted = (*x.shape[:d], places.size, *x.shape[d + 1 :])
-    if tuple(source.shape) != wanted and (x.ndim or source.ndim or places.size != 1):
+    if not x.ndim and places.size == 1 and tuple(source.shape) in ((), (1,)):
+        return
+    wanted = (*x.shape[:d], places.size if x.ndim else 1, *x.shape[d + 1 :])
+    if tuple(source.shape) != wanted:
         raise RuntimeError(f"{op}: source must have shape {wanted}, a slice for each index, got {tuple(source.shape)}")
 
 

@@ -143,7 +143,8 @@ def ravel(input: Operand) -> Operand:
     >>> minigrad.ones(2, 3).ravel().shape
     (6,)
     """
-    return reshape(input, (-1,)) if input.shape else reshape(input, (1,))
+    must_be_arrays("ravel", input)
+    return reshape(input, (math.prod(input.shape),))
 
 
 def unflatten(input: Operand, dim: int, sizes: Sequence[int]) -> Operand:
