@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..autograd import Op, RemovableHandle, is_grad_enabled, is_tensor, wrap
+from ..autograd import Op, RemovableHandle, is_grad_enabled, is_tensor, unwrap, version, wrap
 
 if TYPE_CHECKING:
     from .module import Module
@@ -164,6 +164,8 @@ def _after(hook: Hook, module: Module, args: tuple, kwargs: dict[str, Any], outp
 
 Gradients = tuple[Any, ...]  # of all inputs or of all outputs; None where there is none
 
+_OUTPUTS = "outputs"  # the place of the outputs' gradients in the Parcel for the Gate of the inputs
+
 
 class Parcel:
     """What a Gate's Ports send it: gradients by their place. Like gradients, two for one node add up."""
@@ -174,15 +176,25 @@ class Parcel:
     def __add__(self, other: Parcel) -> Parcel:
         return Parcel(self.gradients | other.gradients)
 
+    @property
+    def array(self) -> np.ndarray:
+        """All numbers in it: what anomaly mode looks at."""
+        outputs = self.gradients.get(_OUTPUTS, ())
+        inside = [g for g in (*self.gradients.values(), *outputs) if g is not None and g is not outputs]
+        return np.concatenate([np.ravel(unwrap(g)) for g in inside]) if inside else np.empty(0)
+
 
 class Gate(Op):
     """y = 0, a token for Ports; the Parcel of gradients that comes back to it is opened, and each sent on its way"""
 
     saves_inputs = False
 
-    def forward(self, *inputs: np.ndarray, open: Callable[[dict[Any, Any]], Gradients]) -> np.ndarray:
-        self.open = open
+    def forward(self, *inputs: np.ndarray, open: Callable[[dict[Any, Any]], Gradients], of: Module) -> np.ndarray:
+        self.open, self.of = open, of
         return np.zeros(())
+
+    def name(self) -> str:
+        return f"hooks of {type(self.of).__name__}"
 
     def backward(self, g: Parcel) -> Gradients:
         return self.open(dict(g.gradients))
@@ -201,9 +213,6 @@ class Port(Op):
         return None, Parcel({self.place: g})
 
 
-_OUTPUTS = "outputs"  # the place of the outputs' gradients in the Parcel for the Gate of the inputs
-
-
 class _Backward:
     """The backward hooks of one call of a module, as they were when it began.
 
@@ -215,6 +224,7 @@ class _Backward:
         self.pre_hooks = [hook for _, hook in _hooks_of(module, "backward_pre")]
         self.hooks = [hook for _, hook in _hooks_of(module, "backward")]
         self.needed = bool(self.pre_hooks or self.hooks) and is_grad_enabled()
+        self.versions: dict[int, tuple[int, np.ndarray]] = {}  # of the memory behind Ports
 
     def enter(self, args: tuple) -> tuple[tuple, Any]:
         """The arguments, each Tensor that requires grad behind a Port, and the token of their Gate if there is one."""
@@ -223,11 +233,19 @@ class _Backward:
         self.ported = [i for i, (_, _, needs) in self.inputs.items() if needs]
         if not self.ported:
             return args, None
-        token = Gate.apply(*[args[i] for i in self.ported], open=self.at_inputs)
+        token = Gate.apply(*[args[i] for i in self.ported], open=self.at_inputs, of=self.module)
+        self.versions = {i: (version(args[i].array), args[i].array) for i in self.ported}
         return _behind_ports(args, self.ported, token), token
 
     def leave(self, output: Any, token: Any) -> Any:
         """The output, each Tensor that requires grad behind a Port; `token` is the one that `enter` gave."""
+        for i, (before, array) in self.versions.items():
+            if version(array) != before:  # recorded behind the Port, where the caller's Tensor does not know of it
+                raise RuntimeError(
+                    f"{type(self.module).__name__}: forward changed args[{i}], of shape {array.shape}, in place, which "
+                    "a module with backward hooks must not; change a clone() of it"
+                )
+        self.versions.clear()
         if not (is_tensor(output) or isinstance(output, tuple)):
             warnings.warn(
                 f"{type(self.module).__name__}: its full backward hooks are not called for an output of type "
@@ -245,7 +263,7 @@ class _Backward:
         def at_outputs(gradients: dict[Any, Any]) -> Gradients:
             return self.at_outputs(gradients, about, size, ported)
 
-        token = Gate.apply(*before, *[outputs[i] for i in ported], open=at_outputs)
+        token = Gate.apply(*before, *[outputs[i] for i in ported], open=at_outputs, of=self.module)
         outputs = _behind_ports(outputs, ported, token)
         return outputs if isinstance(output, tuple) else outputs[0]
 

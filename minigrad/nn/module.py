@@ -154,7 +154,9 @@ class Module:
         - The output must be a Tensor or a tuple; for another there is a warning, and no hook is called.
         - A call of the module keeps the hooks that were there when it began, whenever its backward comes.
         - Hooks are told of the gradients of one pass, each time one comes by. Under create_graph=True they get Tensors
-          with a graph. In a module with such hooks, inputs and outputs are not to be changed in place.
+          with a graph.
+        - A module with such hooks must not change its inputs in place, a RuntimeError; its outputs are not to be changed
+          either.
         - `prepend` puts the hook before those that are there. `remove()` of the handle given back takes it away.
 
         RuntimeError, during backward, if what it returns has another length, or gradients of other shape or dtype.

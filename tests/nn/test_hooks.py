@@ -261,6 +261,28 @@ class TestWhatTheyReplace:
         module(a, b)[0].sum().backward()
         np.testing.assert_allclose(a.grad.array, (b * b).detach().array)
 
+    def test_what_arrives_is_not_the_hook_s_to_change(self, rng):
+        layer, x, g = nn.Identity(), double(rng, 2), minigrad.ones(2).double()
+
+        def change(m, grad_output):
+            grad_output[0].array[...] = 7
+
+        layer.register_full_backward_pre_hook(change)
+        layer(x).backward(g)
+        assert g.tolist() == [1, 1]
+
+    @pytest.mark.parametrize("pre", [False, True])
+    def test_an_input_must_not_be_changed_in_place(self, pre, rng):
+        class InPlace(nn.Module):
+            def forward(self, text, x):
+                return x.mul_(2)
+
+        module = InPlace()
+        (module.register_full_backward_pre_hook if pre else module.register_full_backward_hook)(lambda *given: None)
+        text = r"InPlace: forward changed args\[1\], of shape \(3,\), in place.* clone"
+        with pytest.raises(RuntimeError, match=text):
+            module("a", double(rng, 3) * 1)
+
     def test_a_kept_gradient_is_the_hook_s_own(self, rng):
         layer, kept = nn.Identity(), []
         layer.register_full_backward_hook(lambda m, gi, go: kept.extend((*gi, *go)))
@@ -409,12 +431,19 @@ class TestPasses:
             layer(x).sum().backward()
         assert x.grad is None and layer.weight.grad is None
 
-    def test_anomaly_free_of_state(self, rng):
-        layer, x = nn.Tanh(), double(rng, 2)
+    def test_anomaly_mode(self, rng):
+        layer, x = nn.Linear(2, 2).double(), double(rng, 2)
+        layer.register_full_backward_hook(lambda m, gi, go: (gi[0] / 0,))
+        with (
+            autograd.detect_anomaly(),
+            pytest.raises(RuntimeError, match=r"^hooks of Linear: backward made inf .*layer\(x\)"),
+        ):
+            layer(x).sum().backward()
+        layer = nn.Linear(2, 2).double()
         layer.register_full_backward_hook(lambda m, gi, go: None)
-        y = layer(x)
-        y.sum().backward()
-        np.testing.assert_allclose(x.grad.array, 1 - np.tanh(x.detach().array) ** 2)
+        with autograd.detect_anomaly():
+            layer(x).backward(minigrad.tensor([np.inf, 1.0]))
+        assert np.isinf(layer.bias.grad.array[0]), "which came from outside"
 
 
 class TestLife:
