@@ -106,7 +106,7 @@ def _write(ufunc: np.ufunc, method: str, inputs: tuple, options: dict[str, Any])
     return target.copy_(result)
 
 
-def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+def _copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
     if is_tensor(dst):
         raise TypeError("np.copyto: cannot write into a Tensor this way; use t.copy_(source)")
     _must_not_record("np.copyto", "this", src, where)
@@ -377,7 +377,8 @@ def _argsort(a: Operand, axis: int | None = -1, kind: Any = None, order: Any = N
 
 
 def _isclose(a: Operand, b: Operand, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
-    return ops.isclose(*_arrays(a, b), rtol, atol, equal_nan)
+    a, b = _arrays(a, b)
+    return ops.isclose(a, b, rtol, atol, equal_nan)
 
 
 def _norm(x: Operand, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Any:
@@ -385,7 +386,7 @@ def _norm(x: Operand, ord: Any = None, axis: Axis = None, keepdims: bool = False
     name = "np.linalg.norm"
     if axis is None and (ord is None or x.ndim == 1):
         return _vector_norm(x, axis=None, keepdims=keepdims, ord=2 if ord is None else ord)
-    axes = (tuple(range(x.ndim)) if axis is None else axis) if not isinstance(axis, int) else (axis,)
+    axes = range(x.ndim) if axis is None else axis if isinstance(axis, (tuple, list)) else (axis,)
     if len(axes) == 1:
         return _vector_norm(x, axis=axes, keepdims=keepdims, ord=2 if ord is None else ord)
     if len(axes) != 2:
@@ -408,6 +409,10 @@ def _vector_norm(x: Operand, /, *, axis: Axis = None, keepdims: bool = False, or
     if isinstance(ord, str):
         raise ValueError(f"np.linalg.norm: a vector norm has a number for ord, got {ord!r}")
     return ops.norm(x, ord, axis, keepdims)
+
+
+def _matrix_norm(x: Operand, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+    return _norm(x, ord, (-2, -1), keepdims)
 
 
 # ----------------------------------------------------------------------------------------------------- shape
@@ -499,6 +504,14 @@ def _diagonal(a: Operand, offset: int = 0, axis1: int = 0, axis2: int = 1) -> An
 def _trace(a: Operand, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
     _refuse("np.trace", out=out)
     return ops.sum(ops.diagonal(a, offset, axis1, axis2), -1, dtype=dtype)
+
+
+def _matrix_diagonal(x: Operand, /, *, offset: int = 0) -> Any:
+    return ops.diagonal(x, offset, -2, -1)
+
+
+def _matrix_trace(x: Operand, /, *, offset: int = 0, dtype: Any = None) -> Any:
+    return ops.sum(ops.diagonal(x, offset, -2, -1), -1, dtype=dtype)
 
 
 def _diag(v: Operand, k: int = 0) -> Any:
@@ -763,6 +776,7 @@ FUNCTIONS: dict[Function, Function] = {
     np.cumprod: _cumprod,
     np.linalg.norm: _norm,
     np.linalg.vector_norm: _vector_norm,
+    np.linalg.matrix_norm: _matrix_norm,
     np.clip: _clip,
     np.where: _where,
     np.nonzero: _nonzero,
@@ -778,6 +792,7 @@ FUNCTIONS: dict[Function, Function] = {
     np.ravel: _ravel,
     np.transpose: _transpose,
     np.matrix_transpose: _matrix_transpose,
+    np.linalg.matrix_transpose: _matrix_transpose,
     np.swapaxes: _swapaxes,
     np.moveaxis: _moveaxis,
     np.squeeze: _squeeze,
@@ -793,6 +808,8 @@ FUNCTIONS: dict[Function, Function] = {
     np.repeat: _repeat,
     np.diagonal: _diagonal,
     np.trace: _trace,
+    np.linalg.diagonal: _matrix_diagonal,
+    np.linalg.trace: _matrix_trace,
     np.diag: _diag,
     np.diagflat: _diagflat,
     np.tril: _tril,
@@ -816,6 +833,9 @@ FUNCTIONS: dict[Function, Function] = {
     np.outer: _outer,
     np.tensordot: _tensordot,
     np.einsum: _einsum,
+    np.linalg.matmul: ops.matmul,
+    np.linalg.outer: ops.outer,
+    np.linalg.tensordot: _tensordot,
     np.zeros_like: _zeros_like,
     np.ones_like: _ones_like,
     np.empty_like: _empty_like,
@@ -836,6 +856,9 @@ QUESTIONS: frozenset[Function] = frozenset(
         np.may_share_memory,
         np.iscomplexobj,
         np.isrealobj,
+        np.array_repr,
+        np.array_str,
+        np.array2string,
     }
 )
 
@@ -858,4 +881,13 @@ INSTEAD: dict[Function, str] = {
     np.nansum: "use np.sum(np.nan_to_num(t))",
     np.unique: "use minigrad.unique(t)",
     np.put_along_axis: "use t.scatter(dim, index, src)",
+    np.hsplit: "use np.split(t, sections, axis=1), or axis=0 for one dimension",
+    np.vsplit: "use np.split(t, sections, axis=0)",
+    np.column_stack: "use np.stack(vectors, axis=1), or np.concatenate(matrices, axis=1)",
+    np.atleast_1d: "use np.reshape(t, (1,))",
+    np.atleast_2d: "use np.reshape(t, (1, -1))",
+    np.rollaxis: "use np.moveaxis(t, source, destination)",
+    np.extract: "use t[condition]",
+    np.compress: "use t[condition]",
+    np.linspace: "use minigrad.linspace(start, end, steps)",
 }

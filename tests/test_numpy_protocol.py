@@ -146,6 +146,8 @@ FUNCTION_ROWS = [
     row(np.linalg.norm, lambda x: np.linalg.norm(x, 1, (-1, 0)), (2, 3, 2)),
     row(np.linalg.vector_norm, lambda x: np.linalg.vector_norm(x), (2, 3)),
     row(np.linalg.vector_norm, lambda x: np.linalg.vector_norm(x, axis=1, keepdims=True, ord=3), (2, 3)),
+    row(np.linalg.matrix_norm, lambda x: np.linalg.matrix_norm(x), (2, 3, 4)),
+    row(np.linalg.matrix_norm, lambda x: np.linalg.matrix_norm(x, keepdims=True, ord=inf), (2, 3, 4)),
     row(np.clip, lambda x: np.clip(x, -0.5, 0.5), (3, 4)),
     row(np.clip, lambda x: np.clip(x, None, a_max=0.5), (3, 4)),
     row(np.clip, lambda x: np.clip(x, min=-0.5), (3, 4)),
@@ -178,6 +180,7 @@ FUNCTION_ROWS = [
     row(np.transpose, lambda a: np.transpose(a), (2, 3, 4)),
     row(np.transpose, lambda a: np.permute_dims(a, axes=[1, -1, 0]), (2, 3, 4)),
     row(np.matrix_transpose, lambda a: np.matrix_transpose(a), (2, 3, 4)),
+    row(np.linalg.matrix_transpose, lambda a: np.linalg.matrix_transpose(a), (2, 3, 4)),
     row(np.swapaxes, lambda a: np.swapaxes(a, 0, -1), (2, 3, 4)),
     row(np.moveaxis, lambda a: np.moveaxis(a, 0, -1), (2, 3, 4)),
     row(np.moveaxis, lambda a: np.moveaxis(a, source=[0, 1], destination=[-1, -2]), (2, 3, 4)),
@@ -209,6 +212,8 @@ FUNCTION_ROWS = [
     row(np.diagonal, lambda a: np.diagonal(a, offset=-1, axis1=2, axis2=0), (3, 2, 4)),
     row(np.trace, lambda a: np.trace(a), (3, 4)),
     row(np.trace, lambda a: np.trace(a, 1, 0, 2), (3, 2, 4)),
+    row(np.linalg.diagonal, lambda a: np.linalg.diagonal(a, offset=1), (2, 3, 4)),
+    row(np.linalg.trace, lambda a: np.linalg.trace(a, offset=-1), (2, 3, 4)),
     row(np.diag, lambda a: np.diag(a, 1), (3,)),
     row(np.diag, lambda a: np.diag(a, k=-1), (3, 3)),
     row(np.diagflat, lambda a: np.diagflat(a, k=1), (2, 2)),
@@ -264,6 +269,9 @@ FUNCTION_ROWS = [
     row(np.einsum, lambda a, b: np.einsum("ij,kj->ik", a, b), (2, 3), (4, 3)),
     row(np.einsum, lambda a, b: np.einsum("...i,...i", a, b, optimize=True), (2, 3), (3,)),
     row(np.einsum, lambda a, b: np.einsum(a, [0, 1], b, [1, 2], [2, 0]), (2, 3), (3, 4)),
+    row(np.linalg.matmul, lambda a, b: np.linalg.matmul(a, b), (2, 3), (3, 4)),
+    row(np.linalg.outer, lambda a, b: np.linalg.outer(a, b), (2,), (3,)),
+    row(np.linalg.tensordot, lambda a, b: np.linalg.tensordot(a, b, axes=1), (2, 3), (3, 4)),
     row(np.zeros_like, lambda a: np.zeros_like(a), (2, 3)),
     row(np.zeros_like, lambda a: np.zeros_like(a, dtype=np.int64, shape=(4, 5)), (2, 3)),
     row(np.ones_like, lambda a: np.ones_like(a, order="K", subok=True, device="cpu"), (2, 3)),
@@ -287,6 +295,9 @@ QUESTION_ROWS = [
     row(np.may_share_memory, lambda a: np.may_share_memory(a[0], a[1]), (2, 3)),
     row(np.iscomplexobj, lambda a: np.iscomplexobj(a), (2, 3)),
     row(np.isrealobj, lambda a: np.isrealobj(a), (2, 3)),
+    row(np.array_repr, lambda a: np.array_repr(a), (2, 3)),
+    row(np.array_str, lambda a: np.array_str(a, precision=2), (2, 3)),
+    row(np.array2string, lambda a: np.array2string(a, separator=", "), (2, 3)),
 ]
 
 ARRAY_ROWS = UFUNC_ROWS + REDUCE_ROWS + ACCUMULATE_ROWS + FUNCTION_ROWS
@@ -467,6 +478,7 @@ def test_arrays_take_tensors_in_place_where_nothing_would_be_recorded():
     a += t
     a *= t
     assert a is b and a.tolist() == [2.0, 6.0, 12.0]
+    assert np.add(t, 1, out=None).tolist() == [2.0, 3.0, 4.0]
     assert np.add(t, 1, out=a) is a and a.tolist() == [2.0, 3.0, 4.0]
     np.add(t, 10, out=a, where=t > 1)
     assert a.tolist() == [2.0, 12.0, 13.0]
@@ -582,6 +594,7 @@ REFUSED = [
     (lambda t: np.clip(t, 0, 1, min=0), ValueError, "np.clip: got both a_min or a_max and min or max"),
     (lambda t: np.clip(t, None, None), RuntimeError, "clamp: give min, max or both"),
     # arguments that do not fit
+    (lambda t: np.reshape(t, None), TypeError, "np.reshape: needs a shape"),
     (lambda t: np.sum(t, axis=2), IndexError, "sum: dim must be in [-2, 1] for 2 dimensions, got 2"),
     (lambda t: np.squeeze(t, 0), ValueError, "np.squeeze: axis 0 of shape (2, 2) has not the size 1"),
     (lambda t: np.expand_dims(t, (0, 0)), ValueError, "np.expand_dims: axis (0, 0) names a dimension twice"),
@@ -626,6 +639,14 @@ def test_asarray_shares_memory_and_copies_as_numpy_2_has_it():
             np.asarray(refused)
     with minigrad.no_grad():
         assert np.asarray(x * 2).tolist() == [2.0, 2.0]
+
+
+def test_numpys_own_assertions_take_tensors():
+    t, a = minigrad.tensor([1.0, 2.0]), np.array([1.0, 2.0])
+    np.testing.assert_array_equal(t, a)
+    np.testing.assert_allclose(a, t, rtol=1e-6)
+    with pytest.raises(AssertionError, match="Mismatched elements: 1 / 2"):
+        np.testing.assert_allclose(t, [1.0, 3.0])
 
 
 def test_single_elements_become_numbers():
