@@ -68,7 +68,7 @@ class Tensor:
     _grad: Tensor | None
     _grad_fn: autograd.Op | None
     _requires_grad: bool
-    _view: tuple | None  # for a view: its base, the ops that lead from there, the _grad_fn of the base at that time
+    _view: tuple | None  # of a view: its base, the way from there, and the _grad_fn of the base at that time
 
     def __init__(self, data: Any = (), dtype: Any = None, requires_grad: bool = False) -> None:
         self.array = _to_array(data, dtype, copy=None)
@@ -854,7 +854,7 @@ class Tensor:
 
     def _record_write(self, value: Any, key: Any, from_old: builtins.bool) -> None:
         """Give this tensor, or its base if it is a view, the history of having `value` written to self[key]."""
-        base, path = (self, ()) if self._view is None else self._view[:2]
+        base, path = autograd.base_and_path(self)
         whole = from_old and base is self and (value.shape, value.dtype) == (self.shape, self.dtype)
         if whole and value.requires_grad:
             new = value

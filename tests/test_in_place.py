@@ -773,6 +773,17 @@ def test_long_chains_of_writes_need_no_recursion():
     del x, v
 
 
+def test_long_chains_of_views_need_neither_recursion_nor_time_that_grows_with_them():
+    a = minigrad.ones(4, requires_grad=True)
+    y = v = a * 1
+    for _ in range(10_000):
+        v = v.view(2, 2).view(4)
+    v.mul_(3)
+    assert y.tolist() == [3, 3, 3, 3]
+    y.sum().backward()
+    assert a.grad.tolist() == [3, 3, 3, 3]
+
+
 def test_threads_write_to_their_own_tensors():
     def work(seed, found):
         a = minigrad.ones(3, requires_grad=True)

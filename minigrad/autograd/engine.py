@@ -295,17 +295,27 @@ def _holds_array(kept: Any) -> bool:
 def _remember_base(result: Any, x: Any, cls: type[Op], options: dict) -> None:
     """Tie `result` of a view op to the Tensor that owns its memory, if it is a view and not a copy."""
     if isinstance(x, _Tensor) and versions.memory(result.array) is versions.memory(x.array):
-        base, path, _ = x._view or (x, (), None)
-        result._view = base, (*path, (cls, options)), base._grad_fn
+        base, path, _ = x._view or (x, None, None)
+        result._view = base, (path, cls, options), base._grad_fn
+
+
+def base_and_path(x: Any) -> tuple[Any, list[tuple[type[Op], dict]]]:
+    """The Tensor that owns the memory of `x`, and the ops, with their options, that lead from there to `x`."""
+    base, path, _ = x._view or (x, None, None)
+    steps = []
+    while path is not None:
+        path, cls, options = path
+        steps.append((cls, options))
+    return base, steps[::-1]
 
 
 def follow_base(view: Any) -> None:
     """Bring the history of a view up to date."""
-    base, path, known = view._view
+    base, _, known = view._view
     if base._grad_fn is not known:
         fresh = base
         with enable_grad():
-            for cls, options in path:
+            for cls, options in base_and_path(view)[1]:
                 fresh = cls.apply(fresh, **options)
         view._grad_fn, view._requires_grad, view._view = fresh._grad_fn, fresh._requires_grad, fresh._view
 
