@@ -89,7 +89,7 @@ def jvp(
         xs, _ = _arguments("jvp", inputs, create_graph)
         vs = _vector("jvp", v, xs, "input", create_graph)
         ys, one_y = _results("jvp", func(*xs), strict)
-        us = tuple(_zeros(y, y.is_floating_point()) for y in ys)
+        us = tuple(_zeros(y if y.is_floating_point() else y.double(), True) for y in ys)
         products = _grads(ys, xs, us, create_graph=True)
         if strict:
             _must_depend("jvp", products, "the gradient of input {}", "the output")
@@ -179,13 +179,7 @@ def jacobian(
     (tensor(5.), tensor(2.))
     """
     _must_be_reverse("jacobian", "strategy", strategy)
-    with enable_grad():
-        xs, one_x = _arguments("jacobian", inputs, create_graph)
-        ys, one_y = _results("jacobian", func(*xs), strict)
-        if strict and vectorize:
-            raise RuntimeError("jacobian: strict=True and vectorize=True do not go together; leave one of them out")
-        blocks = [_like(_rows(i, y, xs, create_graph, strict), one_x, create_graph) for i, y in enumerate(ys)]
-    return blocks[0] if one_y else tuple(blocks)
+    return _jacobian("jacobian", func, inputs, create_graph, strict, vectorize)
 
 
 def hessian(
@@ -211,9 +205,9 @@ def hessian(
 
     def gradient(*xs: Tensor) -> tuple[Tensor, ...]:
         _, found = _gradient("hessian", func, xs, strict)
-        return _or_zeros("hessian", found, xs, False, False, "", "")
+        return tuple(_zeros(x) if g is None else g for g, x in zip(found, xs, strict=True))
 
-    rows = jacobian(gradient, inputs, create_graph, strict, vectorize)
+    rows = _jacobian("hessian", gradient, inputs, create_graph, strict, vectorize)
     return rows if isinstance(inputs, tuple) else rows[0]
 
 
@@ -323,18 +317,31 @@ def _zeros(x: Tensor, requires_grad: bool = False) -> Tensor:
     return zeros.requires_grad_() if requires_grad else zeros
 
 
-def _rows(i: int, y: Tensor, xs: tuple[Tensor, ...], create_graph: bool, strict: bool) -> tuple[Tensor, ...]:
-    """The Jacobian of output i with respect to each input, a row at a time."""
-    rows: list[tuple[Tensor, ...]] = []
-    for place in np.ndindex(*y.shape):
-        unit = _zeros(y)
-        unit.array[place] = 1
-        found = _grads((y,), xs, (unit,), create_graph, retain_graph=True)
-        rows.append(_or_zeros("jacobian", found, xs, strict, create_graph, f"output {i}", "input"))
-    if not rows:
-        return tuple(wrap(np.zeros((*y.shape, *x.shape), x.dtype)) for x in xs)
-    columns = (ops.stack(column) for column in zip(*rows, strict=True))
-    return tuple(column.reshape((*y.shape, *x.shape)) for x, column in zip(xs, columns, strict=True))
+def _jacobian(name: str, func: Callable, inputs: Any, create_graph: bool, strict: bool, vectorize: bool) -> Any:
+    """The Jacobian, nested as outputs and inputs are."""
+    if strict and vectorize:
+        raise RuntimeError(f"{name}: strict=True and vectorize=True do not go together; leave one of them out")
+    with enable_grad():
+        xs, one_x = _arguments(name, inputs, create_graph)
+        ys, one_y = _results(name, func(*xs), strict)
+        blocks = []
+        for i, y in enumerate(ys):
+            rows = []
+            for place in np.ndindex(*y.shape):
+                unit = _zeros(y)
+                unit.array[place] = 1
+                found = _grads((y,), xs, (unit,), create_graph, retain_graph=True)
+                rows.append(_or_zeros(name, found, xs, strict, create_graph, f"output {i}", "input"))
+            columns = zip(*rows, strict=True) if rows else [()] * len(xs)
+            block = tuple(_stacked(column, y, x) for column, x in zip(columns, xs, strict=True))
+            blocks.append(_like(block, one_x, create_graph))
+    return blocks[0] if one_y else tuple(blocks)
+
+
+def _stacked(rows: tuple[Tensor, ...], y: Tensor, x: Tensor) -> Tensor:
+    """The rows of a Jacobian in one Tensor of the shapes of y and x; there is none for a y without elements."""
+    shape = (*y.shape, *x.shape)
+    return ops.stack(rows).reshape(shape) if rows else wrap(np.zeros(shape, x.dtype))
 
 
 def _like(tensors: tuple[Tensor, ...], one: bool, create_graph: bool) -> Any:
