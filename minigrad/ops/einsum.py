@@ -14,7 +14,7 @@ from string import ascii_letters
 from typing import Any
 
 from ..autograd import unwrap
-from .common import Operand, must_be_arrays, must_share_dtype, normalize_dims, promote
+from .common import Operand, is_bool, must_be_arrays, must_share_dtype, normalize_dims, promote
 from .diagonal import diagonal
 from .elementwise import mul
 from .linalg import matmul
@@ -71,6 +71,8 @@ def tensordot(a: Operand, b: Operand, dims: Any = 2) -> Operand:
     op = "tensordot"
     must_be_arrays(op, a, b)
     must_share_dtype(op, a, b)
+    if is_bool(a):
+        raise RuntimeError(f"{op}: bools have no products to sum; use x.float(), or x.long() to count")
     of_a, of_b = _pairs(op, a, b, dims)
     names_a, names_b = list(range(a.ndim)), list(range(a.ndim, a.ndim + b.ndim))
     for i, j in zip(of_a, of_b, strict=True):
@@ -184,12 +186,13 @@ def _sum_of_products(
     """The product of the operands, whose dimensions have names, summed over every name that is not in the output."""
     terms = [_take_diagonals(op, i, x, list(dims)) for i, (x, dims) in enumerate(zip(operands, names, strict=True))]
     terms = _drop_ones(op, terms)
+    one_dtype = len({x.dtype for x, _ in terms}) == 1
     x, dims = terms[0]
     for k, (y, others) in enumerate(terms[1:], start=2):
         needed = {*output, *(n for _, later in terms[k:] for n in later)}
         x, dims = _sum_all_but(x, dims, needed.union(others))
         y, others = _sum_all_but(y, others, needed.union(dims))
-        x, dims = _multiply(op, x, dims, y, others, needed)
+        x, dims = _multiply(op, x, dims, y, others, needed, one_dtype)
     x, dims = _sum_all_but(x, dims, set(output))
     return permute(x, [dims.index(n) for n in output])
 
@@ -237,7 +240,7 @@ def _sum_all_but(x: Operand, dims: list[Label], needed: set[Label]) -> tuple[Ope
 
 
 def _multiply(
-    op: str, x: Operand, of_x: list[Label], y: Operand, of_y: list[Label], needed: set[Label]
+    op: str, x: Operand, of_x: list[Label], y: Operand, of_y: list[Label], needed: set[Label], one_dtype: bool
 ) -> tuple[Operand, list[Label]]:
     """The product of two operands, summed over the labels that both have and nobody needs any more."""
     batch = [n for n in of_x if n in of_y and n in needed]
@@ -252,7 +255,7 @@ def _multiply(
         return mul(reshape(x, *many, *one, *(1,) * len(other)), reshape(y, *many, *(1,) * len(one), *other)), (
             batch + rows + columns
         )
-    if x.dtype.kind in "iub" and y.dtype.kind in "iub":  # the sum of an integer operand is of int64
+    if one_dtype:  # they may differ all the same: the sum of an int32 operand is of int64
         x, y = promote(op, x, y)
     must_share_dtype(op, x, y)
     length = math.prod(x.shape[len(batch) + len(rows) :])
