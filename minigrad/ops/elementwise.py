@@ -297,6 +297,8 @@ def _in_one_dtype(op: str, *operands: Operand) -> list[Operand]:
 class Lerp(Op):
     """y = a + w (b - a)"""
 
+    uses = ((2,), (2,), (0, 1))
+
     @quiet
     def forward(self, a: np.ndarray, b: np.ndarray, w: np.ndarray) -> np.ndarray:
         # At w = 1 it has to be b exactly, so from the middle on b is what the rest is taken off.
@@ -895,7 +897,11 @@ class ClampBetween(Op):
     and where low exceeds high. Below two equal limits, and where a comparison with NaN decides, it is nobody's.
     """
 
-    def forward(self, x: np.ndarray, low: np.ndarray | None, high: np.ndarray | None) -> np.ndarray:
+    saves_inputs = False
+
+    def forward(self, x: np.ndarray, low: Any, high: Any) -> np.ndarray:
+        self.shapes = shape_of(x), shape_of(low), shape_of(high)
+        self.masks: tuple
         if low is None:
             self.masks = x <= high, None, x > high
             return np.minimum(x, high)
@@ -907,8 +913,8 @@ class ClampBetween(Op):
 
     def backward(self, g: Operand) -> tuple:
         return tuple(
-            sum_to(masked(g, mask), shape_of(x)) if need else None
-            for x, mask, need in zip(self.operands(), self.masks, self.needs, strict=True)
+            sum_to(masked(g, mask), shape) if need else None
+            for mask, shape, need in zip(self.masks, self.shapes, self.needs, strict=True)
         )
 
 

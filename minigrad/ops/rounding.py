@@ -72,15 +72,15 @@ def round(input: Operand, *, decimals: int = 0) -> Operand:
     >>> minigrad.round(x, decimals=1), minigrad.round(x, decimals=-2)
     (tensor([1234.6000]), tensor([1200.]))
     """
-    decimals = python_number("round", "decimals", decimals)
-    if not isinstance(decimals, int):
+    places = python_number("round", "decimals", decimals)
+    if not isinstance(places, int):
         raise TypeError(f"round: decimals must be an int, got {decimals!r}")
-    if not decimals:
+    if not places:
         return _rounded("round", input, np.rint)
     must_be_arrays("round", input)
     if input.dtype.kind != "f":
         raise RuntimeError(f"round: decimals are for floating dtypes, got {input.dtype.name}; use x.float()")
-    return _rounded("round", input, partial(_round_to, decimals=decimals))
+    return _rounded("round", input, partial(_round_to, decimals=places))
 
 
 def _round_to(x: np.ndarray, decimals: int) -> np.ndarray:
@@ -136,6 +136,8 @@ class Quotient(Op):
 
 class Remainder(Op):
     """y = a - b q, q being a / b rounded to a whole number, down (`floor`) or towards 0; dy/da = 1, dy/db = -q"""
+
+    uses = ((), (0, 1))
 
     @quiet
     def forward(self, a: np.ndarray, b: np.ndarray, floor: bool) -> np.ndarray:
