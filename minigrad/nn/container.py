@@ -206,7 +206,9 @@ class ModuleDict(Module):
         return key in self.keys()
 
     def __getitem__(self, key: str) -> Any:
-        return dict(self._registered("module"))[key]
+        if key not in self.keys():
+            raise KeyError(f"{type(self).__name__}: there is no {key!r}; the keys are {list(self.keys())}")
+        return getattr(self, key)
 
     def __setitem__(self, key: str, module: Module) -> None:
         self.register_module(key, module)

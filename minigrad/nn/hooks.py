@@ -258,12 +258,12 @@ class _Backward:
         ported = [i for i, (_, _, needs) in about.items() if needs]
         if not ported:
             return output
-        before = [] if token is None else [token]
+        first = [] if token is None else [token]
 
         def at_outputs(gradients: dict[Any, Any]) -> Gradients:
             return self.at_outputs(gradients, about, size, ported)
 
-        token = Gate.apply(*before, *[outputs[i] for i in ported], open=at_outputs, of=self.module)
+        token = Gate.apply(*first, *[outputs[i] for i in ported], open=at_outputs, of=self.module)
         outputs = _behind_ports(outputs, ported, token)
         return outputs if isinstance(output, tuple) else outputs[0]
 

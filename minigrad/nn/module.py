@@ -18,7 +18,7 @@ from .. import autograd, checks, dtypes
 from ..ops.common import quiet
 from ..tensor import Tensor, check_device
 from .hooks import Hook, Hooks, call_with_hooks, everywhere, register
-from .parameter import Parameter, clear_grad
+from .parameter import Buffer, Parameter, clear_grad
 
 __all__ = ["Module", "layout"]
 
@@ -43,8 +43,9 @@ def _no_forward(self: Module, *inputs: Any) -> NoReturn:
 class Module:
     """Base of layers and models. A subclass makes its state in `__init__` and computes in `forward`.
 
-    Assigning a Parameter or a Module as an attribute registers it, in the order of assignment; `register_buffer`
-    does so for a Tensor that is state but is not trained. `model(x)` runs `forward(x)` and the hooks around it.
+    Assigning a Parameter, a Buffer or a Module as an attribute registers it, in the order of assignment;
+    `register_buffer` does so for any Tensor that is state but is not trained. `model(x)` runs `forward(x)` and the
+    hooks around it.
 
     An error that leaves `forward` says which layer it came from, by its path in the model: see `__call__`.
 
@@ -153,10 +154,9 @@ class Module:
           not called.
         - The output must be a Tensor or a tuple; for another there is a warning, and no hook is called.
         - A call of the module keeps the hooks that were there when it began, whenever its backward comes.
-        - Hooks are told of the gradients of one pass, each time one comes by. Under create_graph=True they get Tensors
-          with a graph.
-        - A module with such hooks must not change its inputs in place, a RuntimeError; its outputs are not to be changed
-          either.
+        - It is called in each pass that comes by; not where no gradient comes, as PyTorch does, with None. Under
+          create_graph=True it gets Tensors with a graph.
+        - A module with such hooks must not change its inputs in place: RuntimeError. Nor should anyone its outputs.
         - `prepend` puts the hook before those that are there. `remove()` of the handle given back takes it away.
 
         RuntimeError, during backward, if what it returns has another length, or gradients of other shape or dtype.
@@ -240,11 +240,13 @@ class Module:
     def __setattr__(self, name: str, value: Any) -> None:
         registry = self.__dict__.get("_registry")
         if registry is None:
-            if isinstance(value, (Parameter, Module)):
+            if isinstance(value, (Parameter, Buffer, Module)):
                 raise _not_initialized(self, f"assign {name!r}")
             object.__setattr__(self, name, value)
         elif isinstance(value, Parameter):
             self._register("parameter", name, value)
+        elif isinstance(value, Buffer) and registry.get(name, "buffer") == "buffer":
+            self.register_buffer(name, value, value.persistent)
         elif name in registry:
             accepted = _KINDS[registry[name]]
             if value is not None and not isinstance(value, accepted):

@@ -1,4 +1,4 @@
-"""Parameter: a Tensor that a Module trains."""
+"""Parameter and Buffer: Tensors that a Module keeps, to train them or not."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..autograd import changed, wrap
+from ..checks import flag
 from ..tensor import Tensor
 
-__all__ = ["Parameter", "clear_grad"]
+__all__ = ["Buffer", "Parameter", "clear_grad"]
 
 
 class Parameter(Tensor):
@@ -38,6 +39,35 @@ class Parameter(Tensor):
         """A copy of the values that has no gradient yet, as in PyTorch."""
         copied = memo[id(self)] = type(self)(self.array.copy(), self.requires_grad)
         return copied
+
+
+class Buffer(Tensor):
+    """A Tensor that a Module registers as a buffer when it is assigned as an attribute: state that is not trained.
+
+    data       : a Tensor, an array (memory is shared with either), or nested lists of numbers
+    persistent : keep it in the state dict
+
+    `register_buffer` does the same for any Tensor. Like a Parameter it is a leaf.
+
+    >>> import minigrad
+    >>> layer = minigrad.nn.Identity()
+    >>> layer.steps = minigrad.nn.Buffer(minigrad.tensor(0))
+    >>> layer.state_dict()
+    {'steps': tensor(0)}
+    """
+
+    __slots__ = ("persistent",)
+
+    persistent: bool
+
+    def __init__(self, data: Any = (), *, persistent: bool = True) -> None:
+        super().__init__(data, requires_grad=isinstance(data, Tensor) and data.requires_grad)
+        self.persistent = flag("Buffer", "persistent", persistent)
+
+    def __deepcopy__(self, memo: dict) -> Buffer:
+        copied = super().__deepcopy__(memo)
+        copied.persistent = self.persistent  # type: ignore[attr-defined]
+        return copied  # type: ignore[return-value]
 
 
 def clear_grad(p: Tensor, set_to_none: bool) -> None:

@@ -1,4 +1,4 @@
-"""Parameter: a leaf that shares memory, and that modules register."""
+"""Parameter and Buffer: leaves that share memory, and that modules register."""
 
 import copy
 
@@ -48,3 +48,47 @@ def test_deepcopy_is_independent_and_has_no_gradient_yet():
     assert p.tolist() == [1, 1] and p.grad is not None
     first, second = copy.deepcopy([p, p])
     assert first is second
+
+
+class TestBuffer:
+    def test_registers_itself(self):
+        layer = nn.Module()
+        layer.kept, layer.scratch = nn.Buffer(minigrad.ones(2)), nn.Buffer([1.0], persistent=False)
+        assert [name for name, _ in layer.named_buffers()] == ["kept", "scratch"]
+        assert list(layer.state_dict()) == ["kept"] and not list(layer.parameters())
+        layer.kept = nn.Buffer(minigrad.zeros(1), persistent=False)
+        assert list(layer.state_dict()) == [] and layer.kept.shape == (1,)
+        layer.scratch = nn.Buffer(minigrad.zeros(1))
+        layer.scratch = minigrad.ones(1)  # any Tensor may follow
+        assert list(layer.state_dict()) == ["scratch"]
+
+    def test_shares_memory_and_is_a_leaf(self):
+        x = minigrad.ones(3, requires_grad=True) * 2
+        assert nn.Buffer(x).array is x.array and nn.Buffer(x).is_leaf and nn.Buffer(x).requires_grad
+        assert not nn.Buffer(x.detach()).requires_grad
+        assert type(nn.Buffer(x) * 2) is type(nn.Buffer(x).detach()) is minigrad.Tensor
+
+    def test_copies_and_conversions_keep_it_a_buffer(self):
+        layer = nn.Module()
+        layer.scratch = nn.Buffer(minigrad.ones(2), persistent=False)
+        twin = copy.deepcopy(layer).double()
+        assert type(twin.scratch) is nn.Buffer and not twin.scratch.persistent
+        assert twin.scratch.dtype == minigrad.float64 and layer.scratch.dtype == minigrad.float32
+
+    def test_bad_calls(self):
+        layer = nn.Linear(1, 1)
+        layer.plain = minigrad.ones(1)
+        with pytest.raises(TypeError, match="parameter 'weight' must be a Parameter or None, got Buffer"):
+            layer.weight = nn.Buffer(minigrad.ones(1))
+        with pytest.raises(ValueError, match="cannot register buffer 'plain': there is an attribute of that name"):
+            layer.plain = nn.Buffer(minigrad.ones(1))
+        with pytest.raises(TypeError, match="Buffer: persistent must be True or False, got persistent=1"):
+            nn.Buffer(minigrad.ones(1), persistent=1)
+        assert list(layer.state_dict()) == ["weight", "bias"] and type(layer.plain) is minigrad.Tensor
+
+        class Hasty(nn.Module):
+            def __init__(self):
+                self.value = nn.Buffer(minigrad.ones(1))
+
+        with pytest.raises(AttributeError, match="Hasty: cannot assign 'value' before"):
+            Hasty()
