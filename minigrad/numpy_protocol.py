@@ -8,7 +8,8 @@ divides by n, and `np.mean` of integers asks for a floating dtype.
     UFUNCS                     the elementwise functions, and matmul; also `ufunc.outer` of those that take two
     REDUCTIONS, ACCUMULATIONS  `ufunc.reduce` and `ufunc.accumulate`
     FUNCTIONS                  all others, by an adapter where the arguments differ
-    QUESTIONS, FILES           what gives no array to differentiate: NumPy answers, or writes, as for the arrays
+    QUESTIONS                  about the elements, which NumPy answers as for arrays
+    ON_ARRAYS                  files and counts, which no gradient passes: NumPy's, of np.asarray(t)
     INSTEAD                    some that are in no table, and what to write instead
 
 A function in no table, or an option that an op does not have, raises TypeError and names the way round it.
@@ -27,7 +28,7 @@ from . import dtypes, ops
 from .autograd import is_grad_enabled, is_tensor, unwrap, wrap
 from .ops.common import Operand, normalize_dim, normalize_dims, python_number
 
-__all__ = ["ACCUMULATIONS", "FILES", "FUNCTIONS", "INSTEAD", "QUESTIONS", "REDUCTIONS", "UFUNCS"]
+__all__ = ["ACCUMULATIONS", "FUNCTIONS", "INSTEAD", "ON_ARRAYS", "QUESTIONS", "REDUCTIONS", "UFUNCS"]
 
 Axis = int | Sequence[int] | None
 Function = Callable[..., Any]
@@ -59,7 +60,7 @@ def call_function(function: Function, args: tuple, kwargs: dict[str, Any]) -> An
         return ours(*args, **kwargs)
     if function in QUESTIONS:
         return function(*map(unwrap, args), **{name: unwrap(x) for name, x in kwargs.items()})
-    if function in FILES:  # np.asarray refuses a tensor that requires grad
+    if function in ON_ARRAYS:  # np.asarray refuses a tensor that requires grad
         plain = {name: np.asarray(x) if is_tensor(x) else x for name, x in kwargs.items()}
         return function(*(np.asarray(x) if is_tensor(x) else x for x in args), **plain)
     raise _missing(function, f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__}")
@@ -471,7 +472,21 @@ def _broadcast_to(array: Operand, shape: int | Sequence[int], subok: bool = Fals
 
 def _broadcast_arrays(*args: Operand, subok: bool = False) -> Any:
     shape = np.broadcast_shapes(*map(np.shape, map(unwrap, args)))
-    return tuple(ops.broadcast_to(_tensor(x), shape) for x in _arrays(*args))
+    return tuple(ops.broadcast_to(x, shape) if is_tensor(x) else np.broadcast_to(x, shape) for x in args)
+
+
+def _atleast_1d(*arys: Any) -> Any:
+    return _each(lambda x: ops.reshape(x, 1) if not x.ndim else x, np.atleast_1d, arys)
+
+
+def _atleast_2d(*arys: Any) -> Any:
+    return _each(lambda x: ops.reshape(x, (1, -1)) if x.ndim < 2 else x, np.atleast_2d, arys)
+
+
+def _each(ours: Function, numpys: Function, operands: tuple) -> Any:
+    """One result, or a tuple of them; what is no Tensor stays NumPy's."""
+    results = tuple(ours(x) if is_tensor(x) else numpys(x) for x in operands)
+    return results if len(results) != 1 else results[0]
 
 
 def _flip(m: Operand, axis: Axis = None) -> Any:
@@ -799,6 +814,8 @@ FUNCTIONS: dict[Function, Function] = {
     np.expand_dims: _expand_dims,
     np.broadcast_to: _broadcast_to,
     np.broadcast_arrays: _broadcast_arrays,
+    np.atleast_1d: _atleast_1d,
+    np.atleast_2d: _atleast_2d,
     np.flip: _flip,
     np.fliplr: ops.fliplr,
     np.flipud: ops.flipud,
@@ -862,7 +879,20 @@ QUESTIONS: frozenset[Function] = frozenset(
     }
 )
 
-FILES: frozenset[Function] = frozenset({np.save, np.savez, np.savez_compressed, np.savetxt})
+ON_ARRAYS: frozenset[Function] = frozenset(
+    {
+        np.save,
+        np.savez,
+        np.savez_compressed,
+        np.savetxt,
+        np.histogram,
+        np.histogram2d,
+        np.histogram_bin_edges,
+        np.bincount,
+        np.digitize,
+        np.searchsorted,
+    }
+)
 
 INSTEAD: dict[Function, str] = {
     np.hypot: "use np.sqrt(a * a + b * b)",
@@ -884,8 +914,6 @@ INSTEAD: dict[Function, str] = {
     np.hsplit: "use np.split(t, sections, axis=1), or axis=0 for one dimension",
     np.vsplit: "use np.split(t, sections, axis=0)",
     np.column_stack: "use np.stack(vectors, axis=1), or np.concatenate(matrices, axis=1)",
-    np.atleast_1d: "use np.reshape(t, (1,))",
-    np.atleast_2d: "use np.reshape(t, (1, -1))",
     np.rollaxis: "use np.moveaxis(t, source, destination)",
     np.extract: "use t[condition]",
     np.compress: "use t[condition]",

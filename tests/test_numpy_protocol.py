@@ -191,7 +191,10 @@ FUNCTION_ROWS = [
     row(np.expand_dims, lambda a: np.expand_dims(a, axis=(0, -1)), (2, 3)),
     row(np.broadcast_to, lambda a: np.broadcast_to(a, (4, 2, 3)), (2, 1)),
     row(np.broadcast_to, lambda a: np.broadcast_to(a, 3), (1,)),
-    row(np.broadcast_arrays, lambda a, b: np.broadcast_arrays(a, b, 0.1), (2, 1), (3,)),
+    row(np.broadcast_arrays, lambda a, b: np.broadcast_arrays(a, b), (2, 1), (3,)),
+    row(np.atleast_1d, lambda a: np.atleast_1d(a), ()),
+    row(np.atleast_1d, lambda a, b: np.atleast_1d(a, b), (2, 3), ()),
+    row(np.atleast_2d, lambda a, b: np.atleast_2d(a, b), (3,), (2, 3, 1)),
     row(np.flip, lambda a: np.flip(a), (2, 3)),
     row(np.flip, lambda a: np.flip(a, axis=1), (2, 3)),
     row(np.flip, lambda a: np.flip(a, (0, -1)), (2, 3, 2)),
@@ -354,8 +357,7 @@ def check_gradient(row, arrays, which):
         return row.call(*[next(given) if i in which else a for i, a in enumerate(arrays)])
 
     ys = parts(call(*tensors)) if tensors else []
-    recorded = [i for i, y in enumerate(ys) if y.requires_grad]
-    assert all(isinstance(y, Tensor) for y in ys)
+    recorded = [i for i, y in enumerate(ys) if isinstance(y, Tensor) and y.requires_grad]
     for i in recorded:
         if ys[i].numel():
             assert gradcheck(lambda *xs, i=i: parts(call(*xs))[i], tensors)
@@ -398,7 +400,7 @@ def test_every_entry_of_the_tables_has_a_row():
     assert {r.entry for r in ACCUMULATE_ROWS} == set(numpy_protocol.ACCUMULATIONS)
     assert {r.entry for r in FUNCTION_ROWS} | apart == set(numpy_protocol.FUNCTIONS)
     assert {r.entry for r in QUESTION_ROWS} == numpy_protocol.QUESTIONS
-    tables = [numpy_protocol.UFUNCS, numpy_protocol.FUNCTIONS, numpy_protocol.QUESTIONS, numpy_protocol.FILES]
+    tables = [numpy_protocol.UFUNCS, numpy_protocol.FUNCTIONS, numpy_protocol.QUESTIONS, numpy_protocol.ON_ARRAYS]
     everything = [f for table in (*tables, numpy_protocol.INSTEAD) for f in table]
     assert len(everything) == len(set(everything)), "a function in two tables"
 
@@ -413,7 +415,7 @@ def test_dtypes_are_those_of_the_op():
     for number in (2.5, np.float64(2.5), 2, np.int64(2)):
         for y in (np.outer(t, number), np.maximum(number, t), np.clip(t, 0, number), np.dot(t, number)):
             assert y.dtype == minigrad.float32
-        assert np.broadcast_arrays(t, number)[1].dtype == minigrad.float32 and np.isclose(t, number).dtype == "bool"
+        assert np.isclose(t, number).dtype == minigrad.bool
     assert np.add(t, np.ones(3)).dtype == minigrad.float64  # an array has a say, a scalar has not
     assert np.exp(minigrad.arange(3)).dtype == minigrad.float32 and np.add(minigrad.arange(3), 0.5).dtype == "float32"
     assert np.add(minigrad.arange(3), np.float64(0.5)).dtype == minigrad.float32
@@ -432,6 +434,25 @@ def test_new_tensors_are_plain_and_own_their_memory():
         assert type(y) is Tensor and y.shape == (2, 3) and y.dtype == "float32" and not y.requires_grad
     assert type(np.exp(t)) is Tensor and np.exp(t).requires_grad
     assert not np.shares_memory(np.copy(t), t) and np.shares_memory(np.transpose(t), t)
+
+
+def test_what_is_no_tensor_stays_an_array_where_each_operand_has_its_own_result():
+    t, a = minigrad.ones(2, 1, requires_grad=True), np.array([None, "b"])
+    y, b, n = np.broadcast_arrays(t, a, 0.5)
+    assert y.shape == b.shape == n.shape == (2, 2) and y.requires_grad and b.dtype == object and n.dtype == np.float64
+    y, n = np.atleast_1d(t, 0.5)
+    assert y is t and type(n) is np.ndarray
+
+
+def test_counts_are_numpys():
+    t = minigrad.tensor([0.5, 1.5, 1.7])
+    counts, edges = np.histogram(t, bins=2, range=(0, 2))
+    assert counts.tolist() == [1, 2] and edges.tolist() == [0.0, 1.0, 2.0] and type(counts) is np.ndarray
+    assert np.histogram2d(t, t, bins=1)[0] == 3 and np.histogram_bin_edges(t, 1).tolist() == [0.5, float(t[2])]
+    assert np.bincount(minigrad.tensor([0, 2, 2]), weights=t).tolist() == [0.5, 0.0, 1.5 + float(t[2])]
+    assert np.digitize(t, bins=minigrad.tensor([1.0])).tolist() == [0, 1, 1] and np.searchsorted(t, 1.6) == 2
+    with pytest.raises(RuntimeError, match=r"np.asarray: .* use x.detach\(\)"):
+        np.histogram(t.requires_grad_())
 
 
 def test_nothing_is_recorded_under_no_grad():
@@ -705,13 +726,18 @@ def test_dlpack_to_numpy_and_back_shares_memory(dtype, layout):
     assert np.shares_memory(minigrad.from_dlpack(t).array, t.array) or not t.numel()
 
 
-def test_dlpack_writes_show_on_both_sides_and_read_only_stays_so():
+@pytest.mark.skipif(np.__version__.startswith("2.1."), reason="NumPy 2.1 takes all memory of others for read-only")
+def test_dlpack_writes_show_on_both_sides():
     t = minigrad.zeros(2)
     np.from_dlpack(t)[0] = 5.0
     assert t.tolist() == [5.0, 0.0]
     a = np.zeros(2, dtype=np.float32)
     minigrad.from_dlpack(a)[1] = 6.0
     assert a.tolist() == [0.0, 6.0]
+
+
+def test_dlpack_of_read_only_memory_stays_so():
+    a = np.zeros(2, dtype=np.float32)
     a.flags.writeable = False
     read_only = minigrad.from_dlpack(a)
     assert np.shares_memory(read_only.array, a) and not read_only.array.flags.writeable
@@ -743,7 +769,7 @@ def test_dlpack_refuses_what_cannot_be_shared():
         with pytest.raises(BufferError, match=r"__dlpack__: a tensor that requires grad cannot be .* x.detach\(\)"):
             np.from_dlpack(refused)
     assert np.shares_memory(np.from_dlpack(x.detach()), x.array)
-    with pytest.raises(BufferError, match="device"):
+    with pytest.raises((BufferError, ValueError), match="device"):  # before NumPy 2.3 it is a ValueError
         minigrad.ones(2).__dlpack__(dl_device=(2, 0))
     with pytest.raises(RuntimeError, match="stream"):
         minigrad.ones(2).__dlpack__(stream=1)
