@@ -328,6 +328,9 @@ GRID = [
     *calls("pad", [X], [(1, 2), (0, 1, 2, 0), (-1, 1), (1, -2, -1, 0), (1, 1, 1, 1, 1, 1)], ["constant"], [None, 2.5]),
     *calls("pad", [X], [(1, 2), (2, 0), (0, 1)], mode=["reflect", "replicate", "circular"]),
     *calls("pad", [(2, *X)], [(1, 2, 1, 1)], ["reflect", "replicate", "circular"]),
+    *calls("pad", [X], [(2, -1), (-1, 2), (-2, 1), (-1, -1)], ["reflect", "replicate", "circular"]),
+    *calls("pad", [(2, 3)], [(-3, 2)], ["replicate"]),
+    *calls("pad", [(2, 2, *X)], [(1, 2, 1, 1, 1, 0), (1, -1, 0, 1, -1, 1)], ["reflect", "replicate", "circular"]),
     # indices
     *calls("getitem", [X], KEYS),
     *composed("getitem", lambda m, x: (m.getitem(x, x > 0), m.getitem(x, (slice(None), x[0, :, 0] > 0))), [X]),
@@ -1014,6 +1017,7 @@ BAD = [
     (lambda m, x: m.pad(x, (4, 0), "reflect"), "pad: reflect padding (4, 0) of dim 2 is too wide for its size 4"),
     (lambda m, x: m.pad(x, (5, 0), "circular"), "pad: circular padding (5, 0) of dim 2 is too wide for its size 4"),
     (lambda m, x: m.pad(x, (1, 0), "mirror"), "pad: mode must be"),
+    (lambda m, x: m.pad(x, (-4, 5), "circular"), "pad: circular padding (-4, 5) of dim 2 is too wide for its size 4"),
     # indices
     (lambda m, x: x[5], "index: index 5 is out of bounds for axis 0 with size 2; the tensor has shape (2, 3, 4)"),
     (lambda m, x: x[0, -4], "is out of bounds for axis 1 with size 3; the tensor has shape (2, 3, 4)"),

@@ -600,11 +600,14 @@ def _pad_by_copying(x: Operand, pairs: list[tuple[int, int]], mode: str) -> Oper
         if before == after == 0:
             continue
         n = x.shape[d]
-        limit = {"reflect": n - 1, "circular": n, "replicate": before + after + n}[mode]
+        left = n + min(before, 0) + min(after, 0)  # what negative widths do not cut off
+        limit = {"reflect": n - 1, "circular": n if left else 0, "replicate": before + after + n}[mode]
         if max(before, after) > limit or n == 0:
             raise RuntimeError(f"pad: {mode} padding {(before, after)} of dim {d} is too wide for its size {n}")
-        index = np.pad(
-            np.arange(max(0, -before), n - max(0, -after)), (max(0, before), max(0, after)), mode=modes[mode]
-        )  # type: ignore[call-overload]
-        x = Index.apply(x, key=(slice(None),) * d + (index,))
+        more, less = (max(0, before), max(0, after)), (max(0, -before), max(0, -after))
+        index = np.arange(n)
+        if mode == "circular":  # alone it goes round what negative widths leave; the others see what they cut off
+            index, less = index[less[0] : n - less[1]], (0, 0)
+        index = np.pad(index, more, mode=modes[mode])  # type: ignore[call-overload]
+        x = Index.apply(x, key=(slice(None),) * d + (index[less[0] : len(index) - less[1]],))
     return x
