@@ -1062,9 +1062,9 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     ext_tensor : has `__dlpack__` and `__dlpack_device__`: an array or tensor on the CPU of NumPy, PyTorch, JAX, CuPy
     copy       : True for memory of its own, False for a BufferError where it cannot be shared
 
-    What is read-only there stays so here (with NumPy 2.1 all of it is). TypeError for anything else and for a dtype that is not supported,
-    RuntimeError for a tensor on another device, BufferError for one that its library does not hand out (one that
-    requires grad, say).
+    What is read-only there stays so here (with NumPy 2.1 all of it is). TypeError for anything else and for a dtype
+    that is not supported, RuntimeError for a tensor on another device, BufferError for one that its library does not
+    hand out (one that requires grad, say).
 
     >>> import minigrad, numpy as np
     >>> a = np.zeros(2, dtype=np.float32)
