@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -149,7 +150,7 @@ def meshgrid(*tensors: Operand | Sequence[Operand], indexing: str = "ij") -> tup
     tensor([[3, 4, 5],
             [3, 4, 5]])
     """
-    given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
+    given: Sequence[Any] = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
     if not given:
         raise RuntimeError("meshgrid: needs one or more tensors")
     must_be_arrays("meshgrid", *given)
