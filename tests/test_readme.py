@@ -21,13 +21,14 @@ def test_set_up_is_exactly_two_commands():
     assert "pytest" in test
 
 
-def test_example_prints_what_the_readme_says():
-    example = next(block for block in blocks("python") if block.startswith("import minigrad"))
-    assert len([line for line in example.splitlines() if line.strip()]) <= 22
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(example, "README.md", "exec"), {})
-    assert printed.getvalue() == blocks("text")[0]
+def test_examples_print_what_the_readme_says():
+    examples = [block for block in blocks("python") if block.startswith("import minigrad")]
+    assert len([line for line in examples[0].splitlines() if line.strip()]) <= 22
+    for example, text in zip(examples, blocks("text"), strict=True):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(example, "README.md", "exec"), {})
+        assert printed.getvalue() == text
 
 
 def test_excerpts_stand_in_the_code():
