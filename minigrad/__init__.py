@@ -35,6 +35,8 @@ from .creation import (
     randn,
     randn_like,
     randperm,
+    tril_indices,
+    triu_indices,
     zeros,
     zeros_like,
 )
@@ -506,7 +508,9 @@ __all__ = [
     "trace",
     "transpose",
     "tril",
+    "tril_indices",
     "triu",
+    "triu_indices",
     "true_divide",
     "trunc",
     "uint8",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ __all__ = [
     "randn",
     "randn_like",
     "randperm",
+    "tril_indices",
+    "triu_indices",
     "zeros",
     "zeros_like",
 ]
@@ -150,6 +153,40 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
     """
     wanted, sizes = _checked("eye", dtype, device, requires_grad), _sizes("eye", (n, n if m is None else m))
     return _finish(np.eye(*sizes, dtype=wanted), wanted, requires_grad)
+
+
+def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """The places of the lower triangle of a row x col matrix: their rows, and below those their columns, by rows.
+
+    offset : the last diagonal that is in it, as in `tril`. The dtype is int64 unless another integer one is asked for.
+
+    >>> import minigrad
+    >>> minigrad.tril_indices(2, 3)
+    tensor([[0, 1, 1],
+            [0, 0, 1]])
+    """
+    return _triangle_indices(np.tril_indices, "tril_indices", row, col, offset, dtype, device)
+
+
+def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """The places of the upper triangle of a row x col matrix: their rows, and below those their columns, by rows.
+
+    offset : the first diagonal that is in it, as in `triu`. The dtype is int64 unless another integer one is asked for.
+
+    >>> import minigrad
+    >>> minigrad.triu_indices(2, 3, offset=1)
+    tensor([[0, 0, 1],
+            [1, 2, 2]])
+    """
+    return _triangle_indices(np.triu_indices, "triu_indices", row, col, offset, dtype, device)
+
+
+def _triangle_indices(places: Callable, op: str, row: int, col: int, offset: int, dtype: Any, device: Any) -> Tensor:
+    wanted = _checked(op, dtype, device, requires_grad=False, default=dtypes.int64)
+    if wanted.kind not in "iu":
+        raise RuntimeError(f"{op}: needs an integer dtype, got {wanted.name}")
+    rows, columns = _sizes(op, (row, col))
+    return _finish(np.stack(places(rows, _index(op, "offset", offset), columns)), wanted, requires_grad=False)
 
 
 def arange(
