@@ -68,6 +68,8 @@ def call_function(function: Function, args: tuple, kwargs: dict[str, Any]) -> An
 
 def _call_with_options(ufunc: np.ufunc, method: str, inputs: tuple, options: dict[str, Any]) -> Any:
     """The calls that are rare: with `out=` and other options, methods such as reduce, functions of no table."""
+    if any(map(_answers_itself, (*inputs, *options.get("out", ())))):
+        return NotImplemented
     name = _name(ufunc)
     if method == "at" or "out" in options:
         return _write(ufunc, method, inputs, options)

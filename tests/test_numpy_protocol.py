@@ -38,7 +38,11 @@ two = lambda f: row(f, lambda a, b: f(a, b), (2, 3), (3,))  # noqa: E731
 
 UFUNC_ROWS = [
     *map(two, (np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.arctan2)),
-    *map(two, (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)),
+    *(
+        row(f, lambda a, b, f=f: f(a, b), *pair)
+        for f in (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)
+        for pair in (((2, 3), (3,)), (INTS, INTS[:, ::-1]), (ODD, ODD))
+    ),
     *map(one, (np.negative, np.positive, np.square, np.reciprocal, np.exp, np.exp2, np.expm1, np.sin, np.cos, np.tan)),
     *map(one, (np.arctan, np.sinh, np.cosh, np.tanh, np.absolute, np.sign, np.floor, np.ceil, np.trunc, np.rint)),
     *(row(f, lambda x, f=f: f(x), (2, 3), positive=True) for f in (np.log, np.log2, np.log10, np.log1p, np.sqrt)),
@@ -479,6 +483,7 @@ def test_other_libraries_get_their_turn():
 
     t = minigrad.ones(2)
     assert np.add(t, Other()) == np.add(Other(), t) == "other's ufunc"
+    assert np.hypot(t, Other()) == np.add(t, 1, out=Other()) == np.add.outer(t, Other()) == "other's ufunc"
     assert np.concatenate([t, Other()]) == "other's function"
     with pytest.raises(TypeError, match="operands must be Tensors, arrays or numbers, got Tensor and list"):
         np.add(t, [1.0, 2.0])
