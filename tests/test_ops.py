@@ -299,7 +299,7 @@ ROWS = [
         ops.lerp,
         lambda a, b, w: a + w * (b - a),
         THREE,
-        awkward=[(3, 0.1, 1, 0.1, 0, 1, -2.9), (3, 0.1, 0, 3, 1, 0, -2.9), (1, 3, -1, -1, 2, -1, 2)],
+        awkward=[(1e17, 1, 1, 1, 0, 1, -1e17), (3, 0.1, 0, 3, 1, 0, -2.9), (1, 3, -1, -1, 2, -1, 2)],
     ),
     Row("Lerp", lambda a, b: ops.lerp(a, b, 0.3), lambda a, b: 0.7 * a + 0.3 * b, TWO, awkward=[(1, 1, 1, 0.7, 0.3)]),
     # rounding: flat almost everywhere
@@ -339,7 +339,7 @@ ROWS = [
         np.remainder,
         TWO,
         (normal, nonzero),
-        [(-7, 2, 1, 1, 4), (7, -2, -1, 1, 4), (4, 2, 0, 1, -2), (-1, inf, inf, 1, 1), (1, 0, nan, 1, -inf)],
+        [(-7, 2, 1, 1, 4), (7, -2, -1, 1, 4), (4, -2, 0, 1, 2), (-1, inf, inf, 1, 1), (1, 0, nan, 1, -inf)],
     ),
     Row(
         "Remainder", ops.fmod, np.fmod, TWO, (normal, nonzero), [(-7, 2, -1, 1, 3), (7, -2, 1, 1, 3), (4, 2, 0, 1, -2)]
@@ -687,7 +687,7 @@ ROWS = [
         ops.median,
         lambda x: np.quantile(x, 0.5, method="lower"),
         MATRIX[:3],
-        awkward=[([1, 2, 2, 3], 2, [0, 0.5, 0.5, 0]), ([nan, 1, nan], nan, [0.5, 0, 0.5]), ([], nan, [])],
+        awkward=[([1, 2, 2, 3], 2, [0, 0.5, 0.5, 0]), ([nan, 1, 2], nan, [1, 0, 0]), ([], nan, [])],
     ),
     Row(
         "median",
