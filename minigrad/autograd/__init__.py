@@ -7,6 +7,7 @@ anomaly.py     who made the first NaN, on which line
 function.py    an op of one's own in PyTorch's form
 functional.py  products with Jacobians and Hessians; stands above `tensor`
 gradcheck.py   derivatives against finite differences
+diagnosis.py   what gradcheck says of those that disagree
 """
 
 from .anomaly import detect_anomaly, is_anomaly_check_nan_enabled, is_anomaly_enabled, set_detect_anomaly
