@@ -572,3 +572,13 @@ def test_a_function_that_gives_no_tensor():
     for check in (gradcheck, gradgradcheck):
         with pytest.raises(TypeError, match="gradcheck: func must give a Tensor or a tuple of them, got int"):
             check(lambda x: 3, x)
+
+
+def test_a_function_that_differentiates(x):
+    def penalty(a):
+        (g,) = minigrad.autograd.grad((a**3).sum(), a, create_graph=True)
+        return (g * g).sum(), g
+
+    assert gradcheck(penalty, x) and gradgradcheck(penalty, x)
+    with minigrad.no_grad():
+        assert gradcheck(cube(), x) and gradgradcheck(cube(), x)

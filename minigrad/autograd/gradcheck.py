@@ -15,7 +15,7 @@ import numpy as np
 
 from .diagnosis import Comparison, report
 from .engine import QUIET, grad, is_tensor, wrap
-from .grad_mode import enable_grad, is_grad_enabled, no_grad
+from .grad_mode import enable_grad
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 
@@ -63,7 +63,7 @@ def gradcheck(
 
         def check() -> None:
             _must_repeat(subject, options)
-            _compare(subject.name, subject.run, subject.checked, subject, _random(generator), options)
+            _compare(subject.name, lambda _: subject.run(), subject.checked, subject, _random(generator), options)
 
         return _verdict(check, raise_exception)
 
@@ -94,20 +94,16 @@ def gradgradcheck(
     rng = _random(generator)
     with _Subject(func, inputs, options) as subject:
         if grad_outputs is None:
-            with enable_grad():
-                outputs = subject.run()
-            seeds = [wrap(rng.standard_normal(y.shape)).requires_grad_() for y in outputs if y.requires_grad]
+            shapes = [y.shape for y in subject.run() if y.requires_grad]
+            seeds = [wrap(rng.standard_normal(shape)).requires_grad_() for shape in shapes]
         else:
             seeds = _as_list(grad_outputs)
         cotangents = [(f"grad_outputs[{i}]", v) for i, v in enumerate(seeds) if v.requires_grad]
         _must_be_float64(options, cotangents)
 
-        def gradient() -> tuple:
-            """Recorded where grad mode is on, plain where it is off: there differences are taken."""
-            create_graph = is_grad_enabled()
-            with enable_grad():
-                outputs, wanted = [y for y in subject.run() if y.requires_grad], [x for _, x in subject.checked]
-                return grad(outputs, wanted, seeds, create_graph=create_graph, materialize_grads=True)
+        def gradient(record: bool) -> tuple:
+            outputs, wanted = [y for y in subject.run() if y.requires_grad], [x for _, x in subject.checked]
+            return grad(outputs, wanted, seeds, create_graph=record, materialize_grads=True)
 
         def check() -> None:
             _must_repeat(subject, options)
@@ -149,9 +145,10 @@ class _Subject:
         _must_be_float64(options, self.checked)
 
     def run(self) -> list:
-        """The results, as a list; the buffers are then as they were at the beginning."""
+        """The results, as a list, of a call that finds the buffers as they were at the beginning."""
         self._put_back()
-        return _as_list(self.func(*self.args))
+        with enable_grad():  # also where only values are wanted: func may ask for a gradient itself
+            return _as_list(self.func(*self.args))
 
     def _put_back(self) -> None:
         """Give the buffers the values, and the module the buffers, that it had."""
@@ -196,27 +193,27 @@ def _must_be_float64(options: _Options, checked: Named) -> None:
 
 def _compare(
     name: str,
-    call: Callable[[], Sequence[Any]],
+    call: Callable[[bool], Sequence[Any]],
     checked: Named,
     subject: _Subject,
     rng: np.random.Generator,
     options: _Options,
 ) -> None:
-    """GradcheckError unless the gradient of what `call` computes agrees with differences."""
-    with enable_grad():
-        first = call()
+    """GradcheckError unless the gradient of what `call` gives agrees with differences.
+
+    It is told whether its results will be differentiated.
+    """
+    first = call(True)
     floating = [i for i, y in enumerate(first) if y.is_floating_point()]
     chosen = [i for i in floating if first[i].requires_grad] or floating  # beside these, the others are constants
     cotangents = {i: rng.standard_normal(first[i].shape) for i in chosen}
     analytic = _gradient(first, cotangents, checked)
-    with enable_grad():
-        repeated = _gradient(call(), cotangents, checked)
+    repeated = _gradient(call(True), cotangents, checked)
     if not all(_repeats(g, h, options) for g, h in zip(analytic, repeated, strict=True)):
         raise _not_repeatable(f"{name}: two calls with the same results have different gradients", subject)
 
     def projection() -> float:
-        with no_grad():
-            ys = call()
+        ys = call(False)
         return sum(float((v * ys[i].array).sum()) for i, v in cotangents.items())
 
     with np.errstate(**QUIET):
@@ -249,8 +246,7 @@ def _compare(
 
 def _must_repeat(subject: _Subject, options: _Options) -> None:
     """GradcheckError unless two calls give the same."""
-    with no_grad():
-        first, again = subject.run(), subject.run()
+    first, again = subject.run(), subject.run()
     if len(first) != len(again) or not all(_repeats(a, b, options) for a, b in zip(first, again, strict=True)):
         raise _not_repeatable(f"{subject.name}: two calls give different results", subject)
 
@@ -282,13 +278,9 @@ def _repeats(a: Any, b: Any, options: _Options) -> bool:
     return a.shape == b.shape and np.allclose(a.array, b.array, rtol=0, atol=tolerance, equal_nan=True)
 
 
-def _must_be_alike(subject: _Subject, gradient: Callable[[], tuple], options: _Options) -> None:
+def _must_be_alike(subject: _Subject, gradient: Callable[[bool], tuple], options: _Options) -> None:
     """GradcheckError unless the recorded gradient is the plain one."""
-    with enable_grad():
-        recorded = gradient()
-    with no_grad():
-        plain = gradient()
-    for (which, _), a, b in zip(subject.checked, recorded, plain, strict=True):
+    for (which, _), a, b in zip(subject.checked, gradient(True), gradient(False), strict=True):
         if not np.allclose(a.array, b.array, rtol=options.rtol, atol=options.atol, equal_nan=True):
             raise GradcheckError(
                 f"{subject.name}: the gradient of {which} under create_graph=True differs from the plain one, by up to "
