@@ -955,7 +955,7 @@ BAD = [
     (lambda m, x: m.fliplr(x[0, 0]), "fliplr: needs at least 2 dimensions, got shape (4,)"),
     (lambda m, x: m.flipud(m.sum(x)), "flipud: needs at least 1 dimension"),
     (lambda m, x: m.ravel([1]), "ravel: needs Tensors, got list"),
-    (lambda m, x: m.swapaxes(x, 0, 3), "transpose: dim must be in [-3, 2]"),
+    (lambda m, x: m.swapaxes(x, 0, 3), "swapaxes: dim must be in [-3, 2]"),
     (lambda m, x: m.moveaxis(x, 0, (1, 2)), "movedim: source 0 and destination (1, 2) must be equally many"),
     (lambda m, x: m.split(x, 0), "split: split_size must be positive for a dimension of size 2, got 0"),
     (lambda m, x: m.split(x, -1), "split: split_size must be positive for a dimension of size 2, got -1"),

@@ -53,7 +53,10 @@ class IndexAdd(Op):
 
 
 class IndexPut(Op):
-    """y = x with v written at key, a place named twice keeping the last; each gets the gradient of what it gave"""
+    """y = x with v, of the shape of x[key], written at key; each gets the gradient of what it gave to y
+
+    A place named twice keeps the last that is written, and what was overwritten has no gradient.
+    """
 
     saves_inputs = False
 
@@ -76,7 +79,7 @@ class IndexPut(Op):
 
 
 def _names_each_place_once(key: Key) -> bool:
-    """Slices, ints and one bool mask cannot name a place twice; integer arrays can."""
+    """Slices, ints and bool masks cannot name a place twice; integer arrays can."""
     parts = key if isinstance(key, tuple) else (key,)
     return all(not isinstance(part, np.ndarray) or part.dtype == bool for part in parts)
 

@@ -217,12 +217,16 @@ def transpose(input: Operand, dim0: int, dim1: int) -> Operand:
     >>> minigrad.ones(2, 3, 5).transpose(0, -1).shape
     (5, 3, 2)
     """
-    must_be_arrays("transpose", input)
-    a, b = normalize_dim("transpose", dim0, input.ndim), normalize_dim("transpose", dim1, input.ndim)
-    order = list(range(input.ndim))
+    return _transpose("transpose", input, dim0, dim1)
+
+
+def _transpose(op: str, x: Operand, dim0: int, dim1: int) -> Operand:
+    must_be_arrays(op, x)
+    a, b = normalize_dim(op, dim0, x.ndim), normalize_dim(op, dim1, x.ndim)
+    order = list(range(x.ndim))
     if order:
         order[a], order[b] = b, a
-    return Permute.apply(input, dims=tuple(order))
+    return Permute.apply(x, dims=tuple(order))
 
 
 def swapdims(input: Operand, dim0: int, dim1: int) -> Operand:
@@ -232,7 +236,7 @@ def swapdims(input: Operand, dim0: int, dim1: int) -> Operand:
     >>> minigrad.ones(2, 3, 5).swapdims(0, 1).shape
     (3, 2, 5)
     """
-    return transpose(input, dim0, dim1)
+    return _transpose("swapdims", input, dim0, dim1)
 
 
 def swapaxes(input: Operand, axis0: int, axis1: int) -> Operand:
@@ -242,7 +246,7 @@ def swapaxes(input: Operand, axis0: int, axis1: int) -> Operand:
     >>> minigrad.ones(2, 3, 5).swapaxes(0, 1).shape
     (3, 2, 5)
     """
-    return transpose(input, axis0, axis1)
+    return _transpose("swapaxes", input, axis0, axis1)
 
 
 def t(input: Operand) -> Operand:

@@ -60,3 +60,7 @@ def test_a_value_takes_the_dtype_of_the_tensor(value, dtype):
     y = x.masked_fill(minigrad.tensor([True, False, True]), value)
     assert y.dtype == dtype
     np.testing.assert_array_equal(y.array, np.array([2.5, 0, 2.5]).astype(dtype))
+
+
+def test_take_along_dim_of_a_number():
+    assert minigrad.tensor(5).take_along_dim(minigrad.tensor(0), 0).item() == 5
