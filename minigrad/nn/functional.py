@@ -286,6 +286,7 @@ def softmin(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tens
     >>> minigrad.nn.functional.softmin(minigrad.tensor([0.0, 1.0]), dim=0)
     tensor([0.7311, 0.2689])
     """
+    _must_be_tensors("softmin", input=input)
     return ops.softmax(-input, _implicit_dim("softmin", input) if dim is None else dim, dtype)
 
 
