@@ -295,7 +295,8 @@ PROGRAMS = [
 ]
 REFUSED_BY_PYTORCH = {by_itself, a_write_through_a_view_of_a_plain_tensor}  # here they work
 ROUNDED = {copied_from_float32, copied_into_float32}  # through float32, of which differences make noise
-HOOKED = {a_hooked_result, detached_alias_writes_are_not_recorded, under_no_grad}  # not the derivative of the values
+# Those whose gradient is not the derivative of the values, and one that changes its input on the way.
+HOOKED = {a_hooked_result, detached_alias_writes_are_not_recorded, under_no_grad, only_the_other_factor_is_needed}
 
 
 def leaves(rng):
