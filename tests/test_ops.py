@@ -1213,10 +1213,13 @@ ROWS = [
     ),
     Row(
         "adaptive_max_pool1d",
-        lambda x: ops.adaptive_max_pool1d(x, 2),
-        lambda x: adaptive(x[:, :, None], (1, 2), np.max)[:, :, 0],
+        lambda x: ops.adaptive_max_pool1d(x, 3),
+        lambda x: adaptive(x[:, :, None], (1, 3), np.max)[:, :, 0],
         [((2, 2, 5),), ((1, 1, 1),), ((0, 1, 4),)],
-        awkward=[([[[2, 2, 1]]], [[[2, 2]]], [[[1, 1, 0]]]), ([[[-inf, 1, nan]]], [[[1, nan]]], [[[0, 1, 1]]])],
+        awkward=[
+            ([[[2, 2, 1, 1, nan]]], [[[2, 2, nan]]], [[[1, 1, 0, 0, 1]]]),
+            ([[[-inf, -inf, 1, nan, nan]]], [[[-inf, nan, nan]]], [[[1, 0, 0, 1, 1]]]),
+        ],
     ),
     Row(
         "adaptive_max_pool2d",

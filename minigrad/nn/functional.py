@@ -22,6 +22,7 @@ import numpy as np
 from .. import ops
 from ..autograd import changed, is_tensor, unwrap, wrap
 from ..checks import choice, number, whole
+from ..dtypes import float64
 from ..ops import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -50,12 +51,15 @@ from ..ops import (
     tanhshrink,
     unfold,
 )
-from ..ops.common import must_share_dtype
+from ..ops.common import cast, must_share_dtype
 from ..random import source
 from ..tensor import Tensor
 from .checks import KL_REDUCTIONS, REDUCTIONS
+from .statistics import Moments
 
 __all__ = [
+    "act_norm",
+    "act_norm_inverse",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_max_pool1d",
@@ -87,6 +91,8 @@ __all__ = [
     "hardtanh",
     "huber_loss",
     "instance_norm",
+    "invertible_batch_norm",
+    "invertible_batch_norm_inverse",
     "kl_div",
     "l1_loss",
     "layer_norm",
@@ -379,18 +385,26 @@ def _check_channels(
         raise ValueError(f"{op}: input must be (N, C) or (N, C, ...), got shape {tuple(x.shape)}")
     if (running_mean is None) != (running_var is None):
         raise ValueError(f"{op}: running_mean and running_var belong together; give both, or None for both")
-    channels = x.shape[1]
     given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
-    for name, per_channel in given.items():
-        if per_channel is None:
-            continue
-        _must_be_floating(op, per_channel, name)
-        if tuple(per_channel.shape) != (channels,):
-            raise RuntimeError(
-                f"{op}: {name} has shape {tuple(per_channel.shape)}, but input, of shape {tuple(x.shape)}, has "
-                f"{channels} channels (dim 1) and needs ({channels},)"
-            )
+    _must_be_one_for_each(op, x, "channel", given)
     must_share_dtype(op, x, weight, bias)
+
+
+def _must_be_one_for_each(op: str, x: Tensor, each: str, given: dict[str, Tensor | None]) -> None:
+    """Errors unless all that is given is floating, with one value for each "channel" or "activation" of x."""
+    if each == "channel":
+        shape, why = (x.shape[1],), f"has {x.shape[1]} channels (dim 1)"
+    else:
+        shape, why = tuple(x.shape[1:]), "is normalized activation by activation"
+    for name, values in given.items():
+        if values is None:
+            continue
+        _must_be_floating(op, values, name)
+        if tuple(values.shape) != shape:
+            raise RuntimeError(
+                f"{op}: {name} has shape {tuple(values.shape)}, but input, of shape {tuple(x.shape)}, {why} and needs "
+                f"{shape}"
+            )
 
 
 def _must_be_given(op: str, when: str, running_mean: Tensor | None) -> None:
@@ -439,6 +453,180 @@ def _normalize_groups(op: str, x: Tensor, groups: int, count: int, eps: float) -
     """
     number(op, "eps", eps, " >= 0")
     return ops.BatchNorm.apply(ops.reshape(x, 1, groups, count), None, None, eps=eps)
+
+
+def invertible_batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    log_scale: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    statistics: str = "channel",
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Batch norm as a step of a normalizing flow: (y, log_det, mean, var).
+
+        y       = (input - mean) / sqrt(var + eps) * exp(log_scale) + bias
+        log_det = L sum(log_scale - log(var + eps) / 2)    the same for each of the N examples
+
+    Training, mean and var are those of the batch, var being the biased one; the running statistics, where given, move
+    as in `batch_norm`. Otherwise they are the running statistics, constants. Gradients flow through y and through
+    log_det, in training by way of mean and var too: these are functions of the input. The Jacobian that log_det is
+    of holds them constant; see `InvertibleBatchNorm2d`.
+
+    input      : floating, (N, C, ...)
+    statistics : "channel": one mean and variance for each channel, over the batch and the L positions; or
+                 "activation": one for each element of an example, over the batch alone, where L = 1
+    log_scale, bias, running_mean, running_var : (C,) by channel, input.shape[1:] by activation
+
+    log_det has shape (N,), mean and var that of the running statistics. log_det is a sum of logarithms, taken in
+    float64. ValueError for fewer than two values per statistic in training. Source: Dinh, Sohl-Dickstein and Bengio,
+    "Density estimation using Real NVP", 2017, arXiv:1605.08803, section 3.7.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([[1.0], [5.0]])
+    >>> y, log_det, mean, var = minigrad.nn.functional.invertible_batch_norm(x, None, None, training=True)
+    >>> y, log_det
+    (tensor([[-1.0000],
+            [ 1.0000]]), tensor([-0.6931, -0.6931]))
+    >>> mean, var
+    (tensor([3.]), tensor([4.]))
+    """
+    op = "invertible_batch_norm"
+    running = {"running_mean": running_mean, "running_var": running_var}
+    x, scale, shift = _check_flow(op, input, statistics, log_scale, bias, running)
+    number(op, "eps", eps, " > 0")
+    if (running_mean is None) != (running_var is None):
+        raise ValueError(f"{op}: running_mean and running_var belong together; give both, or None for both")
+    if not training:
+        _must_be_given(op, "training=False", running_mean)
+        mean, var = unwrap(running_mean), unwrap(running_var)
+        y = _normalize_by_constants(x, mean.reshape(-1), var.reshape(-1), scale, shift, eps)
+        return ops.reshape(y, input.shape), _log_det(x, log_scale, wrap(var), eps), wrap(mean), wrap(var)
+    count = x.shape[0] * x.shape[2]
+    if count < 2:
+        raise ValueError(
+            f"{op}: training needs more than one value per {statistics}, but an input of shape {tuple(input.shape)} has "
+            f"{count}. Use a larger batch (drop_last=True in the DataLoader leaves out a last batch of one), or "
+            "normalize by the running statistics, as eval mode does."
+        )
+    _check_momentum(op, running_mean, running_var, momentum)
+    batch = Moments.of(x, (0, 2))
+    y, _, _ = ops.BatchNorm.apply(x, scale, shift, eps=eps)
+    shape = input.shape[1:] if statistics == "activation" else input.shape[1:2]
+    mean, var = (ops.reshape(cast(each, x.dtype), shape) for each in (batch.mean, batch.var()))
+    log_det = _log_det(x, log_scale, ops.reshape(batch.var(), shape), eps)
+    if running_mean is not None:
+        unbiased = unwrap(var) * (count / (count - 1))
+        _move(op, (running_mean, unwrap(mean)), (running_var, unbiased), momentum=momentum)
+    return ops.reshape(y, input.shape), log_det, mean, var
+
+
+def invertible_batch_norm_inverse(
+    input: Tensor,
+    mean: Tensor,
+    var: Tensor,
+    log_scale: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    statistics: str = "channel",
+) -> tuple[Tensor, Tensor]:
+    """What `invertible_batch_norm` made `input` of, and the log-determinant of the way back: (x, log_det).
+
+        x       = (input - bias) * exp(-log_scale) * sqrt(var + eps) + mean
+        log_det = L sum(log(var + eps) / 2 - log_scale)
+
+    mean, var : those that the forward pass normalized by, and gave back. Statistics of `input` itself will not do: it
+                is normalized already, its mean is about 0 and its variance about 1.
+
+    They may require grad: with those of the forward pass, the two are one identity, with the gradient of one. The other
+    arguments and the errors are those of the forward pass.
+
+    >>> import minigrad
+    >>> import minigrad.nn.functional as F
+    >>> x = minigrad.tensor([[1.0], [5.0]])
+    >>> y, log_det, mean, var = F.invertible_batch_norm(x, None, None, training=True)
+    >>> F.invertible_batch_norm_inverse(y, mean, var)
+    (tensor([[1.],
+            [5.]]), tensor([0.6931, 0.6931]))
+    """
+    op = "invertible_batch_norm_inverse"
+    y, scale, shift = _check_flow(op, input, statistics, log_scale, bias, {"mean": mean, "var": var})
+    number(op, "eps", eps, " > 0")
+    flat_mean, spread = ops.reshape(mean, -1), ops.sqrt(ops.reshape(var, -1) + eps)
+    if scale is not None:
+        spread = spread / scale
+    if shift is not None:
+        y = y - ops.reshape(shift, 1, -1, 1)
+    x = ops.scale_and_shift(y, cast(spread, y.dtype), cast(flat_mean, y.dtype))
+    return ops.reshape(x, input.shape), -_log_det(y, log_scale, var, eps)
+
+
+def act_norm(input: Tensor, log_scale: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """A scale and a shift for each channel, as a step of a normalizing flow: (y, log_det).
+
+        y       = input * exp(log_scale) + bias
+        log_det = L sum(log_scale)    the same for each of the N examples
+
+    input : floating, (N, C, ...), L being the number of positions; log_scale, bias : (C,)
+
+    log_det has shape (N,). Source: Kingma and Dhariwal, "Glow: Generative Flow with Invertible 1x1 Convolutions", 2018,
+    arXiv:1807.03039, section 3.1.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.act_norm(minigrad.ones(2, 1), minigrad.tensor([1.0]), minigrad.tensor([0.5]))
+    (tensor([[3.2183],
+            [3.2183]]), tensor([1., 1.]))
+    """
+    x, scale, shift = _check_flow("act_norm", input, "channel", log_scale, bias)
+    return ops.reshape(ops.scale_and_shift(x, scale, shift), input.shape), _log_det(x, log_scale)
+
+
+def act_norm_inverse(input: Tensor, log_scale: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """What `act_norm` made `input` of, (input - bias) * exp(-log_scale), and the log-determinant, -L sum(log_scale).
+
+    >>> import minigrad
+    >>> y = minigrad.tensor([[3.21828]])
+    >>> minigrad.nn.functional.act_norm_inverse(y, minigrad.tensor([1.0]), minigrad.tensor([0.5]))
+    (tensor([[1.0000]]), tensor([-1.]))
+    """
+    y, scale, shift = _check_flow("act_norm_inverse", input, "channel", log_scale, bias)
+    x = (y - ops.reshape(shift, 1, -1, 1)) / ops.reshape(scale, 1, -1, 1)
+    return ops.reshape(x, input.shape), -_log_det(y, log_scale)
+
+
+def _check_flow(
+    op: str,
+    x: Tensor,
+    statistics: str,
+    log_scale: Tensor | None,
+    bias: Tensor | None,
+    others: dict[str, Tensor | None] | None = None,
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """x as (N, C, L), by activation as (N, C L, 1), with the scale and shift of each of its channels, all checked."""
+    _must_be_floating(op, x)
+    choice(op, "statistics", statistics, "channel", "activation")
+    if x.ndim < 2:
+        raise ValueError(f"{op}: input must be (N, C) or (N, C, ...), got shape {tuple(x.shape)}")
+    _must_be_one_for_each(op, x, statistics, {**(others or {}), "log_scale": log_scale, "bias": bias})
+    must_share_dtype(op, x, log_scale, bias)
+    size = math.prod(x.shape[1:])
+    flat = _positions_in_one(x) if statistics == "channel" else ops.reshape(x, x.shape[0], size, 1)
+    scale = None if log_scale is None else ops.reshape(ops.exp(log_scale), -1)
+    return flat, scale, None if bias is None else ops.reshape(bias, -1)
+
+
+def _log_det(x: Tensor, log_scale: Tensor | None, var: Tensor | None = None, eps: float = 0.0) -> Tensor:
+    """L sum(log_scale - log(var + eps) / 2) for each of the N examples of x (N, C, L), summed in float64."""
+    logs = []
+    if log_scale is not None:
+        logs.append(ops.sum(cast(log_scale, float64)))
+    if var is not None:
+        logs.append(ops.sum(ops.log(cast(var, float64) + eps)) * -0.5)
+    N, _, L = x.shape
+    return ops.clone(ops.expand(cast(sum(logs) * L, x.dtype), N))  # a copy: adding to it in place must reach one element
 
 
 def layer_norm(
@@ -801,7 +989,9 @@ def _shorten_rows(op: str, weight: np.ndarray, rows: np.ndarray, max_norm: float
         raise RuntimeError(f"{op}: max_norm changes weight in place, but its memory is read-only; pass a clone")
     sizes = np.linalg.norm(weight[rows], ord=norm_type, axis=1)
     long = sizes > max_norm
-    weight[rows[long]] *= (max_norm / (sizes[long] + 1e-7))[:, None]
+    if long.any():
+        weight[rows[long]] *= (max_norm / (sizes[long] + 1e-7))[:, None]
+        changed(weight, by=f"{op}, which shortened rows to max_norm={max_norm}")
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:

@@ -394,6 +394,16 @@ def test_embedding_with_max_norm_shortens_the_rows_in_place():
         F.embedding(minigrad.tensor([0]), minigrad.ones(1).expand(2, 2), max_norm=1.0)
 
 
+def test_embedding_with_max_norm_counts_as_a_write():
+    weight = minigrad.tensor([[3.0, 4.0], [0.3, 0.4]], requires_grad=True)
+    squares = (weight * weight).sum()
+    F.embedding(minigrad.tensor([1]), weight, max_norm=1.0)  # short enough: nothing is written
+    squares.backward(retain_graph=True)
+    F.embedding(minigrad.tensor([0]), weight, max_norm=1.0)
+    with pytest.raises(RuntimeError, match=r"embedding, which shortened rows to max_norm=1\.0"):
+        squares.backward()
+
+
 @pytest.mark.parametrize(
     ("index", "options", "error", "text"),
     [
