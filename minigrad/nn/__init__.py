@@ -32,7 +32,8 @@ from .activation import (
     Tanhshrink,
     Threshold,
 )
-from .batchnorm import BatchNorm1d, BatchNorm2d
+from .actnorm import ActNorm
+from .batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from .container import ModuleDict, ModuleList, Sequential
 from .conv import Conv1d, Conv2d, ConvTranspose2d
 from .dropout import Dropout, Dropout2d
@@ -40,6 +41,8 @@ from .embedding import Embedding
 from .flatten import Flatten, Unflatten
 from .fold import Fold, Unfold
 from .identity import Identity
+from .invertible import Invertible
+from .invertible_batchnorm import InvertibleBatchNorm1d, InvertibleBatchNorm2d
 from .linear import Linear
 from .loss import (
     BCELoss,
@@ -73,6 +76,7 @@ __all__ = [
     "GELU",
     "GLU",
     "SELU",
+    "ActNorm",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool1d",
@@ -83,6 +87,7 @@ __all__ = [
     "BCEWithLogitsLoss",
     "BatchNorm1d",
     "BatchNorm2d",
+    "BatchNorm3d",
     "Buffer",
     "Conv1d",
     "Conv2d",
@@ -99,6 +104,9 @@ __all__ = [
     "Hardtanh",
     "HuberLoss",
     "Identity",
+    "Invertible",
+    "InvertibleBatchNorm1d",
+    "InvertibleBatchNorm2d",
     "KLDivLoss",
     "L1Loss",
     "LeakyReLU",

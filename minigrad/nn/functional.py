@@ -508,8 +508,8 @@ def invertible_batch_norm(
     count = x.shape[0] * x.shape[2]
     if count < 2:
         raise ValueError(
-            f"{op}: training needs more than one value per {statistics}, but an input of shape {tuple(input.shape)} has "
-            f"{count}. Use a larger batch (drop_last=True in the DataLoader leaves out a last batch of one), or "
+            f"{op}: training needs more than one value per {statistics}, but an input of shape {tuple(input.shape)} "
+            f"has {count}. Use a larger batch (drop_last=True in the DataLoader leaves out a last batch of one), or "
             "normalize by the running statistics, as eval mode does."
         )
     _check_momentum(op, running_mean, running_var, momentum)
@@ -549,8 +549,8 @@ def invertible_batch_norm_inverse(
     >>> x = minigrad.tensor([[1.0], [5.0]])
     >>> y, log_det, mean, var = F.invertible_batch_norm(x, None, None, training=True)
     >>> F.invertible_batch_norm_inverse(y, mean, var)
-    (tensor([[1.],
-            [5.]]), tensor([0.6931, 0.6931]))
+    (tensor([[1.0000],
+            [5.0000]]), tensor([0.6931, 0.6931]))
     """
     op = "invertible_batch_norm_inverse"
     y, scale, shift = _check_flow(op, input, statistics, log_scale, bias, {"mean": mean, "var": var})
@@ -626,7 +626,7 @@ def _log_det(x: Tensor, log_scale: Tensor | None, var: Tensor | None = None, eps
     if var is not None:
         logs.append(ops.sum(ops.log(cast(var, float64) + eps)) * -0.5)
     N, _, L = x.shape
-    return ops.clone(ops.expand(cast(sum(logs) * L, x.dtype), N))  # a copy: adding to it in place must reach one element
+    return ops.clone(ops.expand(cast(sum(logs) * L, x.dtype), N))  # a copy: to be added to in place, maybe
 
 
 def layer_norm(
