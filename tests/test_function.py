@@ -9,7 +9,7 @@ import pytest
 import minigrad
 from minigrad import autograd, gradcheck, gradgradcheck
 from minigrad.autograd import Function
-from minigrad.autograd.function import once_differentiable
+from minigrad.autograd.function import Gradients, once_differentiable
 
 
 class Exp(Function):
@@ -278,6 +278,22 @@ def test_saved_inputs_are_the_inputs_and_saved_outputs_are_tied_to_the_graph(x):
     assert [t is None for t in y.grad_fn.saved_tensors] == [False, True, False, False]
 
 
+def test_an_input_that_is_returned_is_saved_as_an_input(x):
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x
+
+    assert function(forward).apply(x).grad_fn.saved_tensors[0] is x
+
+
+def test_what_is_not_saved_is_freed(x):
+    h = x * 2
+    dead = weakref.ref(h)
+    y = function(lambda ctx, x: x * 2).apply(h)
+    del h
+    assert dead() is None and y.requires_grad
+
+
 def test_a_saved_output_among_several_is_the_same_node(x):
     s, c, *_ = SinCos.apply(x)
     saved = s.grad_fn.next_functions[0][0].saved_tensors
@@ -444,6 +460,7 @@ def test_gradients_of_one_output_that_is_used_twice_add_up(x, rng):
 
 def test_hooks_and_retained_gradients_of_several_outputs(x):
     s, c, *_ = SinCos.apply(x)
+    assert repr(s.grad_fn) == "<SinCos>" and s.grad_fn.next_functions[0][0].needs_input_grad == (True,)
     seen = []
     s.register_hook(lambda g: seen.append(g.array.copy()) or g * 2)
     c.retain_grad()
@@ -477,8 +494,10 @@ def test_backward_runs_on_tensors_recorded_only_under_create_graph(x):
 
 def test_the_gradient_that_arrives_cannot_be_changed_and_what_is_returned_is_nobody_elses(x, w):
     y = function(lambda ctx, x: x * 2, lambda ctx, g: g.mul_(2)).apply(x)
+    v = w.detach().clone()
     with pytest.raises(RuntimeError, match="mul_: this tensor's memory is read-only"):
-        y.sum().backward()
+        y.backward(v)
+    np.testing.assert_array_equal(v.array, w.array)
 
     def forward(ctx, x, w):
         ctx.save_for_backward(w.detach() * 1)
@@ -567,6 +586,18 @@ def test_a_gradient_is_summed_over_what_broadcasting_repeated_and_takes_the_dtyp
         (g,) = autograd.grad(mine.apply(b, a), b, v, create_graph=create_graph)
         assert g.dtype == minigrad.float32
         np.testing.assert_allclose(g.array, v.array.sum((0, 1))[None], rtol=1e-6)
+
+
+def test_every_gradient_has_the_dtype_of_its_argument_on_the_way_too(x):
+    h, seen = x.float() * 2, []
+    h.register_hook(lambda g: seen.append(g.dtype.name))
+    function(lambda ctx, h: h.double(), lambda ctx, g: g.double()).apply(h).sum().backward()
+    assert seen == ["float32"]
+
+
+def test_gradients_of_parts_add_up_by_their_number():
+    a, b = Gradients({0: 1.0, 1: 2.0}), Gradients({1: 30.0, 2: 400.0})
+    assert (a + b).parts == {0: 1.0, 1: 32.0, 2: 400.0} and a.parts == {0: 1.0, 1: 2.0}
 
 
 def test_vjp_is_another_name_for_backward(x):

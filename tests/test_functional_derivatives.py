@@ -156,8 +156,9 @@ def test_nothing_is_left_behind(recording, draw):
 
 def test_the_derivative_is_with_respect_to_the_argument_alone(draw):
     x = draw(3).requires_grad_()
-    (a,) = (jacobian(lambda y: y * x, x),)
-    np.testing.assert_array_equal(a.array, np.diag(x.array))
+    for create_graph in (False, True):
+        a = jacobian(lambda y: y * x, x, create_graph=create_graph)
+        np.testing.assert_array_equal(a.array, np.diag(x.array))
 
 
 def test_a_graph_outside_of_the_function_is_left_alone(draw):

@@ -275,6 +275,12 @@ CAUSES = {
         lambda: leaf(2, 3),
         r"no gradient reaches it: on the way there is a detach\(\)",
     ),
+    "independent": (
+        rule(lambda g, x: g, lambda x: x * 0 + 1),
+        lambda: leaf(2),
+        "func does not depend on it, but backward",
+    ),
+    "nearly independent": (rule(lambda g, x: g, lambda x: x * 1e-5), lambda: leaf(2), "no simple pattern; compare"),
     "partly through NumPy": (through_numpy, lambda: leaf(2, 3), "no simple pattern; compare the rule with the formula"),
     "kink": (
         minigrad.relu,
@@ -327,6 +333,18 @@ def test_the_report_names_the_likely_cause(name):
     f, inputs, text = CAUSES[name]
     last = next(line for line in report(f, inputs()).splitlines() if line.startswith("  Likely cause: "))
     assert re.search("Likely cause: .*" + text, last), last
+
+
+def test_a_gradient_of_the_wrong_shape(x):
+    class Summed(Op):
+        def forward(self, x):
+            return x * 2
+
+        def backward(self, g):
+            return (g * 2).sum()
+
+    text = report(Summed.apply, x * 1)  # a leaf's would be refused by backward itself
+    assert text == "Summed: inputs[0] has shape (2, 3), but its gradient ()"
 
 
 def test_the_second_check_has_the_same_report(x):

@@ -130,12 +130,14 @@ def _kink(c: Comparison, options: Any) -> str:
 
 
 def _zero(c: Comparison) -> str:
-    """No gradient at all."""
+    """No gradient at all, on either side."""
     if not c.reached:
         return "no gradient reaches it: on the way there is a detach(), a no_grad(), or NumPy and .item()"
     if not c.claimed[c.wrong].any():
         where = "everywhere" if not c.claimed.any() else "in these elements"
         return f"backward gives zero {where}: the rule forgets this input, or a part is detached"
+    if not c.numeric.any():
+        return "func does not depend on it, but backward gives a gradient"
     return ""
 
 
