@@ -10,7 +10,7 @@ import math
 import numbers
 from typing import Any
 
-__all__ = ["choice", "flag", "number", "whole"]
+__all__ = ["choice", "flag", "function", "iterable", "number", "sized", "whole"]
 
 RANGES = {
     "": lambda x: True,
@@ -50,6 +50,27 @@ def flag(owner: str, name: str, value: Any) -> bool:
     """`value`, True or False."""
     if not isinstance(value, bool):
         raise TypeError(f"{owner}: {name} must be True or False, got {name}={value!r}")
+    return value
+
+
+def function(owner: str, name: str, value: Any) -> Any:
+    """`value`, something that can be called."""
+    if not callable(value):
+        raise TypeError(f"{owner}: {name} must be callable, got {name}={value!r}")
+    return value
+
+
+def iterable(owner: str, name: str, value: Any) -> Any:
+    """`value`, something to iterate over."""
+    if not (hasattr(value, "__iter__") or hasattr(value, "__getitem__")):
+        raise TypeError(f"{owner}: {name} must be iterable, got {name}={value!r}")
+    return value
+
+
+def sized(owner: str, name: str, value: Any) -> Any:
+    """`value`, something that has a length."""
+    if not hasattr(value, "__len__"):
+        raise TypeError(f"{owner}: {name} must have a length, so that len({name}) works, got {type(value).__name__}")
     return value
 
 

@@ -53,7 +53,14 @@ def _sizes(op: str, sizes: tuple, size: Size = None) -> tuple[int, ...]:
         raise TypeError(f"{op}: sizes must be ints, got {given}") from None
     if any(n < 0 for n in found):
         raise RuntimeError(f"{op}: sizes must not be negative, got {found}")
+    _must_be_few(op, math.prod(found), found)
     return found
+
+
+def _must_be_few(op: str, count: float, given: Any) -> None:
+    """RuntimeError for more elements than any memory holds."""
+    if count >= 2**60:
+        raise RuntimeError(f"{op}: {given} is more elements than memory can hold")
 
 
 def _index(op: str, name: str, value: Any) -> int:
@@ -217,6 +224,7 @@ def arange(
         raise RuntimeError(f"arange: start, end and step must be finite, got {start}, {end} and {step}")
     if step == 0 or (end - start) * step < 0:
         raise RuntimeError(f"arange: step {step} does not lead from {start} to {end}")
+    _must_be_few("arange", (end - start) / step, f"from {start} to {end}")
     whole = not any(isinstance(x, float) for x in (start, end, step))
     wanted = _checked("arange", dtype, device, requires_grad, dtypes.int64 if whole else None)
     return _finish(np.arange(start, end, step), wanted, requires_grad)
@@ -317,7 +325,7 @@ def randint(
         low, high, size = 0, low, high
     if high is None:
         low, high = 0, low
-    if size is None or isinstance(size, int):
+    if not isinstance(size, (tuple, list)):
         raise TypeError(f"randint: size must be a tuple of ints, got {size!r}")
     low, high, shape = _index("randint", "low", low), _index("randint", "high", high), _sizes("randint", (tuple(size),))
     if high <= low:

@@ -90,6 +90,8 @@ def as_dtype(dtype: Any) -> np.dtype:
         if dtype is None:
             raise TypeError  # NumPy takes it for float64
         found = np.dtype(dtype).newbyteorder("=")
+        if isinstance(dtype, str) and found.kind in "SUVMm":
+            raise TypeError  # one of NumPy's codes for text, bytes or times, and hardly meant so
     except TypeError:
         raise TypeError(f"{dtype!r} is not a dtype; use one such as minigrad.float32 or minigrad.int64") from None
     if found not in SUPPORTED:

@@ -1108,10 +1108,10 @@ def _to_array(data: Any, dtype: Any, copy: bool | None) -> np.ndarray:
         wanted = _dtype_of_numbers(data)
     try:
         array = np.array(data, dtype=wanted, copy=copy)
+        return array.astype(dtypes.as_dtype(array.dtype), copy=False)
     except (ValueError, TypeError, OverflowError) as error:
         kind = RuntimeError if isinstance(error, OverflowError) else type(error)
         raise kind(f"tensor: cannot make a tensor of this {type(data).__name__}: {error}") from None
-    return array.astype(dtypes.as_dtype(array.dtype), copy=False)
 
 
 def _dtype_of_numbers(data: Any) -> np.dtype | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import checks
 from ..autograd import wrap
 from ..ops import stack
 from ..tensor import Tensor, from_numpy, tensor
@@ -38,7 +39,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     >>> default_collate([{"x": 0.5}, {"x": 1.5}])
     {'x': tensor([0.5000, 1.5000], dtype=minigrad.float64)}
     """
-    if not len(batch):
+    if not checks.sized("default_collate", "batch", batch):
         raise ValueError("default_collate: the batch has no samples")
     return _collate(batch, "sample")
 

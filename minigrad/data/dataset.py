@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import warnings
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from .. import checks
 from ..autograd import wrap
 from ..random import Generator, source
 from ..tensor import Tensor, from_numpy
@@ -138,6 +140,7 @@ class ConcatDataset(Dataset[T_co]):
                     f"ConcatDataset: dataset {i} is a stream ({type(dataset).__name__}), which has no "
                     "samples by index; join streams with ChainDataset"
                 )
+            checks.sized("ConcatDataset", f"dataset {i}", dataset)
 
     @property
     def cumulative_sizes(self) -> list[int]:
@@ -199,6 +202,8 @@ class Subset(Dataset[T_co]):
             raise TypeError(
                 f"Subset: indices are of dtype {dtype.name}, expected integers; of a mask, take np.flatnonzero"
             )
+        if not (hasattr(indices, "__len__") and hasattr(indices, "__getitem__")):
+            raise TypeError(f"Subset: indices must be a sequence of ints, got {indices!r}")
         self.dataset = dataset
         self.indices = indices
 
@@ -246,7 +251,10 @@ def random_split(
     >>> len(train), len(valid), sorted([*train, *valid]) == list(range(10))
     (8, 2, True)
     """
-    total = len(dataset)  # type: ignore[arg-type]
+    total = len(checks.sized("random_split", "dataset", dataset))
+    lengths = list(checks.iterable("random_split", "lengths", lengths))
+    if not all(isinstance(length, numbers.Real) for length in lengths):
+        raise TypeError(f"random_split: lengths must be ints or fractions, got {lengths}")
     if any(length < 0 for length in lengths):
         raise ValueError(f"random_split: lengths must be >= 0, got {list(lengths)}")
     if math.isclose(sum(lengths), 1):

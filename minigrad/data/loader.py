@@ -112,6 +112,20 @@ class DataLoader(Generic[T_co]):
                         f"DataLoader: {type(dataset).__name__} is an IterableDataset, which has an order of "
                         f"its own; leave {name} out"
                     )
+        elif (
+            sampler is None
+            and batch_sampler is None
+            and not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__"))
+        ):
+            raise TypeError(
+                "DataLoader: dataset must have len(dataset) and dataset[i], or be an IterableDataset, got "
+                f"{type(dataset).__name__}"
+            )
+        for name, order in {"sampler": sampler, "batch_sampler": batch_sampler}.items():
+            if order is not None:
+                checks.iterable("DataLoader", name, order)
+        if collate_fn is not None:
+            checks.function("DataLoader", "collate_fn", collate_fn)
         if sampler is not None and shuffle:
             raise ValueError(
                 "DataLoader: sampler and shuffle=True exclude each other, as the sampler sets the order; "

@@ -87,7 +87,7 @@ class RandomSampler(Sampler[int]):
         num_samples: int | None = None,
         generator: Generator | None = None,
     ) -> None:
-        self.data_source = data_source
+        self.data_source = checks.sized("RandomSampler", "data_source", data_source)
         self.replacement = checks.flag("RandomSampler", "replacement", replacement)
         if num_samples is not None:
             num_samples = checks.whole("RandomSampler", "num_samples", num_samples, " >= 1")
@@ -168,7 +168,10 @@ class WeightedRandomSampler(Sampler[int]):
         replacement: bool = True,
         generator: Generator | None = None,
     ) -> None:
-        chances = np.array(weights, np.float64)
+        try:
+            chances = np.array(weights, np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"WeightedRandomSampler: weights must be numbers, got {weights!r}: {error}") from None
         if chances.ndim != 1 or not chances.size:
             raise ValueError(f"WeightedRandomSampler: weights must be one number a sample, got shape {chances.shape}")
         if not (np.isfinite(chances).all() and (chances >= 0).all() and chances.any()):
@@ -219,7 +222,7 @@ class BatchSampler(Sampler[list[int]]):
     """
 
     def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool) -> None:
-        self.sampler = sampler
+        self.sampler = checks.iterable("BatchSampler", "sampler", sampler)
         self.batch_size = checks.whole("BatchSampler", "batch_size", batch_size, " >= 1")
         self.drop_last = checks.flag("BatchSampler", "drop_last", drop_last)
 
@@ -231,5 +234,5 @@ class BatchSampler(Sampler[list[int]]):
             yield batch
 
     def __len__(self) -> int:
-        count, rest = divmod(len(self.sampler), self.batch_size)  # type: ignore[arg-type]
+        count, rest = divmod(len(self.sampler), self.batch_size)
         return count + (rest > 0 and not self.drop_last)

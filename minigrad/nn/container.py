@@ -57,6 +57,7 @@ class _Series(Module):
     def insert(self, index: int, module: Module) -> Self:
         """Add a module before the one at `index`, and number them all anew; gives back the container."""
         modules = list(self)
+        index = whole(f"{type(self).__name__}.insert", "index", index)
         if not -len(modules) <= index <= len(modules):
             raise IndexError(
                 f"{type(self).__name__}.insert: index must be in [{-len(modules)}, {len(modules)}], got {index}"

@@ -398,6 +398,7 @@ class Module:
         >>> names
         ['Identity', 'Identity', 'Sequential']
         """
+        checks.function(f"{type(self).__name__}.apply", "fn", fn)
         for module in self.children():
             module.apply(fn)
         fn(self)

@@ -63,6 +63,8 @@ class Optimizer:
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         owner = type(self).__name__
+        if not isinstance(defaults, dict):
+            raise TypeError(f"{owner}: defaults must be a dict of options, got {type(defaults).__name__}")
         self.check_options(defaults, owner)
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
@@ -148,6 +150,7 @@ class Optimizer:
         """
         loss = None
         if closure is not None:
+            checks.function(f"{type(self).__name__}.step", "closure", closure)
             with enable_grad():
                 loss = closure()
         converted: list[tuple[dict[str, Any], str, np.ndarray]] = []
@@ -172,6 +175,12 @@ class Optimizer:
 
         State in another dtype than the parameter's is put into `converted`, as (state, name, array in that dtype).
         """
+        if "params" not in group or not self.defaults.keys() <= group.keys():
+            missing = sorted({"params", *self.defaults} - group.keys())
+            raise ValueError(
+                f"{type(self).__name__}: param group {i} lacks {', '.join(missing)}; options can be changed, but not "
+                f"deleted; set them again, as param_groups[{i}][{missing[0]!r}] = ..."
+            )
         self.check_options(group, f"{type(self).__name__}: param group {i}")
         ready = []
         state_of = self.state if self.state_names else {}

@@ -7,6 +7,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+from ... import checks
 from ..optimizer import Optimizer
 from .base import LRScheduler, check_lengths, check_optimizer, current_lrs, per_group
 
@@ -28,6 +29,12 @@ class _FunctionLR(LRScheduler):
             if not callable(function):
                 raise TypeError(f"{owner}: lr_lambda must be a function of the epoch, got {function!r}")
         super().__init__(optimizer, last_epoch)
+
+    def _factors(self) -> list[float]:
+        """What the functions give for `self.last_epoch`."""
+        owner, epoch = type(self).__name__, self.last_epoch
+        values = [function(epoch) for function in self.lr_lambdas]
+        return [checks.number(owner, f"lr_lambda({epoch})", value, finite=False) for value in values]
 
     def state_dict(self) -> dict[str, Any]:
         """As `LRScheduler.state_dict`; functions are left out, other callable objects give their attributes."""
@@ -71,8 +78,7 @@ class LambdaLR(_FunctionLR):
 
     def get_lr(self) -> list[float]:
         """The learning rate of each param group for `self.last_epoch`."""
-        factors = [function(self.last_epoch) for function in self.lr_lambdas]
-        return [base_lr * factor for base_lr, factor in zip(self.base_lrs, factors, strict=True)]
+        return [base_lr * factor for base_lr, factor in zip(self.base_lrs, self._factors(), strict=True)]
 
 
 class MultiplicativeLR(_FunctionLR):
@@ -95,7 +101,7 @@ class MultiplicativeLR(_FunctionLR):
         rates = current_lrs(self.optimizer)
         if self.starting:
             return rates
-        return [lr * function(self.last_epoch) for lr, function in zip(rates, self.lr_lambdas, strict=False)]
+        return [lr * factor for lr, factor in zip(rates, self._factors(), strict=False)]
 
 
 def _attributes(function: Factor) -> dict[str, Any] | None:
