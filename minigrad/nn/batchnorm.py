@@ -1,20 +1,25 @@
-"""Batch normalization layers: BatchNorm1d and BatchNorm2d."""
+"""Batch normalization layers: BatchNorm1d, BatchNorm2d and BatchNorm3d."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from ..checks import number, whole
+import numpy as np
+
+from ..autograd import changed, unwrap
+from ..checks import flag, number, whole
 from ..creation import empty, ones, zeros
 from ..dtypes import int64
 from ..tensor import Tensor
 from . import functional as F
 from . import init
+from .batchnorm_diagnosis import BatchNormDiagnosis
 from .checks import describe
 from .module import Module
 from .parameter import Parameter
+from .statistics import Moments
 
-__all__ = ["BatchNorm1d", "BatchNorm2d"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
 
 
 class _BatchNorm(Module):
@@ -28,6 +33,7 @@ class _BatchNorm(Module):
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
+    stats_frozen: bool  # by `freeze`: training mode normalizes by the running statistics, and leaves them
 
     def __init__(
         self,
@@ -47,6 +53,7 @@ class _BatchNorm(Module):
         self.eps = number(layer, "eps", eps, " >= 0")
         self.momentum = momentum if momentum is None else number(layer, "momentum", momentum)
         self.affine, self.track_running_stats = affine, track_running_stats
+        self.stats_frozen, self._frozen_parameters = False, ()
         kind = {"device": device, "dtype": dtype}
         self.register_parameter("weight", Parameter(empty(n, **kind)) if affine else None)
         self.register_parameter("bias", Parameter(empty(n, **kind)) if affine and bias else None)
@@ -70,11 +77,149 @@ class _BatchNorm(Module):
         if self.bias is not None:
             init.zeros_(self.bias)
 
-    def forward(self, input: Tensor) -> Tensor:
-        """x with its channels in dim 1; the output has the same shape."""
+    @classmethod
+    def from_decay(cls, num_features: int, decay: float, **options: Any) -> Self:
+        """The layer for a decay of the other convention: running = decay running + (1 - decay) batch.
+
+        TensorFlow, Keras and many a notebook call this decay "momentum"; it is 1 - momentum here. Beside the decay,
+        in [0, 1], the arguments are those of the layer. running_var holds the unbiased variance in either convention.
+
+        >>> from minigrad import nn
+        >>> nn.BatchNorm1d.from_decay(3, 0.9).momentum, nn.BatchNorm2d.from_decay(3, 0.99, eps=1e-3).momentum
+        (0.1, 0.01)
+        """
+        if "momentum" in options:
+            raise TypeError(f"{cls.__name__}.from_decay: takes decay, which is 1 - momentum, and no momentum beside it")
+        number(f"{cls.__name__}.from_decay", "decay", decay, " in [0, 1]")
+        momentum = float(f"{1 - decay:.12g}")  # 1 - 0.9 is 0.09999999999999998
+        return cls(num_features, momentum=momentum, **options)
+
+    def freeze(self, stats: bool = True, affine: bool = False) -> Self:
+        """Stop the running statistics, the weight and bias, or both, until `unfreeze`. Gives back the layer.
+
+        stats  : normalize by the running statistics in training mode too, and leave them as they are
+        affine : collect no gradients for weight and bias
+
+        It stays so whatever `train()` is called later, which is what fine-tuning with small batches needs: a layer
+        put into evaluation mode by hand is back in training mode at the next epoch's `model.train()`.
+
+        RuntimeError where there are no running statistics.
+
+        >>> import minigrad
+        >>> layer = minigrad.nn.BatchNorm1d(1).freeze()
+        >>> layer.train()(minigrad.tensor([[2.0], [4.0]])).detach()
+        tensor([[2.0000],
+                [4.0000]])
+        >>> layer.running_mean
+        tensor([0.])
+        """
+        layer = type(self).__name__
+        if flag(f"{layer}.freeze", "stats", stats) and self.running_mean is None:
+            raise RuntimeError(
+                f"{layer}.freeze: the layer keeps no running statistics to normalize by; make it with "
+                "track_running_stats=True, or freeze(stats=False, affine=True)"
+            )
+        if flag(f"{layer}.freeze", "affine", affine):
+            learning = tuple(name for name, p in self.named_parameters() if p.requires_grad)
+            self._frozen_parameters += learning
+            for name in learning:
+                self.get_parameter(name).requires_grad_(False)
+        self.stats_frozen = self.stats_frozen or stats
+        return self
+
+    def unfreeze(self, stats: bool = True, affine: bool = True) -> Self:
+        """Undo `freeze`: for the statistics, and for what it froze of weight and bias. Gives back the layer."""
+        layer = type(self).__name__
+        if flag(f"{layer}.unfreeze", "stats", stats):
+            self.stats_frozen = False
+        if flag(f"{layer}.unfreeze", "affine", affine):
+            for name in self._frozen_parameters:
+                self.get_parameter(name).requires_grad_()
+            self._frozen_parameters = ()
+        return self
+
+    def batch_moments(self, input: Tensor) -> Moments:
+        """Count, mean and m2 of each channel of a batch, in float64: what training mode would normalize by.
+
+        >>> import minigrad
+        >>> minigrad.nn.BatchNorm1d(1).batch_moments(minigrad.tensor([[2.0], [4.0]]))
+        Moments(count=2, mean=array([3.]), m2=array([2.]))
+        """
+        self._check_input(input)
+        return Moments.of(unwrap(input), (0, *range(2, input.ndim)))
+
+    def set_running_stats(self, moments: Moments, batches: int) -> None:
+        """Let the running statistics be the mean and the unbiased variance of `moments`, from so many batches."""
+        layer = f"{type(self).__name__}.set_running_stats"
+        if self.running_mean is None:
+            raise RuntimeError(f"{layer}: the layer keeps no running statistics (track_running_stats=False)")
+        if np.shape(moments.mean) != self.running_mean.shape:
+            raise ValueError(
+                f"{layer}: moments of shape {np.shape(moments.mean)} for running statistics of shape "
+                f"{self.running_mean.shape}"
+            )
+        values = moments.mean, moments.var(correction=1), whole(layer, "batches", batches, " >= 0")
+        buffers = [unwrap(b) for b in (self.running_mean, self.running_var, self.num_batches_tracked)]
+        if not all(array.flags.writeable for array in buffers):
+            raise RuntimeError(f"{layer}: the memory of the running statistics is read-only; make them clones")
+        for array, value in zip(buffers, values, strict=True):
+            array[...] = value
+        changed(*buffers, by="set_running_stats")
+
+    def diagnose(self, input: Tensor) -> BatchNormDiagnosis:
+        """Compare a batch, as it arrives at this layer, with the running statistics; print what comes back.
+
+        It tells how many standard deviations each channel's mean lies off, how many times larger or smaller its
+        spread is, how many batches were tracked, and the likely cause where they disagree: see `BatchNormDiagnosis`.
+        Nothing is changed.
+
+        ValueError for fewer than two values per channel, RuntimeError without running statistics.
+
+        >>> import minigrad
+        >>> layer = minigrad.nn.BatchNorm1d(2)
+        >>> x = minigrad.arange(20.0).reshape(10, 2)
+        >>> print(layer.diagnose(x).cause)
+        the layer has seen no batch in training mode, and still has mean 0 and variance 1
+        """
+        layer = type(self).__name__
+        if self.running_mean is None:
+            raise RuntimeError(
+                f"{layer}.diagnose: the layer keeps no running statistics (track_running_stats=False), so there is "
+                "nothing to compare a batch with: each is normalized by its own"
+            )
+        self._check_input(input)
+        if input.shape[1] != self.num_features:
+            raise ValueError(
+                f"{layer}.diagnose: needs {self.num_features} channels (dim 1), got shape {tuple(input.shape)}"
+            )
+        batch = self.batch_moments(input)
+        if batch.count < 2:
+            raise ValueError(
+                f"{layer}.diagnose: needs at least two values per channel, but shape {tuple(input.shape)} has "
+                f"{batch.count}; take a larger batch"
+            )
+        return BatchNormDiagnosis(
+            layer=layer,
+            shape=tuple(input.shape),
+            batch=batch,
+            running_mean=unwrap(self.running_mean).astype(np.float64),
+            running_var=unwrap(self.running_var).astype(np.float64),
+            batches_tracked=self.num_batches_tracked.item(),  # type: ignore[union-attr]
+            momentum=self.momentum,
+            eps=self.eps,
+            frozen=self.stats_frozen,
+        )
+
+    def _check_input(self, input: Any) -> None:
         if getattr(input, "ndim", None) not in self.ndims:
             raise ValueError(f"{type(self).__name__}: expected input {self.form}, got {describe(input)}")
+
+    def forward(self, input: Tensor) -> Tensor:
+        """x with its channels in dim 1; the output has the same shape."""
+        self._check_input(input)
         training, momentum, mean, var = self.training, self.momentum, self.running_mean, self.running_var
+        if self.stats_frozen:
+            training = False
         seen = self.num_batches_tracked if training and self.track_running_stats else None
         if training and not self.track_running_stats:
             mean = var = None
@@ -92,9 +237,13 @@ class _BatchNorm(Module):
         return y
 
     def extra_repr(self) -> str:
+        batch, running = "batch, biased", "running, unbiased"
+        in_training = f"{running}: frozen" if self.stats_frozen else batch
+        in_eval = batch if self.running_mean is None else running
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}, "
+            f"training_var={in_training!r}, eval_var={in_eval!r}"
         )
 
 
@@ -115,7 +264,11 @@ class BatchNorm2d(_BatchNorm):
         running_var  = (1 - momentum) running_var  + momentum var n / (n - 1)
 
     so that running_var holds the unbiased variance; num_batches_tracked counts the batches. In evaluation mode, mean
-    and var are the running statistics, and nothing moves.
+    and var are the running statistics, and nothing moves. Where the convention running = decay running + (1 - decay)
+    batch is meant, `from_decay` takes the decay. `freeze` stops the statistics for good, `diagnose` compares them with
+    a batch, `nn.utils.calibrate` measures them on a data set, `nn.utils.fuse` folds the layer into the one before it.
+
+    The repr names the variance that each mode divides by: that of the batch is biased, the running one unbiased.
 
     ValueError for any other number of dimensions, and in training for a single value per channel.
     Source: Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal
@@ -144,3 +297,14 @@ class BatchNorm1d(_BatchNorm):
     """
 
     form, ndims = "(N, C) or (N, C, L)", (2, 3)
+
+
+class BatchNorm3d(_BatchNorm):
+    """Normalize each channel of volumes (N, C, D, H, W), as `BatchNorm2d` does.
+
+    >>> import minigrad
+    >>> minigrad.nn.BatchNorm3d(2)(minigrad.zeros(4, 2, 3, 3, 3)).shape
+    (4, 2, 3, 3, 3)
+    """
+
+    form, ndims = "(N, C, D, H, W)", (5,)
