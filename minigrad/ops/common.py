@@ -101,7 +101,7 @@ def total(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray:
             inner -= 1
         if math.prod(x.shape[i] for i in axes if i < inner) >= LONG:
             return _wide_total(x, axes, keepdims, np.float64)
-    return x.sum(axis=axes, keepdims=keepdims)
+    return x.sum(axis=axes, keepdims=keepdims, dtype=x.dtype)  # NumPy would make small integers wide
 
 
 @quiet

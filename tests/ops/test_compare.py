@@ -64,3 +64,56 @@ def test_what_pytorch_has_as_a_function_or_a_method_we_have_so_too(family):
     assert len(names) > 8
     assert [name for name in names if hasattr(torch, name) and not hasattr(minigrad, name)] == []
     assert [name for name in names if hasattr(torch.Tensor, name) and not hasattr(minigrad.Tensor, name)] == []
+
+
+PAIRS = {
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "logical_and": np.logical_and,
+    "logical_or": np.logical_or,
+    "logical_xor": np.logical_xor,
+}
+BITS = {"bitwise_and": np.bitwise_and, "bitwise_or": np.bitwise_or, "bitwise_xor": np.bitwise_xor}
+SINGLE = {"isnan": np.isnan, "isinf": np.isinf, "isfinite": np.isfinite, "logical_not": np.logical_not}
+OTHER_NAMES = {"ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_comparisons_are_numpys(name):
+    x, y = minigrad.tensor(SPECIAL[:, None], requires_grad=True), minigrad.tensor(SPECIAL)
+    found = getattr(x, name)(y)
+    np.testing.assert_array_equal(found.array, PAIRS[name](SPECIAL[:, None], SPECIAL))
+    assert found.dtype == minigrad.bool and not found.requires_grad
+    np.testing.assert_array_equal(getattr(y, name)(1.0).array, PAIRS[name](SPECIAL, 1.0))
+    assert getattr(ops, OTHER_NAMES.get(name, name)) is getattr(ops, name)
+
+
+@pytest.mark.parametrize("name", BITS)
+def test_bits_are_numpys(name, rng):
+    for dtype in ("bool", "uint8", "int32"):
+        a, b = (rng.integers(0, 2 if dtype == "bool" else 100, 9).astype(dtype) for _ in range(2))
+        found = getattr(minigrad.tensor(a), name)(minigrad.tensor(b))
+        np.testing.assert_array_equal(found.array, BITS[name](a, b), strict=True)
+        np.testing.assert_array_equal((~minigrad.tensor(a)).array, ~a, strict=True)
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_tests_are_numpys(name):
+    np.testing.assert_array_equal(getattr(minigrad.tensor(SPECIAL), name)().array, SINGLE[name](SPECIAL))
+
+
+def test_equal_wants_the_same_shape_and_no_nan():
+    x = minigrad.tensor([1.0, 2.0])
+    assert minigrad.equal(x, minigrad.tensor([1, 2])) and not minigrad.equal(x, minigrad.tensor([[1.0, 2.0]]))
+    assert not minigrad.equal(x * float("nan"), x * float("nan"))
+
+
+def test_powers_that_no_float_stands_for():
+    x = minigrad.tensor([True, False])
+    assert (x**True).tolist() == [True, False] and (x**False).tolist() == [True, True]
+    x = minigrad.tensor([2, -1, 1, 0])
+    assert (x ** minigrad.tensor([-1, -1, -2, 2])).tolist() == [0, -1, 1, 0]  # rounded towards 0
