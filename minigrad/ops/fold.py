@@ -9,8 +9,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from ..autograd import Op
 from .common import Operand, must_be_arrays
-from .conv import Pair, Size, batched, sizes
+from .conv import Size, batched, sizes
 from .shape import squeeze, unsqueeze
+
+Sizes = tuple[int, ...]  # two of them: along the height, and along the width
 
 
 class Unfold(Op):
@@ -18,7 +20,7 @@ class Unfold(Op):
 
     saves_inputs = False
 
-    def forward(self, x: np.ndarray, padding: Pair, **window: Pair) -> np.ndarray:
+    def forward(self, x: np.ndarray, padding: Sizes, **window: Sizes) -> np.ndarray:
         self.size, self.padding, self.window = x.shape[2:], padding, window  # kernel_size, stride, dilation
         patches = _patches(_with_border(x, padding), **window)
         N, C, KH, KW, OH, OW = patches.shape
@@ -33,7 +35,7 @@ class Fold(Op):
 
     saves_inputs = False
 
-    def forward(self, x: np.ndarray, output_size: Pair, padding: Pair, **window: Pair) -> np.ndarray:
+    def forward(self, x: np.ndarray, output_size: Sizes, padding: Sizes, **window: Sizes) -> np.ndarray:
         self.padding, self.window = padding, window
         (H, W), (ph, pw) = output_size, padding
         N, C = x.shape[0], x.shape[1] // math.prod(window["kernel_size"])
@@ -48,7 +50,7 @@ class Fold(Op):
         return Unfold.apply(g, padding=self.padding, **self.window)
 
 
-def _patches(image: np.ndarray, kernel_size: Pair, stride: Pair, dilation: Pair) -> np.ndarray:
+def _patches(image: np.ndarray, kernel_size: Sizes, stride: Sizes, dilation: Sizes) -> np.ndarray:
     """All windows of an image as a view of it that can be written to: (N, C, KH, KW, OH, OW)."""
     span = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel_size, strict=True))
     windows = sliding_window_view(image, span, axis=(2, 3), writeable=True)
@@ -56,7 +58,7 @@ def _patches(image: np.ndarray, kernel_size: Pair, stride: Pair, dilation: Pair)
     return windows[:, :, ::sh, ::sw, ::dh, ::dw].transpose(0, 1, 4, 5, 2, 3)
 
 
-def _with_border(x: np.ndarray, padding: Pair) -> np.ndarray:
+def _with_border(x: np.ndarray, padding: Sizes) -> np.ndarray:
     """A copy of x (N, C, H, W) with zeros around it."""
     ph, pw = padding
     return np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
@@ -129,13 +131,13 @@ def fold(
     return y if input.ndim == 3 else squeeze(y, 0)
 
 
-def _window(op: str, kernel_size: Size, dilation: Size, padding: Size, stride: Size) -> tuple[dict[str, Pair], Pair]:
+def _window(op: str, kernel_size: Size, dilation: Size, padding: Size, stride: Size) -> tuple[dict[str, Sizes], Sizes]:
     """The geometry of a window, and the padding of the image, as pairs."""
     pairs = (("kernel_size", kernel_size), ("stride", stride), ("dilation", dilation))
     return {name: sizes(op, name, size, 2, 1) for name, size in pairs}, sizes(op, "padding", padding, 2, 0)
 
 
-def _places(op: str, image: Pair, padding: Pair, kernel_size: Pair, stride: Pair, dilation: Pair) -> Pair:
+def _places(op: str, image: Sizes, padding: Sizes, kernel_size: Sizes, stride: Sizes, dilation: Sizes) -> Sizes:
     """How many places a window has along both axes of an image."""
     numbers = zip(image, kernel_size, stride, padding, dilation, strict=True)
     places = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in numbers)

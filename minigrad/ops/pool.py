@@ -343,7 +343,7 @@ def _adaptive_size(op: str, dims: int, shape: tuple[int, ...], output_size: Any)
     for n, m in zip(shape[-dims:], out, strict=True):
         if n == 0 and m > 0:
             raise RuntimeError(f"{op}: cannot pool an input of size 0 into size {m}")
-    return (1,) * (2 - dims) + out  # type: ignore[return-value]
+    return (1,) * (2 - dims) + out
 
 
 def _images(op: str, dims: int, x: Operand) -> tuple[Operand, Callable]:
