@@ -29,6 +29,10 @@ class _History:
 
     __slots__ = ("alive", "by", "changes", "place", "stamps")
 
+    stamps: deque[int]
+    by: str  # what made the latest change,
+    place: anomaly.Place  # and where in the user's code
+
     def __init__(self, owner: Any) -> None:
         key = id(owner)
         self.alive = weakref.ref(owner, lambda _: _histories.pop(key, None))
