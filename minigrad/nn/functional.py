@@ -54,7 +54,7 @@ from ..ops import (
 from ..ops.common import cast, must_share_dtype
 from ..random import source
 from ..tensor import Tensor
-from .checks import KL_REDUCTIONS, REDUCTIONS
+from .checks import KL_REDUCTIONS, REDUCTIONS, describe
 from .statistics import Moments
 
 __all__ = [
@@ -126,6 +126,7 @@ __all__ = [
     "tanhshrink",
     "threshold",
     "unfold",
+    "virtual_batch_norm",
 ]
 
 # -------------------------------------------------------------------------------------------- activations
@@ -753,6 +754,95 @@ def instance_norm(
         means, variances = (unwrap(x).reshape(N, C).mean(axis=0) for x in (mean, var))
         _move(op, (running_mean, means), (running_var, variances * (L / (L - 1))), momentum=momentum)
     return ops.reshape(ops.scale_and_shift(ops.reshape(y, N, C, L), weight, bias), input.shape)
+
+
+def virtual_batch_norm(
+    input: Tensor,
+    reference: Moments | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    *,
+    mix: str = "batch",
+    detach_reference: bool = True,
+) -> tuple[Tensor, Moments]:
+    """(input - mean) / sqrt(var + eps) * weight + bias, with statistics of a reference batch, mixed with a little input.
+
+    Gives the output, and the statistics that it was normalized by. What the input adds to those of the reference is
+
+        mix="batch"   : one mean and variance for the batch of N, which weigh 1 / (N + 1), and the reference the rest
+        mix="example" : those of each example by itself, which weigh 1 / (N_ref + 1); its output is then the same, bit
+                        for bit, whatever the other examples are, how many, and in which order
+
+    Without a reference, the input is one: it is normalized by its own statistics, as in `batch_norm`. They come back
+    with a count of N, and can be given as a reference next.
+
+    input            : floating (N, C), (N, C, L), (N, C, H, W)...; weight, bias : of shape (C,)
+    reference        : mean and m2 of shape (C,), and for count the number N_ref of examples, not of values
+    detach_reference : without a reference: let the input's own statistics be constants
+
+    With w for the weight of the input, m and v for its mean and variance, the mixed ones are
+
+        mean = w m + (1 - w) m_ref,    var = w v + (1 - w) v_ref + w (1 - w) (m - m_ref)^2
+
+    computed in float64; the means of squares, which define the same variance, would cancel. Gradients flow through m
+    and v, and through the reference if it holds Tensors with a graph.
+
+    ValueError for a reference of one value per channel, whose variance is 0.
+    Source: Salimans et al., "Improved Techniques for Training GANs", 2016, arXiv:1606.03498, section 3.4.
+
+    >>> import minigrad
+    >>> F = minigrad.nn.functional
+    >>> y_ref, reference = F.virtual_batch_norm(minigrad.tensor([[2.0], [4.0], [6.0]]))
+    >>> y, mixed = F.virtual_batch_norm(minigrad.tensor([[8.0], [0.0]]), reference, mix="example")
+    >>> y
+    tensor([[ 1.3416],
+            [-1.3416]])
+    >>> mixed.mean, mixed.var()    # those of {2, 4, 6, 8} and of {2, 4, 6, 0}
+    (tensor([[5.],
+            [3.]], dtype=float64), tensor([[5.],
+            [5.]], dtype=float64))
+    """
+    op = "virtual_batch_norm"
+    _check_channels(op, input, None, None, weight, bias)
+    number(op, "eps", eps, " > 0")
+    choice(op, "mix", mix, "batch", "example")
+    x = _positions_in_one(input)
+    N, C, L = x.shape
+    if reference is None and N * L < 2:
+        raise ValueError(
+            f"{op}: a reference batch needs more than one value per channel, but an input of {N} x {L} (batch x "
+            f"positions) has {N * L}; use a larger reference batch"
+        )
+    if reference is not None:
+        _check_reference(op, reference, tuple(input.shape))
+        if 0 in x.shape:
+            return ops.reshape(ops.scale_and_shift(x, weight, bias), input.shape), reference
+    # In row-major memory an example is summed in the same order whatever stands beside it.
+    wide = cast(x, float64).contiguous()
+    if reference is None:
+        moments = Moments.of(wide.detach() if detach_reference else wide, (0, 2)).weighing(N)
+    elif mix == "batch":
+        moments = reference.weighing(N).merge(Moments.of(wide, (0, 2)).weighing(1))
+    else:
+        moments = reference.merge(Moments.of(wide, 2).weighing(1))
+    mean, scale = (ops.reshape(s, -1, C, 1) for s in (moments.mean, ops.rsqrt(moments.var() + eps)))
+    y = cast((wide - mean) * scale, x.dtype)
+    return ops.reshape(ops.scale_and_shift(y, weight, bias), input.shape), moments
+
+
+def _check_reference(op: str, reference: Moments, shape: tuple[int, ...]) -> None:
+    """Errors unless the statistics of a reference are there for each channel of an input of that shape."""
+    if not isinstance(reference, Moments):
+        raise TypeError(f"{op}: reference must be the Moments of a reference batch or None, got {describe(reference)}")
+    for name, statistic in (("mean", reference.mean), ("m2", reference.m2)):
+        if np.shape(statistic) != (shape[1],):
+            raise ValueError(
+                f"{op}: the {name} of the reference has shape {tuple(np.shape(statistic))}, but input, of shape "
+                f"{shape}, has {shape[1]} channels (dim 1) and needs ({shape[1]},)"
+            )
+    if reference.count == 0:
+        raise ValueError(f"{op}: the reference has a count of 0, so there is nothing to normalize by")
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
