@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..autograd import changed, unwrap
+from ..autograd import unwrap
 from ..checks import flag, number, whole
 from ..creation import empty, ones, zeros
 from ..dtypes import int64
@@ -15,14 +15,13 @@ from . import functional as F
 from . import init
 from .batchnorm_diagnosis import BatchNormDiagnosis
 from .checks import describe
-from .module import Module
 from .parameter import Parameter
-from .statistics import Moments
+from .running_statistics import RunningStatistics
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
 
 
-class _BatchNorm(Module):
+class _BatchNorm(RunningStatistics):
     """Batch normalization for any input whose dim 1 is the channels; a subclass says which shapes it takes."""
 
     form: str  # the shapes taken, for the error
@@ -30,10 +29,7 @@ class _BatchNorm(Module):
 
     weight: Parameter | None
     bias: Parameter | None
-    running_mean: Tensor | None
-    running_var: Tensor | None
-    num_batches_tracked: Tensor | None
-    stats_frozen: bool  # by `freeze`: training mode normalizes by the running statistics, and leaves them
+    _frozen_parameters: tuple[str, ...]  # the names that `freeze` stopped
 
     def __init__(
         self,
@@ -61,13 +57,6 @@ class _BatchNorm(Module):
         self.register_buffer("running_var", ones(n, **kind) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", zeros((), dtype=int64) if track_running_stats else None)
         self.reset_parameters()
-
-    def reset_running_stats(self) -> None:
-        """Forget the batches seen: mean 0, variance 1, none tracked."""
-        if self.track_running_stats:
-            self.running_mean.zero_()  # type: ignore[union-attr]
-            self.running_var.fill_(1)  # type: ignore[union-attr]
-            self.num_batches_tracked.zero_()  # type: ignore[union-attr]
 
     def reset_parameters(self) -> None:
         """Set weight to 1 and bias to 0, and forget the batches seen."""
@@ -98,7 +87,7 @@ class _BatchNorm(Module):
         """Stop the running statistics, the weight and bias, or both, until `unfreeze`. Gives back the layer.
 
         stats  : normalize by the running statistics in training mode too, and leave them as they are
-        affine : collect no gradients for weight and bias
+        affine : collect no gradients for weight and bias, and forget those that they have
 
         It stays so whatever `train()` is called later, which is what fine-tuning with small batches needs: a layer
         put into evaluation mode by hand is back in training mode at the next epoch's `model.train()`.
@@ -123,7 +112,8 @@ class _BatchNorm(Module):
             learning = tuple(name for name, p in self.named_parameters() if p.requires_grad)
             self._frozen_parameters += learning
             for name in learning:
-                self.get_parameter(name).requires_grad_(False)
+                param = self.get_parameter(name).requires_grad_(False)
+                param.grad = None  # an optimizer would go on by it
         self.stats_frozen = self.stats_frozen or stats
         return self
 
@@ -137,34 +127,6 @@ class _BatchNorm(Module):
                 self.get_parameter(name).requires_grad_()
             self._frozen_parameters = ()
         return self
-
-    def batch_moments(self, input: Tensor) -> Moments:
-        """Count, mean and m2 of each channel of a batch, in float64: what training mode would normalize by.
-
-        >>> import minigrad
-        >>> minigrad.nn.BatchNorm1d(1).batch_moments(minigrad.tensor([[2.0], [4.0]]))
-        Moments(count=2, mean=array([3.]), m2=array([2.]))
-        """
-        self._check_input(input)
-        return Moments.of(unwrap(input), (0, *range(2, input.ndim)))
-
-    def set_running_stats(self, moments: Moments, batches: int) -> None:
-        """Let the running statistics be the mean and the unbiased variance of `moments`, from so many batches."""
-        layer = f"{type(self).__name__}.set_running_stats"
-        if self.running_mean is None:
-            raise RuntimeError(f"{layer}: the layer keeps no running statistics (track_running_stats=False)")
-        if np.shape(moments.mean) != self.running_mean.shape:
-            raise ValueError(
-                f"{layer}: moments of shape {np.shape(moments.mean)} for running statistics of shape "
-                f"{self.running_mean.shape}"
-            )
-        values = moments.mean, moments.var(correction=1), whole(layer, "batches", batches, " >= 0")
-        buffers = [unwrap(b) for b in (self.running_mean, self.running_var, self.num_batches_tracked)]
-        if not all(array.flags.writeable for array in buffers):
-            raise RuntimeError(f"{layer}: the memory of the running statistics is read-only; make them clones")
-        for array, value in zip(buffers, values, strict=True):
-            array[...] = value
-        changed(*buffers, by="set_running_stats")
 
     def diagnose(self, input: Tensor) -> BatchNormDiagnosis:
         """Compare a batch, as it arrives at this layer, with the running statistics; print what comes back.
