@@ -387,7 +387,7 @@ def normal(
         raise TypeError("normal: size is that of the tensors mean and std; leave it out")
     means, stds = (x.array if isinstance(x, Tensor) else x for x in (mean, std))
     if np.any(np.asarray(stds) < 0):
-        raise RuntimeError("normal: std must not be negative")
+        raise RuntimeError(f"normal: std must not be negative, got {np.min(stds):g}")
     try:
         shape = np.broadcast_shapes(np.shape(means), np.shape(stds)) if given else _sizes("normal", (size,))
     except ValueError:

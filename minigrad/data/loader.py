@@ -124,6 +124,8 @@ class DataLoader(Generic[T_co]):
         for name, order in {"sampler": sampler, "batch_sampler": batch_sampler}.items():
             if order is not None:
                 checks.iterable("DataLoader", name, order)
+        if batch_size is not None:
+            checks.whole("DataLoader", "batch_size", batch_size, " >= 1")
         if collate_fn is not None:
             checks.function("DataLoader", "collate_fn", collate_fn)
         if sampler is not None and shuffle:
