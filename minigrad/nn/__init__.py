@@ -69,6 +69,7 @@ from .pooling import (
     MaxPool1d,
     MaxPool2d,
 )
+from .virtual import VirtualBatchNorm1d, VirtualBatchNorm2d, reference_batch
 
 __all__ = [
     "CELU",
@@ -143,8 +144,11 @@ __all__ = [
     "Threshold",
     "Unflatten",
     "Unfold",
+    "VirtualBatchNorm1d",
+    "VirtualBatchNorm2d",
     "functional",
     "hooks",
     "init",
+    "reference_batch",
     "utils",
 ]

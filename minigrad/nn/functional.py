@@ -766,7 +766,7 @@ def virtual_batch_norm(
     mix: str = "batch",
     detach_reference: bool = True,
 ) -> tuple[Tensor, Moments]:
-    """(input - mean) / sqrt(var + eps) * weight + bias, with statistics of a reference batch, mixed with a little input.
+    """(input - mean) / sqrt(var + eps) * weight + bias, with the statistics of a reference batch and of input.
 
     Gives the output, and the statistics that it was normalized by. What the input adds to those of the reference is
 
@@ -800,8 +800,8 @@ def virtual_batch_norm(
             [-1.3416]])
     >>> mixed.mean, mixed.var()    # those of {2, 4, 6, 8} and of {2, 4, 6, 0}
     (tensor([[5.],
-            [3.]], dtype=float64), tensor([[5.],
-            [5.]], dtype=float64))
+            [3.]], dtype=minigrad.float64), tensor([[5.],
+            [5.]], dtype=minigrad.float64))
     """
     op = "virtual_batch_norm"
     _check_channels(op, input, None, None, weight, bias)
