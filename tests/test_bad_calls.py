@@ -475,13 +475,17 @@ ROWS = {
 # fmt: on
 
 
-def rows():
-    for section, table in ROWS.items():
-        for i, row in enumerate(table):
-            yield pytest.param(row, id=f"{section}{i}-{row.texts[0][:40]}")
+each_row = pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, id=f"{section}{i}-{row.texts[0][:40]}")
+        for section, table in ROWS.items()
+        for i, row in enumerate(table)
+    ],
+)
 
 
-@pytest.mark.parametrize("row", rows())
+@each_row
 def test_it_says_what_is_wrong_and_changes_nothing(row):
     w = World(minigrad, minigrad.data)
     w.ready()
@@ -494,7 +498,7 @@ def test_it_says_what_is_wrong_and_changes_nothing(row):
 
 
 @pytest.mark.reference
-@pytest.mark.parametrize("row", rows())
+@each_row
 @pytest.mark.filterwarnings("ignore")
 def test_pytorch_refuses_it_too(row):
     torch = pytest.importorskip("torch")

@@ -246,6 +246,8 @@ class _Backward:
                     "a module with backward hooks must not; change a clone() of it"
                 )
         self.versions.clear()
+        if isinstance(output, (np.ndarray, np.generic)):
+            return output  # arrays in, arrays out: nothing is recorded
         if not (is_tensor(output) or isinstance(output, tuple)):
             warnings.warn(
                 f"{type(self.module).__name__}: its full backward hooks are not called for an output of type "

@@ -282,7 +282,7 @@ BAD = {
     "batch_sampler and sampler": ({"batch_sampler": [[0]], "sampler": [0]}, "a sampler"),
     "batch_sampler and drop_last": ({"batch_sampler": [[0]], "drop_last": True}, "drop_last=True"),
     "drop_last without batches": ({"batch_size": None, "drop_last": True}, "batch_size=None turns batching off"),
-    "batch size 0": ({"batch_size": 0}, "BatchSampler: batch_size must be an int >= 1, got batch_size=0"),
+    "batch size 0": ({"batch_size": 0}, "DataLoader: batch_size must be an int >= 1, got batch_size=0"),
 }
 
 
