@@ -36,7 +36,7 @@ class BatchNormDiagnosis:
     momentum, eps, frozen : as the layer has them
 
     A channel agrees if its mean is off by no more than 1/4 of a running standard deviation, and its own is within a
-    factor of 5/4 of it; or if chance explains it, at four standard errors: 4 / sqrt(N) and exp(4 / sqrt(2 N)) for a
+    factor of 5/4 of it; or if chance explains it, at four standard errors: 4 / sqrt(N) and exp(4 / sqrt(2 N - 2)) for a
     batch of N examples. (The positions of one example depend on each other, so they do not count.)
 
     The cause is the first of these that fits: values that are not finite; a layer that has seen no batch, or has
@@ -132,7 +132,7 @@ class BatchNormDiagnosis:
     def _agreeing_with(self, mean: np.ndarray, var: np.ndarray) -> np.ndarray:
         """(C,) which channels of the batch agree with such statistics."""
         N = self.shape[0]
-        far, wide = max(0.25, 4 / math.sqrt(N)), max(math.log(1.25), 4 / math.sqrt(2 * N))
+        far, wide = max(0.25, 4 / math.sqrt(N)), max(math.log(1.25), 4 / math.sqrt(2 * max(N - 1, 1)))
         with np.errstate(all="ignore"):
             return (abs(self._shift_from(mean, var)) <= far) & (abs(np.log(self._ratio_to(var))) <= wide)
 
@@ -246,12 +246,12 @@ class BatchNormDiagnosis:
             offsets = (self.batch.mean - scale * self.running_mean)[live]
             shift = float(np.median(offsets)) if fits_shift else 0.0
             if self._explains(scale * self.running_mean + shift, scale**2 * self.running_var):
-                parts = [f"{scale:.3g} times what they were"] if scale != 1 else []
-                parts += [f"shifted by {shift:.3g}"] if fits_shift else []
+                times = f"{scale:.3g} times " if scale != 1 else ""
+                plus = f", plus {shift:.3g}" if fits_shift else ""
                 hint = ": are pixels divided by 255 in one of them only?" if _near_255(scale) else ""
                 return _Finding(
-                    "another preprocessing: in every channel the values are about "
-                    f"{' and '.join(parts)} when the statistics were collected",
+                    f"another preprocessing: in every channel the values are about {times}those that the statistics "
+                    f"were collected on{plus}",
                     f"scale and shift the inputs as in training{hint}",
                 )
         return None
