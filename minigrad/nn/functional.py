@@ -22,7 +22,7 @@ import numpy as np
 from .. import ops
 from ..autograd import changed, is_tensor, unwrap, wrap
 from ..checks import choice, number, whole
-from ..dtypes import float64
+from ..dtypes import float32, float64
 from ..ops import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -55,6 +55,7 @@ from ..ops.common import cast, must_share_dtype
 from ..random import source
 from ..tensor import Tensor
 from .checks import KL_REDUCTIONS, REDUCTIONS, describe
+from .checks import normalized_shape as as_normalized_shape
 from .statistics import Moments
 
 __all__ = [
@@ -113,6 +114,7 @@ __all__ = [
     "prelu",
     "relu",
     "relu6",
+    "rms_norm",
     "selu",
     "sigmoid",
     "silu",
@@ -447,13 +449,10 @@ def _normalize_by_constants(
     return ops.reshape(ops.scale_and_shift(centred, scale if weight is None else weight * scale, bias), x.shape)
 
 
-def _normalize_groups(op: str, x: Tensor, groups: int, count: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """x as `groups` rows of `count` elements, each normalized by its own statistics, and these: mean and variance.
-
-    The rows are the channels of one example of batch norm.
-    """
+def _normalize_rows(op: str, x: Tensor, rows: int, count: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """x as so many rows of `count` elements, each normalized by its own statistics, and these: mean and variance."""
     number(op, "eps", eps, " >= 0")
-    return ops.BatchNorm.apply(ops.reshape(x, 1, groups, count), None, None, eps=eps)
+    return ops.LayerNorm.apply(ops.reshape(x, rows, count), None, None, eps=eps)
 
 
 def invertible_batch_norm(
@@ -518,7 +517,7 @@ def invertible_batch_norm(
     y, _, _ = ops.BatchNorm.apply(x, scale, shift, eps=eps)
     shape = input.shape[1:] if statistics == "activation" else input.shape[1:2]
     mean, var = (ops.reshape(cast(each, x.dtype), shape) for each in (batch.mean, batch.var()))
-    log_det = _log_det(x, log_scale, ops.reshape(batch.var(), shape), eps)
+    log_det = _log_det(x, log_scale, var, eps)  # of var as it is rounded: the inverse has the same, and its negative
     if running_mean is not None:
         unbiased = unwrap(var) * (count / (count - 1))
         _move(op, (running_mean, unwrap(mean)), (running_var, unbiased), momentum=momentum)
@@ -554,6 +553,7 @@ def invertible_batch_norm_inverse(
             [5.0000]]), tensor([0.6931, 0.6931]))
     """
     op = "invertible_batch_norm_inverse"
+    _must_be_tensors(op, mean=mean, var=var)
     y, scale, shift = _check_flow(op, input, statistics, log_scale, bias, {"mean": mean, "var": var})
     number(op, "eps", eps, " > 0")
     flat_mean, spread = ops.reshape(mean, -1), ops.sqrt(ops.reshape(var, -1) + eps)
@@ -581,7 +581,9 @@ def act_norm(input: Tensor, log_scale: Tensor, bias: Tensor) -> tuple[Tensor, Te
     (tensor([[3.2183],
             [3.2183]]), tensor([1., 1.]))
     """
-    x, scale, shift = _check_flow("act_norm", input, "channel", log_scale, bias)
+    op = "act_norm"
+    _must_be_tensors(op, log_scale=log_scale, bias=bias)
+    x, scale, shift = _check_flow(op, input, "channel", log_scale, bias)
     return ops.reshape(ops.scale_and_shift(x, scale, shift), input.shape), _log_det(x, log_scale)
 
 
@@ -593,7 +595,9 @@ def act_norm_inverse(input: Tensor, log_scale: Tensor, bias: Tensor) -> tuple[Te
     >>> minigrad.nn.functional.act_norm_inverse(y, minigrad.tensor([1.0]), minigrad.tensor([0.5]))
     (tensor([[1.0000]]), tensor([-1.]))
     """
-    y, scale, shift = _check_flow("act_norm_inverse", input, "channel", log_scale, bias)
+    op = "act_norm_inverse"
+    _must_be_tensors(op, log_scale=log_scale, bias=bias)
+    y, scale, shift = _check_flow(op, input, "channel", log_scale, bias)
     x = (y - ops.reshape(shift, 1, -1, 1)) / ops.reshape(scale, 1, -1, 1)
     return ops.reshape(x, input.shape), -_log_det(y, log_scale)
 
@@ -652,27 +656,56 @@ def layer_norm(
             [-1.0000,  1.0000]])
     """
     op = "layer_norm"
-    _must_be_floating(op, input)
-    if not isinstance(normalized_shape, (tuple, list)):
-        raise TypeError(f"{op}: normalized_shape must be a tuple or list of ints, got {normalized_shape!r}")
-    shape = tuple(whole(op, "normalized_shape", n, " >= 0") for n in normalized_shape)
-    if not shape:
-        raise RuntimeError(f"{op}: normalized_shape must name one dimension at least, got {normalized_shape!r}")
-    if tuple(input.shape[-len(shape) :]) != shape:
-        raise RuntimeError(
-            f"{op}: normalized_shape {shape} must be the last sizes of input, which has shape {tuple(input.shape)}"
-        )
-    for name, x in {"weight": weight, "bias": bias}.items():
-        if x is not None:
-            _must_be_floating(op, x, name)
-            if tuple(x.shape) != shape:
-                raise RuntimeError(f"{op}: {name} must have the normalized_shape {shape}, got shape {tuple(x.shape)}")
+    shape = _check_last_dimensions(op, input, normalized_shape, weight=weight, bias=bias)
     must_share_dtype(op, input, weight, bias)
+    number(op, "eps", eps, " >= 0")
     rows, count = math.prod(input.shape[: input.ndim - len(shape)]), math.prod(shape)
-    y = ops.reshape(_normalize_groups(op, input, rows, count, eps)[0], input.shape)
-    if weight is not None:
-        y = y * weight
-    return y if bias is None else y + bias
+    weight, bias = (None if p is None else ops.reshape(p, count) for p in (weight, bias))
+    return ops.reshape(ops.LayerNorm.apply(ops.reshape(input, rows, count), weight, bias, eps=eps)[0], input.shape)
+
+
+def _check_last_dimensions(
+    op: str, x: Tensor, normalized_shape: Sequence[int], **parameters: Tensor | None
+) -> tuple[int, ...]:
+    """normalized_shape, once it is that of the last dimensions of x, and of all parameters."""
+    _must_be_floating(op, x)
+    shape = as_normalized_shape(op, normalized_shape)
+    if tuple(x.shape[-len(shape) :]) != shape:
+        raise RuntimeError(
+            f"{op}: normalized_shape {shape} must be the last sizes of input, which has shape {tuple(x.shape)}"
+        )
+    for name, p in parameters.items():
+        if p is not None:
+            _must_be_floating(op, p, name)
+            if tuple(p.shape) != shape:
+                raise RuntimeError(f"{op}: {name} must have the normalized_shape {shape}, got shape {tuple(p.shape)}")
+    return shape
+
+
+def rms_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
+    """input / sqrt(mean(input^2) + eps) * weight, with the mean of each example over its last dimensions.
+
+    normalized_shape : the sizes of these, such as (C, H, W), or [features]
+    weight           : of that shape, one for each element
+    eps              : None: the machine epsilon of the dtype computed in
+
+    float16 is computed in float32; the result has the dtype of the input, whatever that of the weight is.
+    RuntimeError where the shapes do not fit. Source: Zhang and Sennrich, 2019, arXiv:1910.07467.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([[1.0, 7.0], [10.0, 70.0]])    # the root mean squares are 5 and 50
+    >>> minigrad.nn.functional.rms_norm(x, (2,))
+    tensor([[0.2000, 1.4000],
+            [0.2000, 1.4000]])
+    """
+    op = "rms_norm"
+    shape = _check_last_dimensions(op, input, normalized_shape, weight=weight)
+    x = cast(input, float32) if input.dtype == np.float16 else input
+    eps = float(np.finfo(x.dtype).eps) if eps is None else number(op, "eps", eps, " >= 0")
+    y = x * ops.rsqrt(ops.mean(x * x, tuple(range(-len(shape), 0)), keepdim=True) + eps)
+    return cast(y if weight is None else y * weight, input.dtype)
 
 
 def group_norm(
@@ -707,7 +740,7 @@ def group_norm(
             f"{op}: each group holds a single value, whose variance is 0: input has shape {tuple(input.shape)} and "
             f"num_groups is {num_groups}; use fewer groups"
         )
-    y = ops.reshape(_normalize_groups(op, input, N * num_groups, count, eps)[0], N, C, L)
+    y = ops.reshape(_normalize_rows(op, input, N * num_groups, count, eps)[0], N, C, L)
     return ops.reshape(ops.scale_and_shift(y, weight, bias), input.shape)
 
 
@@ -749,7 +782,7 @@ def instance_norm(
             "one, whose variance is 0"
         )
     _check_momentum(op, running_mean, running_var, momentum)
-    y, mean, var = _normalize_groups(op, input, N * C, L, eps)
+    y, mean, var = _normalize_rows(op, input, N * C, L, eps)
     if running_mean is not None and N * C * L:
         means, variances = (unwrap(x).reshape(N, C).mean(axis=0) for x in (mean, var))
         _move(op, (running_mean, means), (running_var, variances * (L / (L - 1))), momentum=momentum)
@@ -1327,6 +1360,10 @@ def binary_cross_entropy(
             f"{op}: input must hold probabilities, between 0 and 1, got {bad:g}; put scores through sigmoid, or use "
             "binary_cross_entropy_with_logits"
         )
+    t = unwrap(target)
+    if not ((t >= 0) & (t <= 1)).all():
+        bad = t[~((t >= 0) & (t <= 1))][0]
+        raise RuntimeError(f"{op}: target must hold probabilities, between 0 and 1, got {bad:g}; 0 and 1 are classes")
     edge = p * (1 - p) < 1e-12
     x = ops.where(edge, 0.5, input) if edge.any() else input
     loss = -(target * ops.log(x) + (1 - target) * ops.log1p(-x))
