@@ -291,8 +291,8 @@ def _difference(original: Any, folded: Any) -> float:
     difference = apart / (largest or 1.0)
     if not difference <= bound:  # or NaN
         raise RuntimeError(
-            f"fuse: folding changed the outputs by {difference:.1e} of their size, and rounding explains {bound:.1e} at "
-            "most. Is the output of a layer used by something besides its batch norm, or not by it? Is all finite?"
+            f"fuse: folding changed the outputs by {difference:.1e} of their size; rounding explains {bound:.1e}. "
+            "Is the output of a layer used by something besides its batch norm, or not by it? Is everything finite?"
         )
     return difference
 
