@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import autograd, dtypes, numpy_protocol, ops
+from . import autograd, checks, dtypes, numpy_protocol, ops
 from .ops.common import must_be_arrays, python_number, quiet
 from .printing import text_of
 from .random import Generator, source
@@ -169,6 +169,8 @@ class Tensor:
         if value is not None:
             if not isinstance(value, Tensor):
                 raise TypeError(f"grad must be a Tensor or None, got {type(value).__name__}")
+            if value is self:
+                raise RuntimeError("grad: a tensor cannot be its own gradient; assign a clone()")
             if value.shape != self.shape or value.dtype != self.dtype:
                 raise RuntimeError(
                     f"grad must have the tensor's shape {self.shape} and dtype {self.dtype.name}, got {value.shape} "
@@ -203,6 +205,7 @@ class Tensor:
         >>> minigrad.ones(2).requires_grad_()
         tensor([1., 1.], requires_grad=True)
         """
+        checks.flag("requires_grad_", "requires_grad", requires_grad)
         if requires_grad and self.dtype.kind != "f":
             raise RuntimeError(
                 f"requires_grad: only floating tensors have gradients, got {self.dtype.name}; use x.float()"
@@ -214,7 +217,7 @@ class Tensor:
             )
         if requires_grad and self.grad_fn is None:
             self._view = None  # a leaf of its own from now on: what happens to its base is not its history
-        self._requires_grad = bool(requires_grad)
+        self._requires_grad = requires_grad
         return self
 
     @property

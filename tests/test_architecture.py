@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "dtypes": set(),
     "printing": set(),
     "kernels": {"kernels"},
-    "autograd": {"autograd"},
+    "autograd": {"autograd", "checks"},
     "autograd/functional": {"autograd", "ops", "tensor"},  # a user of Tensors that lives beside the engine
     "ops": {"ops", "autograd", "checks", "dtypes", "kernels"},
     "numpy_protocol": {"autograd", "dtypes", "ops"},

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..checks import flag
+
 __all__ = ["detect_anomaly", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_detect_anomaly"]
 
 ADVICE = ". Inside `with minigrad.autograd.detect_anomaly():` this message names the line that ran the op"
@@ -51,7 +53,7 @@ class set_detect_anomaly:
 
     def __init__(self, mode: bool, check_nan: bool = True, *, check_inf: bool = True) -> None:
         self._before = enabled, _check_nan, _check_inf
-        _set(bool(mode), bool(check_nan), bool(check_nan and check_inf))
+        _set(flag("set_detect_anomaly", "mode", mode), *_wanted("set_detect_anomaly", check_nan, check_inf))
 
     def __enter__(self) -> None:
         pass
@@ -82,7 +84,7 @@ class detect_anomaly:
     """
 
     def __init__(self, check_nan: bool = True, *, check_inf: bool = True) -> None:
-        self._mode = True, bool(check_nan), bool(check_nan and check_inf)
+        self._mode = True, *_wanted("detect_anomaly", check_nan, check_inf)
 
     def __enter__(self) -> None:
         self._before = enabled, _check_nan, _check_inf
@@ -100,6 +102,11 @@ def is_anomaly_enabled() -> bool:
 def is_anomaly_check_nan_enabled() -> bool:
     """Does anomaly mode, if on, look for NaN?"""
     return _check_nan
+
+
+def _wanted(owner: str, check_nan: bool, check_inf: bool) -> tuple[bool, bool]:
+    """Look for NaN? Look for infinities?"""
+    return flag(owner, "check_nan", check_nan), flag(owner, "check_inf", check_inf) and check_nan
 
 
 def _set(mode: bool, check_nan: bool, check_inf: bool) -> None:

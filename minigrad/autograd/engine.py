@@ -541,6 +541,8 @@ def grad(
     (tensor(18.),)
     """
     targets = _as_tuple(inputs)
+    if not targets:
+        raise RuntimeError("grad: inputs is empty; name the Tensors to differentiate with respect to")
     if allow_unused is False and materialize_grads:
         raise ValueError("grad: allow_unused=False contradicts materialize_grads=True; leave one of them out")
     nodes = [_node(_must_require_grad(x, "grad", "inputs")) for x in targets]
@@ -588,7 +590,10 @@ def _seed(t: Any, g: Any, where: str) -> Any:
             )
         return wrap(np.ones_like(t.array))
     if not isinstance(g, _Tensor):
-        g = wrap(np.asarray(g))
+        array = np.asarray(g)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{where}: its gradient must be a Tensor, an array or a number, got {g!r}")
+        g = wrap(array)
     if g.shape != t.shape:
         raise RuntimeError(f"{where} has shape {t.shape}, but its gradient has shape {g.shape}; they must be equal")
     return g if g.dtype == t.dtype else g.to(t.dtype)

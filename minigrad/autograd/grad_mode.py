@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from ..checks import flag
+
 __all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 
 
@@ -87,7 +89,7 @@ class set_grad_enabled(_GradMode):
     """
 
     def __init__(self, mode: bool) -> None:
-        super().__init__(bool(mode))
+        super().__init__(flag("set_grad_enabled", "mode", mode))
         self.outside, state.enabled = state.enabled, self.mode
 
     def __enter__(self) -> None:
