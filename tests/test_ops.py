@@ -113,6 +113,12 @@ def normalized(x, w=None, b=None, eps=1e-5):
     return y if b is None else y + b[:, None]
 
 
+def normalized_rows(x, w=None, b=None, eps=1e-5):
+    y = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + eps)
+    y = y if w is None else y * w
+    return y if b is None else y + b
+
+
 def taps(x_shape, w_shape, y_shape, stride, padding, dilation, groups):
     """Every (y index, w index, x index) that a convolution multiplies, one image of the batch at a time."""
     (_, _, height, width), (channels_out, per_group, kh, kw) = x_shape, w_shape
@@ -1299,6 +1305,26 @@ ROWS = [
         lambda x, w, b: ops.batch_norm_definition(x, w, b, 1e-5),
         normalized,
         [((3, 2, 2), (2,), (2,))],
+        order=2,
+    ),
+    Row(
+        "LayerNorm",
+        lambda x, w, b: ops.LayerNorm.apply(x, w, b, eps=1e-5)[0],
+        normalized_rows,
+        [((3, 4), (4,), (4,)), ((1, 5), (5,), (5,)), ((4, 1), (1,), (1,)), ((0, 3), (3,), (3,))],
+        awkward=[([[5.0, 5.0]], [3.0, 3.0], [2.0, 1.0], [[2.0, 1.0]], [[0.0, 0.0]], [0.0, 0.0], [1.0, 1.0])],
+    ),
+    Row(
+        "LayerNorm",
+        lambda x: ops.LayerNorm.apply(x, None, None, eps=0.1)[0],
+        lambda x: normalized_rows(x, eps=0.1),
+        [((3, 4),), ((2, 1),)],
+    ),
+    Row(
+        "layer_norm_definition",
+        lambda x, w, b: ops.layer_norm_definition(x, w, b, 1e-5),
+        normalized_rows,
+        [((3, 4), (4,), (4,))],
         order=2,
     ),
     Row(

@@ -29,6 +29,8 @@ __all__ = [
     "conv2d_input",
     "conv2d_weight",
     "erf",
+    "layer_norm",
+    "layer_norm_backward",
     "max_pool2d",
     "max_pool2d_backward",
     "max_pool2d_take",
@@ -359,7 +361,7 @@ def _tap_positions(k: int, stride: int, padding: int, dilation: int, count: int)
     return np.arange(count) * stride - padding + k * dilation
 
 
-# --- batch normalization -------------------------------------------------------------------------------------
+# --- normalization -------------------------------------------------------------------------------------------
 
 
 @quiet
@@ -430,10 +432,82 @@ def batch_norm_backward(
     return store("batch_norm_backward", out, (gx.astype(x.dtype), gw.astype(x.dtype), gb.astype(x.dtype)))
 
 
+@quiet
+def layer_norm(
+    x: Array, w: Array | None, b: Array | None, eps: float, *, out: Out = None
+) -> tuple[Array, Array, Array]:
+    """Normalize each row to mean 0 and variance 1, then scale by w and shift by b, element by element.
+
+    y = (x - mean) / sqrt(var + eps) w + b, with the mean and the biased variance over L, computed as in batch_norm.
+
+    x (N, L), w and b (L,) or None (1 and 0) -> y (N, L), mean (N,), var (N,)
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> x = np.array([[1.0, 3.0], [10.0, 30.0]])
+    >>> reference.layer_norm(x, None, None, 0.0)
+    (array([[-1.,  1.],
+           [-1.,  1.]]), array([ 2., 20.]), array([  1., 100.]))
+    """
+    shapes.require_ndim("layer_norm", "the input", x.shape, "N, L")
+    L = x.shape[1]
+    shapes.require_shape("layer_norm", "the weight", w, (L,))
+    shapes.require_shape("layer_norm", "the bias", b, (L,))
+    mean = _row_mean(x)
+    xc = x - mean[:, None]
+    var = _row_mean(xc * xc)
+    y = xc / np.sqrt(var + eps)[:, None]
+    if w is not None:
+        y *= w
+    if b is not None:
+        y += b
+    return store("layer_norm", out, (y.astype(x.dtype), mean.astype(x.dtype), var.astype(x.dtype)))
+
+
+@quiet
+def layer_norm_backward(
+    g: Array, x: Array, w: Array | None, mean: Array, var: Array, eps: float, *, out: Out = None
+) -> tuple[Array, Array, Array]:
+    """The gradients of layer_norm; mean and var are those it returned.
+
+    With xhat = (x - mean) / sqrt(var + eps), gxhat = g w and E the mean over L:
+
+    gw = sum over N of g xhat, gb = sum over N of g, gx = (gxhat - E[gxhat] - xhat E[gxhat xhat]) / sqrt(var + eps)
+
+    g, x (N, L), w (L,) or None, mean, var (N,) -> gx (N, L), gw (L,), gb (L,)
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> g, x = np.array([[1.0, 1.0]]), np.array([[1.0, 3.0]])
+    >>> reference.layer_norm_backward(g, x, None, np.array([2.0]), np.array([1.0]), 0.0)
+    (array([[0., 0.]]), array([-1.,  1.]), array([1., 1.]))
+    """
+    shapes.require_ndim("layer_norm_backward", "the input", x.shape, "N, L")
+    shapes.require_shape("layer_norm_backward", "the output gradient", g, x.shape)
+    N, L = x.shape
+    shapes.require_shape("layer_norm_backward", "the weight", w, (L,))
+    for name, a in (("mean", mean), ("var", var)):
+        shapes.require_shape("layer_norm_backward", name, a, (N,))
+    rstd = 1 / np.sqrt(var.astype(np.float64) + eps)[:, None]
+    xc = x.astype(np.float64) - mean[:, None]
+    xc -= _row_mean(xc)[:, None]  # as in batch_norm_backward
+    xhat = xc * rstd
+    gb = g.sum(axis=0, dtype=np.float64)
+    gw = (g * xhat).sum(axis=0)
+    gxhat = g.astype(np.float64) if w is None else g * w.astype(np.float64)
+    gx = (gxhat - _row_mean(gxhat)[:, None] - xhat * _row_mean(gxhat * xhat)[:, None]) * rstd
+    return store("layer_norm_backward", out, (gx.astype(x.dtype), gw.astype(x.dtype), gb.astype(x.dtype)))
+
+
 def _channel_mean(x: Array) -> Array:
     """The mean of each channel of (N, C, L), in float64."""
     N, _, L = x.shape
     return x.sum(axis=(0, 2), dtype=np.float64) / (N * L)
+
+
+def _row_mean(x: Array) -> Array:
+    """The mean of each row of (N, L), in float64."""
+    return x.sum(axis=1, dtype=np.float64) / x.shape[1]
 
 
 # --- loss ----------------------------------------------------------------------------------------------------

@@ -40,9 +40,12 @@ from .dropout import Dropout, Dropout2d
 from .embedding import Embedding
 from .flatten import Flatten, Unflatten
 from .fold import Fold, Unfold
+from .groupnorm import GroupNorm
 from .identity import Identity
+from .instancenorm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from .invertible import Invertible
 from .invertible_batchnorm import InvertibleBatchNorm1d, InvertibleBatchNorm2d
+from .layernorm import LayerNorm
 from .linear import Linear
 from .loss import (
     BCELoss,
@@ -69,6 +72,7 @@ from .pooling import (
     MaxPool1d,
     MaxPool2d,
 )
+from .rmsnorm import RMSNorm
 from .virtual import VirtualBatchNorm1d, VirtualBatchNorm2d, reference_batch
 
 __all__ = [
@@ -99,17 +103,22 @@ __all__ = [
     "Embedding",
     "Flatten",
     "Fold",
+    "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "HuberLoss",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
     "Invertible",
     "InvertibleBatchNorm1d",
     "InvertibleBatchNorm2d",
     "KLDivLoss",
     "L1Loss",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LogSigmoid",
@@ -128,6 +137,7 @@ __all__ = [
     "ParameterList",
     "PixelShuffle",
     "PixelUnshuffle",
+    "RMSNorm",
     "ReLU",
     "ReLU6",
     "Sequential",

@@ -142,7 +142,7 @@ from .linalg import (
     vdot,
 )
 from .loss import SoftmaxCrossEntropy
-from .norm import BatchNorm, batch_norm_definition, scale_and_shift
+from .norm import BatchNorm, LayerNorm, batch_norm_definition, layer_norm_definition, scale_and_shift
 from .pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -238,6 +238,7 @@ from .write import overwritten, without_leading_ones
 
 __all__ = [
     "BatchNorm",
+    "LayerNorm",
     "SoftmaxCrossEntropy",
     "abs",
     "absolute",
@@ -354,6 +355,7 @@ __all__ = [
     "isinf",
     "isnan",
     "kthvalue",
+    "layer_norm_definition",
     "le",
     "leaky_relu",
     "lerp",

@@ -1,6 +1,7 @@
-"""Batch normalization: the fused op, and the definition it is fused from.
+"""Batch and layer normalization: the fused ops, and the definitions they are fused from.
 
-Source: Ioffe and Szegedy, "Batch Normalization", 2015, algorithm 1; its backward is the formula of section 3.
+Sources: Ioffe and Szegedy, "Batch Normalization", 2015, algorithm 1; its backward is the formula of section 3. Ba,
+Kiros and Hinton, "Layer Normalization", 2016.
 """
 
 from __future__ import annotations
@@ -51,3 +52,36 @@ def scale_and_shift(x: Operand, w: Operand | None, b: Operand | None) -> Operand
     if w is not None:
         x = x * reshape(w, 1, -1, 1)
     return x if b is None else x + reshape(b, 1, -1, 1)
+
+
+class LayerNorm(Fused):
+    """y = (x - mean) / sqrt(var + eps) * w + b, with the mean and biased variance of each row of x (N, L).
+
+    Gives also the mean and the variance, as constants. With u = (x - mean) / sqrt(var + eps) and v = g w,
+    gb = sum g, gw = sum g u, the sums over N, and gx = (v - mean v - u mean(v u)) / sqrt(var + eps), the means over L.
+    """
+
+    uses = ((0, 1), (0,), ())
+
+    def forward(
+        self, x: np.ndarray, w: np.ndarray | None, b: np.ndarray | None, eps: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        self.eps = eps
+        y, self.mean, self.var = kernels.current().layer_norm(x, w, b, eps)
+        return y, self.mean, self.var
+
+    def kernel_backward(self, g: np.ndarray) -> tuple:
+        x, w, _ = self.operands()
+        return kernels.current().layer_norm_backward(g, x, w, self.mean, self.var, self.eps)
+
+    def definition(self, x: Operand, w: Operand | None, b: Operand | None) -> Operand:
+        return layer_norm_definition(x, w, b, self.eps)
+
+
+def layer_norm_definition(x: Operand, w: Operand | None, b: Operand | None, eps: float) -> Operand:
+    """Layer normalization of x (N, L) over L, written out: the two passes of the variance are visible."""
+    centred = x - mean(x, 1, keepdim=True)
+    var = mean(centred * centred, 1, keepdim=True)
+    y = centred * rsqrt(var + eps)
+    y = y if w is None else y * w
+    return y if b is None else y + b

@@ -30,9 +30,10 @@ def _arguments(name, dtype, seed=0):
     image, filters, output = normal(2, 4, 5, 4), normal(6, 2, 3, 2), normal(2, 6, 3, 6)
     pooled, labels = normal(2, 4, 3, 5), rng.integers(0, 3, 5)
     sequence = normal(4, 3, 5)
-    _, mean, var = reference.batch_norm(sequence, None, None, 1e-5)
-    averaging = {**WINDOW, "count_include_pad": False, "divisor_override": None}
     state = normal(3, 4), normal(3, 4), normal(3, 4), positive(3, 4), positive(3, 4)
+    _, mean, var = reference.batch_norm(sequence, None, None, 1e-5)
+    _, row_mean, row_var = reference.layer_norm(state[0], None, None, 1e-5)
+    averaging = {**WINDOW, "count_include_pad": False, "divisor_override": None}
     sgd = {"lr": 0.1, "momentum": 0.9, "dampening": 0.2, "weight_decay": 0.01, "nesterov": False}
     adam = {"step": 3, "lr": 0.1, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.01, "decoupled": True}
     return {
@@ -47,6 +48,8 @@ def _arguments(name, dtype, seed=0):
         "avg_pool2d_backward": ((pooled,), {"input_shape": image.shape, **averaging}),
         "batch_norm": ((normal(4, 3, 5), normal(3), normal(3)), {"eps": 1e-5}),
         "batch_norm_backward": ((normal(4, 3, 5), sequence, normal(3), mean, var), {"eps": 1e-5}),
+        "layer_norm": ((normal(3, 4), normal(4), normal(4)), {"eps": 1e-5}),
+        "layer_norm_backward": ((normal(3, 4), state[0], normal(4), row_mean, row_var), {"eps": 1e-5}),
         "softmax_cross_entropy": ((normal(5, 3), labels), {}),
         "softmax_cross_entropy_backward": ((normal(5), positive(5, 3), labels), {}),
         "sgd_update": (state[:3], {**sgd, "maximize": False, "first": False}),

@@ -1,4 +1,4 @@
-"""Batch normalization, on both backends."""
+"""Batch and layer normalization, on both backends."""
 
 import numpy as np
 import pytest
@@ -125,3 +125,82 @@ def test_equals_pytorch(kernels, dtype, affine):
     np.testing.assert_allclose(var * 30 / 29, running_var, **tolerance)
     for actual, expected in zip(kernels.batch_norm_backward(g, x, w, mean, var, 1e-3), gradients, strict=False):
         np.testing.assert_allclose(actual, expected, **tolerance)
+
+
+# ------------------------------------------------------------------------------------- layer normalization
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.tuples(st.integers(0, 7), st.integers(0, 19)),
+    st.sampled_from([np.float32, np.float64]),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
+def test_compiled_layer_norm_equals_reference(shape, dtype, weighted, shifted, seed):
+    rng = np.random.default_rng(seed)
+    x, g = (rng.standard_normal((2, *shape)) * 3 + 1).astype(dtype)
+    w, b = rng.standard_normal((2, shape[1])).astype(dtype)
+    w, b = w if weighted else None, b if shifted else None
+    tolerance = {"rtol": 2e-4, "atol": 2e-4} if dtype == np.float32 else {"rtol": 1e-9, "atol": 1e-9}
+    results = compiled.layer_norm(x, w, b, 1e-3)
+    expected = reference.layer_norm(x, w, b, 1e-3)
+    _, mean, var = expected
+    results += compiled.layer_norm_backward(g, x, w, mean, var, 1e-3)
+    expected += reference.layer_norm_backward(g, x, w, mean, var, 1e-3)
+    for actual, e in zip(results, expected, strict=True):
+        assert actual.dtype == e.dtype == dtype and actual.shape == e.shape
+        np.testing.assert_allclose(actual, e, **tolerance)
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_layer_norm_without_weight_is_batch_norm_of_one_example(kernels):
+    g, x = np.random.default_rng(5).standard_normal((2, 4, 6)) * 2 + 1
+    results, expected = kernels.layer_norm(x, None, None, 1e-3), kernels.batch_norm(x[None], None, None, 1e-3)
+    for actual, e in zip(results, expected, strict=True):
+        np.testing.assert_allclose(actual, np.squeeze(e), rtol=1e-12, atol=1e-12)
+    gx, *_ = kernels.layer_norm_backward(g, x, None, *results[1:], 1e-3)
+    np.testing.assert_allclose(gx, kernels.batch_norm_backward(g[None], x[None], None, *results[1:], 1e-3)[0][0])
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_an_offset_changes_nothing_for_layer_norm(kernels):
+    rng = np.random.default_rng(6)
+    x = (rng.standard_normal((8, 33)) * 64).round().astype(np.float32) / 64
+    g, (w, b) = rng.standard_normal((8, 33)).astype(np.float32), rng.standard_normal((2, 33)).astype(np.float32)
+    moved = x + np.float32(1e4)
+    np.testing.assert_array_equal(moved - np.float32(1e4), x)
+    y, mean, var = kernels.layer_norm(x, w, b, 1e-5)
+    my, mmean, mvar = kernels.layer_norm(moved, w, b, 1e-5)
+    np.testing.assert_allclose(my, y, rtol=1e-5, atol=1e-6)
+    expected = kernels.layer_norm_backward(g, x, w, mean, var, 1e-5)
+    for actual, e in zip(kernels.layer_norm_backward(g, moved, w, mmean, mvar, 1e-5), expected, strict=True):
+        np.testing.assert_allclose(actual, e, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_gradients_of_layer_norm_equal_central_differences(kernels):
+    rng = np.random.default_rng(7)
+    x, g, dx = rng.standard_normal((3, 4, 5))
+    w, b, dw, db = rng.standard_normal((4, 5))
+    _, mean, var = kernels.layer_norm(x, w, b, 1e-2)
+    gx, gw, gb = kernels.layer_norm_backward(g, x, w, mean, var, 1e-2)
+
+    def loss(t):
+        return np.vdot(g, kernels.layer_norm(x + t * dx, w + t * dw, b + t * db, 1e-2)[0])
+
+    slope = (loss(1e-5) - loss(-1e-5)) / 2e-5
+    np.testing.assert_allclose(np.vdot(gx, dx) + np.vdot(gw, dw) + np.vdot(gb, db), slope, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+@pytest.mark.parametrize("bad", ["weight", "bias", "gradient", "mean", "var"])
+def test_layer_norm_refuses_shapes_that_do_not_fit(kernels, bad):
+    x, row, column = np.zeros((3, 4)), np.zeros(4), np.zeros(3)
+    with pytest.raises(ValueError, match=rf"^layer_norm\w*: (the )?(output )?{bad} has shape"):
+        if bad in ("weight", "bias"):
+            kernels.layer_norm(x, *(column if name == bad else row for name in ("weight", "bias")), 1e-5)
+        else:
+            statistics = (row if name == bad else column for name in ("mean", "var"))
+            kernels.layer_norm_backward(x.T if bad == "gradient" else x, x, row, *statistics, 1e-5)

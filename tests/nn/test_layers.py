@@ -68,6 +68,21 @@ LAYERS = [
     ("BatchNorm2d", (2,), {"bias": False, "momentum": 1.0}, (1, 2, 3, 3)),
     ("BatchNorm2d", (2,), {"affine": False, "track_running_stats": False}, (2, 2, 3, 1)),
     ("BatchNorm3d", (2,), {}, (2, 2, 3, 1, 2)),
+    ("LayerNorm", (4,), {}, (2, 3, 4)),
+    ("LayerNorm", ([3, 4],), {"bias": False, "eps": 1e-2}, (2, 3, 4)),
+    ("LayerNorm", ((2, 3),), {"elementwise_affine": False}, (2, 3)),
+    ("GroupNorm", (2, 4), {}, (3, 4)),
+    ("GroupNorm", (3, 6), {"bias": False, "eps": 1e-2}, (2, 6, 2, 2)),
+    ("GroupNorm", (1, 3), {"affine": False}, (2, 3, 4)),
+    ("InstanceNorm1d", (3,), {}, (2, 3, 4)),
+    ("InstanceNorm1d", (3,), {"affine": True, "track_running_stats": True, "momentum": 0.7}, (3, 4)),
+    ("InstanceNorm2d", (3,), {"affine": True, "eps": 1e-2}, (2, 3, 4, 3)),
+    ("InstanceNorm2d", (3,), {"affine": True, "bias": False, "track_running_stats": True}, (2, 3, 2, 3)),
+    ("InstanceNorm2d", (3,), {"track_running_stats": True, "momentum": None}, (3, 4, 2)),
+    ("InstanceNorm3d", (2,), {"track_running_stats": True}, (2, 2, 3, 1, 2)),
+    ("RMSNorm", (4,), {}, (2, 3, 4)),
+    ("RMSNorm", ([3, 4],), {"eps": 1e-2}, (2, 3, 4)),
+    ("RMSNorm", ((2, 3),), {"elementwise_affine": False}, (2, 3)),
     ("Dropout", (0.0,), {}, (3, 4)),
     ("Dropout", (1.0,), {"inplace": True}, (3, 4)),
     ("Dropout2d", (0.0,), {}, (2, 3, 4, 4)),
@@ -121,7 +136,7 @@ rows = pytest.mark.parametrize(("name", "args", "options", "shape"), LAYERS)
 
 def modes(name):
     """The modes that make a difference to a layer."""
-    return (True, False) if name.startswith(("BatchNorm", "Dropout")) else (True,)
+    return (True, False) if name.startswith(("BatchNorm", "InstanceNorm", "Dropout")) else (True,)
 
 
 def build(name, args, options, rng, dtype=minigrad.float64):

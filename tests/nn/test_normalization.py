@@ -1,4 +1,4 @@
-"""layer_norm, group_norm and instance_norm: values, derivatives to the third, precision, bad input, and PyTorch."""
+"""layer_norm, group_norm, instance_norm, rms_norm: values, derivatives to the third, precision, bad input, PyTorch."""
 
 import re
 
@@ -243,6 +243,103 @@ def test_bad_calls_say_what_is_wrong_and_change_nothing(bad, error, text):
     with pytest.raises(error, match=f"^{re.escape(text)}"):
         bad()
     assert MEAN.tolist() == [0] * 4 and VAR.tolist() == [1] * 4
+
+
+# ---------------------------------------------------------------------------------------------- rms_norm
+
+RMS = [((2, 3, 4), (4,)), ((2, 3, 4), (3, 4)), ((2, 3), (2, 3)), ((3, 1), (1,)), ((0, 3), (3,)), ((2, 0), (0,))]
+EPSILONS = [None, 0.5]
+
+
+@pytest.mark.parametrize(("shape", "sizes"), RMS)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("eps", EPSILONS)
+def test_rms_norm_values_and_two_derivatives(shape, sizes, weighted, eps, rng):
+    arrays = [rng.standard_normal(shape) * 3 + 1, *([rng.standard_normal(sizes)] if weighted else [])]
+    inputs = [minigrad.tensor(a, requires_grad=True) for a in arrays]
+    axes = tuple(range(-len(sizes), 0))
+    with np.errstate(invalid="ignore"):
+        square = (arrays[0] ** 2).sum(axes, keepdims=True) / np.prod(sizes)
+    wanted = arrays[0] / np.sqrt(square + (np.finfo(np.float64).eps if eps is None else eps))
+    wanted = wanted * arrays[1] if weighted else wanted
+
+    def f(x, weight=None):
+        return F.rms_norm(x, sizes, weight, eps)
+
+    np.testing.assert_allclose(f(*inputs).detach().numpy(), wanted, rtol=1e-13)
+    assert gradcheck(f, inputs)
+    assert gradgradcheck(f, inputs)
+
+
+def test_rms_norm_third_derivative(rng):
+    x, w = (minigrad.tensor(rng.standard_normal(s), requires_grad=True) for s in ((2, 4), 4))
+    v, u = (minigrad.tensor(rng.standard_normal((2, 4))) for _ in range(2))
+
+    def slope(x, w):
+        with minigrad.enable_grad():
+            (gx,) = autograd.grad(F.rms_norm(x, (4,), w), x, v, create_graph=True)
+            return autograd.grad(gx, x, u, create_graph=True)[0]
+
+    assert gradcheck(slope, (x, w))
+
+
+def test_rms_norm_of_zeros_is_zero_and_its_gradient_finite():
+    x = minigrad.zeros(2, 3, requires_grad=True)
+    y = F.rms_norm(x, (3,))
+    y.backward(minigrad.ones(2, 3))
+    assert not y.detach().numpy().any()
+    np.testing.assert_allclose(x.grad.numpy(), 1 / np.sqrt(np.finfo(np.float32).eps), rtol=1e-6)
+
+
+def test_rms_norm_of_float16_is_computed_in_float32():
+    x = minigrad.tensor([[1e4, 2e4, 3e4], [1e-3, 1e-3, 1e-3]], dtype=minigrad.float16)  # squares leave float16
+    y = F.rms_norm(x, (3,), minigrad.ones(3, dtype=minigrad.float16))
+    wide = x.numpy().astype(np.float64)
+    wanted = wide / np.sqrt((wide**2).mean(1, keepdims=True) + np.finfo(np.float32).eps)
+    assert y.dtype == minigrad.float16
+    np.testing.assert_allclose(y.numpy(), wanted, rtol=6e-4)
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "text"),
+    [
+        (lambda: F.rms_norm(X, 3), TypeError, "rms_norm: normalized_shape must be a tuple or list of ints, got 3"),
+        (
+            lambda: F.rms_norm(X, []),
+            RuntimeError,
+            "rms_norm: normalized_shape must name one dimension at least",
+        ),
+        (lambda: F.rms_norm(X, (4,)), RuntimeError, "rms_norm: normalized_shape (4,) must be the last sizes of input"),
+        (lambda: F.rms_norm(X, (3,), MEAN), RuntimeError, "rms_norm: weight must have the normalized_shape (3,), got"),
+        (lambda: F.rms_norm(X, (3,), [1.0]), TypeError, "rms_norm: weight must be a Tensor, got list"),
+        (lambda: F.rms_norm(X.long(), (3,)), RuntimeError, "rms_norm: input must be floating, got int64"),
+        (lambda: F.rms_norm(X, (3,), eps=-1.0), ValueError, "rms_norm: eps must be a finite number >= 0, got eps=-1.0"),
+    ],
+)
+def test_rms_norm_refuses(bad, error, text):
+    with pytest.raises(error, match=f"^{re.escape(text)}"):
+        bad()
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize(("shape", "sizes"), RMS)
+@pytest.mark.parametrize("weight", [None, "float16", "float32", "float64"])
+@pytest.mark.parametrize("eps", EPSILONS)
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float16", 2e-3), ("float32", 1e-5), ("float64", 1e-10)])
+@pytest.mark.filterwarnings("ignore:Mismatch dtype")
+def test_rms_norm_equals_pytorch(shape, sizes, weight, eps, dtype, tolerance, rng):
+    torch = pytest.importorskip("torch")
+    arrays = [rng.standard_normal(shape).astype(dtype)]
+    arrays += [] if weight is None else [rng.standard_normal(sizes).astype(weight)]
+    cotangent, found = rng.standard_normal(shape).astype(dtype), []
+    for make, functions in ((minigrad.tensor, F), (torch.tensor, torch.nn.functional)):
+        inputs = [make(a, requires_grad=True) for a in arrays]
+        y = functions.rms_norm(inputs[0], sizes, *inputs[1:], eps=eps)
+        y.backward(make(cotangent))
+        found.append([y.detach().numpy(), *(t.grad.numpy() for t in inputs)])
+    for ours, theirs in zip(*found, strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
 
 
 # ----------------------------------------------------------------------------------------------- PyTorch
