@@ -358,9 +358,9 @@ def batch_norm(
     count = x.shape[0] * x.shape[2]
     if count == 1:
         raise ValueError(
-            f"{op}: training needs more than one value per channel, but an input of {x.shape[0]} x {x.shape[2]} "
-            "(batch x positions) has one, whose variance is 0. Use a larger batch (drop_last=True in the DataLoader "
-            "leaves out a last batch of one), or eval mode, which normalizes by the running statistics."
+            f"{op}: training needs more than one value per channel, but input of shape {tuple(input.shape)} has one, "
+            "whose variance is 0. Use a larger batch (drop_last=True in the DataLoader leaves out a last batch of one) "
+            "or eval mode, which normalizes by the running statistics."
         )
     _check_momentum(op, running_mean, running_var, momentum)
     if count == 0 or x.shape[1] == 0:

@@ -33,7 +33,7 @@ def calibrate(model: Module, loader: Iterable, *, layerwise: bool = False) -> di
 
     - layerwise=False: one pass, in which each batch norm being measured normalizes by its batch, as in training, and
       everything else is in evaluation mode (so no dropout). What arrives behind the first batch norm then depends a
-      little on how the data is cut into batches.
+      little on how the data is cut into batches, and a batch of one value per channel is an error, as in training.
     - layerwise=True: one pass for each batch norm, in the order in which they are called, all of the model being in
       evaluation mode and those before being set already. So the statistics are exactly those of the activations of the
       network as it will be used, whatever the size of the batches, even 1. The loader must be one that can be gone
