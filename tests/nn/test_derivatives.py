@@ -23,6 +23,7 @@ LAYERS = {
     "GroupNorm": ((2, 4), SEQUENCES),
     "InstanceNorm1d": ((4,), SEQUENCES),
     "InstanceNorm2d": ((4,), IMAGES),
+    "InstanceNorm3d": ((2,), (2, 2, 2, 1, 2)),
     "RMSNorm": ((4,), ROWS),
     "MaxPool1d": ((2,), SEQUENCES),
     "MaxPool2d": ((2,), IMAGES),
