@@ -396,7 +396,7 @@ def _check_channels(
 def _must_be_one_for_each(op: str, x: Tensor, each: str, given: dict[str, Tensor | None]) -> None:
     """Errors unless all that is given is floating, with one value for each "channel" or "activation" of x."""
     if each == "channel":
-        shape, why = (x.shape[1],), f"has {x.shape[1]} channels (dim 1)"
+        shape, why = tuple(x.shape[1:2]), f"has {x.shape[1]} channels (dim 1)"
     else:
         shape, why = tuple(x.shape[1:]), "is normalized activation by activation"
     for name, values in given.items():
@@ -425,7 +425,7 @@ def _check_momentum(op: str, running_mean: Tensor | None, running_var: Tensor | 
             raise RuntimeError(f"{op}: {name} is updated in place, but its memory is read-only; pass a clone")
 
 
-def _move(op: str, *statistics: tuple[Tensor, np.ndarray], momentum: float) -> None:
+def _move(op: str, *statistics: tuple[Tensor | None, np.ndarray], momentum: float) -> None:
     """Move each running statistic, in place, towards that of the batch."""
     for running, batch in statistics:
         array = unwrap(running)

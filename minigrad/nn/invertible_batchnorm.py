@@ -15,11 +15,12 @@ from . import init
 from .checks import describe
 from .invertible import Invertible
 from .parameter import Parameter
+from .running_statistics import RunningStatistics
 
 __all__ = ["InvertibleBatchNorm1d", "InvertibleBatchNorm2d"]
 
 
-class _InvertibleBatchNorm(Invertible):
+class _InvertibleBatchNorm(RunningStatistics, Invertible):
     """Invertible batch norm for any input whose dim 1 is the channels; a subclass says which shapes it takes."""
 
     form: str  # the shapes taken, for the error
@@ -59,7 +60,7 @@ class _InvertibleBatchNorm(Invertible):
         self.register_buffer("num_batches_tracked", zeros((), dtype=int64))
         self.register_buffer("latest_mean", None, persistent=False)
         self.register_buffer("latest_var", None, persistent=False)
-        self._frozen = False
+        self.stats_frozen = False
 
     def _features(self, given: Any) -> int | tuple[int, ...]:
         """num_features, checked: C by channel, the shape of an example by activation."""
@@ -82,9 +83,7 @@ class _InvertibleBatchNorm(Invertible):
 
     def reset_running_stats(self) -> None:
         """Forget the batches seen: mean 0, variance 1, none tracked, and nothing for `inverse` to undo."""
-        self.running_mean.zero_()
-        self.running_var.fill_(1)
-        self.num_batches_tracked.zero_()
+        super().reset_running_stats()
         self.latest_mean = self.latest_var = None
 
     def reset_parameters(self) -> None:
@@ -108,16 +107,16 @@ class _InvertibleBatchNorm(Invertible):
         >>> y.detach()
         tensor([[3.0000]])
         """
-        before, self._frozen = self._frozen, True
+        before, self.stats_frozen = self.stats_frozen, True
         try:
             yield self
         finally:
-            self._frozen = before
+            self.stats_frozen = before
 
     def transform(self, input: Tensor) -> tuple[Tensor, Tensor]:
         """x with its channels in dim 1: (y, log_det), of the same shape and of shape (N,)."""
-        self._must_fit(input)
-        by_batch, seen = self.training and not self._frozen, self.num_batches_tracked
+        self._check_input(input)
+        by_batch, seen = self.training and not self.stats_frozen, self.num_batches_tracked
         momentum = self.momentum
         if by_batch and not seen.array.flags.writeable:
             raise RuntimeError(
@@ -151,9 +150,9 @@ class _InvertibleBatchNorm(Invertible):
         In evaluation mode and in `frozen()` it uses the running statistics. RuntimeError in training mode where there
         was no forward yet.
         """
-        self._must_fit(input)
+        self._check_input(input)
         mean, var = self.running_mean, self.running_var
-        if self.training and not self._frozen:
+        if self.training and not self.stats_frozen:
             if self.latest_mean is None or self.latest_var is None:
                 raise RuntimeError(
                     f"{type(self).__name__}: inverse in training mode undoes the latest forward, and there was none. "
@@ -163,9 +162,12 @@ class _InvertibleBatchNorm(Invertible):
             mean, var = self.latest_mean, self.latest_var
         return F.invertible_batch_norm_inverse(input, mean, var, self.log_scale, self.bias, self.eps, self.statistics)
 
-    def _must_fit(self, x: Any) -> None:
-        if getattr(x, "ndim", None) not in self.ndims:
-            raise ValueError(f"{type(self).__name__}: expected input {self.form}, got {describe(x)}")
+    def _check_input(self, input: Any) -> None:
+        if getattr(input, "ndim", None) not in self.ndims:
+            raise ValueError(f"{type(self).__name__}: expected input {self.form}, got {describe(input)}")
+
+    def _axes(self, input: Tensor) -> tuple[int, ...]:
+        return (0,) if self.statistics == "activation" else super()._axes(input)
 
     def _hold(self) -> None:
         if self.training and self.latest_mean is not None and self.latest_var is not None:

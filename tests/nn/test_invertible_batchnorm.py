@@ -309,6 +309,18 @@ def test_no_momentum_averages_all_batches(rng):
     np.testing.assert_allclose(layer.running_var.numpy(), np.mean([x.var(0, ddof=1) for x in batches], 0), atol=1e-12)
 
 
+@cases
+def test_calibrate_gives_the_statistics_of_all_batches_together(cls, features, statistics, shape, rng):
+    layer = cls(features, statistics=statistics, dtype=minigrad.float64)
+    batches = [minigrad.tensor(rng.normal(2, 3, shape)) for _ in range(3)]
+    nn.utils.calibrate(layer, [(x, None) for x in batches])
+    whole = np.concatenate([x.numpy() for x in batches])
+    axes = axes_of(statistics, len(shape))
+    np.testing.assert_allclose(layer.running_mean.numpy(), whole.mean(axes), rtol=1e-10)
+    np.testing.assert_allclose(layer.running_var.numpy(), whole.var(axes, ddof=1), rtol=1e-10)
+    assert layer.num_batches_tracked.item() == 3
+
+
 @pytest.mark.parametrize("mode", ["eval", "frozen"])
 def test_nothing_moves_in_evaluation_and_when_frozen(mode, rng):
     layer = random_layer(nn.InvertibleBatchNorm1d, 3, "channel", rng)
