@@ -107,6 +107,29 @@ def batch_mates() -> dict[str, float]:
     return {**{name: max(row.values()) for name, row in changes.items()}, "difference": difference}
 
 
+def gradient_of_the_scale() -> dict[str, float]:
+    """Print how the gradient of a weight before the layer depends on detach_reference. Gives the numbers."""
+    x_ref, x, target = (minigrad.randn(n, 8, dtype=minigrad.float64) for n in (64, 16, 16))
+    weight = minigrad.randn(8, 8, dtype=minigrad.float64)
+    found = {}
+    print("3. A weight before the layer: scaled by any factor, it changes no output. Its gradient, along itself\n")
+    for name, layer in {
+        "batch norm": nn.BatchNorm1d(8),
+        "virtual, detach_reference=True": nn.VirtualBatchNorm1d(8, mix="example"),
+        "virtual, detach_reference=False": nn.VirtualBatchNorm1d(8, mix="example", detach_reference=False),
+    }.items():
+        model = nn.Sequential(nn.Linear(8, 8, bias=False), layer).double()
+        model[0].weight.data = weight.clone()
+        with nn.reference_batch(model, x_ref) if "virtual" in name else nullcontext():
+            F.mse_loss(model(x), target).backward()
+        gradient = model[0].weight.grad
+        found[name] = abs((gradient * weight).sum().item()) / (gradient.norm() * weight.norm()).item()
+        print(f"   {name:34} |cos(gradient, weight)| = {found[name]:.6f}")
+    print("\n   With a constant reference, the gradient asks for another scale, in vain: the reference is scaled too. So the")
+    print("   generator below lets gradients flow through the reference.\n")
+    return found
+
+
 # ----------------------------------------------------------------------------------------- the GANs
 
 
@@ -119,8 +142,9 @@ class Painter(nn.Module):
     def __init__(self, virtual: bool, args: argparse.Namespace) -> None:
         super().__init__()
         width, self.virtual = args.width, virtual
-        norm1d = partial(nn.VirtualBatchNorm1d, mix="example") if virtual else nn.BatchNorm1d
-        norm2d = partial(nn.VirtualBatchNorm2d, mix="example") if virtual else nn.BatchNorm2d
+        options = {"mix": "example", "detach_reference": False}  # see 3. for why
+        norm1d = partial(nn.VirtualBatchNorm1d, **options) if virtual else nn.BatchNorm1d
+        norm2d = partial(nn.VirtualBatchNorm2d, **options) if virtual else nn.BatchNorm2d
         self.layers = nn.Sequential(
             nn.Linear(NOISE + 10, 256),
             norm1d(256),
@@ -285,8 +309,9 @@ def main() -> int:
     labels = np.asarray(data.targets, dtype=np.int64)
     show_the_layer()
     batch_mates()
+    gradient_of_the_scale()
 
-    print(f"3. Two generators of digits: {args.steps} steps of {args.batch_size} images each\n")
+    print(f"4. Two generators of digits: {args.steps} steps of {args.batch_size} images each\n")
     print("   normalization    step  discriminator  generator   seconds")
     samples, mates, changes = {}, {}, {}
     for virtual in (False, True):

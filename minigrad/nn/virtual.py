@@ -56,8 +56,8 @@ def reference_batch(model: Module, *inputs: Any, **named: Any) -> Iterator[Any]:
     changes with the weights: enter the block anew for each training step. It costs a second forward pass.
 
     The block gives what the model made of the reference batch. That pass is not recorded, unless a layer has
-    detach_reference=False. Other layers work in it as ever, in the mode that they are in: dropout drops, and batch
-    norm in training mode counts one more batch.
+    detach_reference=False, which is the better choice for training: see `VirtualBatchNorm1d`. Other layers work in it
+    as ever, in the mode that they are in: dropout drops, and batch norm in training mode counts one more batch.
 
     Blocks nest, the innermost counts; a block holds for the thread that enters it, and ends also with an error. It
     comes before what `set_reference` gave to a layer.
@@ -306,6 +306,9 @@ class VirtualBatchNorm1d(_VirtualBatchNorm):
     that is chosen once: with mix="example", the output for an example is the same, bit for bit, whatever its batch
     mates are, and is that of batch norm over the reference and this example. With mix="batch", they still count a
     little. Training and evaluation are the same.
+
+    To train the layers before it, have detach_reference=False: scaling their weights scales x and reference alike and
+    changes no output, but with a constant reference the gradient does not know that, and much of it points that way.
 
     The reference is given in one of three ways:
 

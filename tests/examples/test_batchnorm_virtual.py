@@ -60,11 +60,12 @@ def test_what_it_prints_and_draws(example, monkeypatch, capsys, tmp_path):
         assert {path.name for path in (tmp_path / "out").iterdir()} == {"samples.png", "batch_mates.png"}
 
 
-def test_the_numbers_of_the_first_part(example, capsys):
+def test_the_numbers_of_the_first_parts(example):
     found = example.batch_mates()
-    capsys.readouterr()
     assert found['virtual, mix="example"'] == 0 and found["difference"] < 1e-10
     assert min(found["batch norm, training"], found['virtual, mix="batch"']) > 0.01
+    along = example.gradient_of_the_scale()
+    assert along["virtual, detach_reference=True"] > 0.05 > 1e-4 > along["virtual, detach_reference=False"]
 
 
 @pytest.mark.parametrize("virtual", [True, False])

@@ -280,6 +280,19 @@ def test_gradients_reach_the_reference_only_if_asked_to(detach, mix, rng):
     np.testing.assert_allclose(model[0].weight.grad.numpy(), weight.grad.numpy(), rtol=1e-9, atol=1e-10)
 
 
+@mixes
+def test_a_weight_has_no_gradient_along_itself_if_the_reference_has_one(mix, rng):
+    along_itself = []
+    for detach in (False, True):
+        norm = nn.VirtualBatchNorm1d(3, eps=1e-12, mix=mix, detach_reference=detach)
+        model = nn.Sequential(nn.Linear(2, 3, bias=False), norm).double()
+        x_ref, x, cotangent = tensors(rng, (5, 2), (4, 2), (4, 3))
+        with nn.reference_batch(model, x_ref):
+            model(x).backward(cotangent)
+        along_itself.append(abs((model[0].weight.grad * model[0].weight).sum().item()))
+    assert along_itself[0] < 1e-9 and along_itself[1] > 1e-3
+
+
 def test_the_reference_pass_is_not_recorded_unless_it_is_needed(rng):
     model = nn.Sequential(nn.VirtualBatchNorm1d(3), nn.VirtualBatchNorm1d(3, detach_reference=False))
     assert minigrad.is_grad_enabled()
