@@ -6,12 +6,13 @@ say `from minigrad import training`.
 
 from . import cli
 from .callback import Callback
+from .comparison import ComparedRun, Comparison
 from .files import write_atomically, write_json
 from .history import EpochRecord, best_epoch
 from .loop import DivergenceError, evaluate, evaluation_mode, train_epoch
 from .metrics import Mean, Metrics, accuracy
 from .metrics_csv import MetricsCSV
-from .plot import plot_curves
+from .plot import plot_comparison, plot_curves
 from .progress import Progress
 from .run_directory import RUN_FILES, check_run_directory, create_run_directory, new_run_directory
 from .summary import LayerSummary, ModelSummary, summarize
@@ -21,6 +22,8 @@ from .trainer import Trainer
 __all__ = [
     "RUN_FILES",
     "Callback",
+    "ComparedRun",
+    "Comparison",
     "DivergenceError",
     "EpochRecord",
     "EpochTable",
@@ -39,6 +42,7 @@ __all__ = [
     "evaluate",
     "evaluation_mode",
     "new_run_directory",
+    "plot_comparison",
     "plot_curves",
     "summarize",
     "train_epoch",
