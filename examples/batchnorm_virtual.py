@@ -125,8 +125,8 @@ def gradient_of_the_scale() -> dict[str, float]:
         gradient = model[0].weight.grad
         found[name] = abs((gradient * weight).sum().item()) / (gradient.norm() * weight.norm()).item()
         print(f"   {name:34} |cos(gradient, weight)| = {found[name]:.6f}")
-    print("\n   With a constant reference, the gradient asks for another scale, in vain: the reference is scaled too. So the")
-    print("   generator below lets gradients flow through the reference.\n")
+    print("\n   With a constant reference, the gradient asks for another scale, in vain: the reference is scaled too.")
+    print("   So the generator below lets gradients flow through the reference.\n")
     return found
 
 
