@@ -259,16 +259,18 @@ class Tensor:
         return autograd.wrap(self.array)
 
     def detach_(self) -> Tensor:
-        """Make this tensor a leaf that requires no grad. RuntimeError for a view: its base would go on.
+        """Make this tensor a leaf that requires no grad; gives back the tensor.
+
+        Views of it, and what was computed from it, keep their history. So does the base of one that is a view, which
+        is from then on what `detach()` would give (PyTorch refuses to do this to a view).
 
         >>> import minigrad
         >>> y = minigrad.ones(2, requires_grad=True) * 2
         >>> y.detach_()
         tensor([2., 2.])
         """
-        if self._view is not None:
-            raise RuntimeError("detach_: this tensor is a view of another; use detach() to get a tensor that is not")
-        self._grad_fn, self._requires_grad = None, False
+        self._grad_fn = self._view = None
+        self._requires_grad = False
         return self
 
     @property

@@ -317,6 +317,20 @@ def test_create_graph_under_no_grad_still_records():
     assert equal(autograd.grad(g, x)[0], 12.0)
 
 
+def test_create_graph_under_no_grad_records_what_is_collected_and_what_arrives():
+    x = minigrad.tensor([3.0, 4.0], requires_grad=True)
+    y, v = x**3, minigrad.ones(2, requires_grad=True)
+    with minigrad.no_grad():
+        y.backward(v, create_graph=True)
+        first = x.grad
+        y.backward(v, create_graph=True)  # added to what is there
+        (twice,) = autograd.grad((y, y), x, (v, v), create_graph=True)
+    for g, times in ((first, 1), (x.grad, 2), (twice, 2)):
+        dx, dv = autograd.grad(g.sum(), (x, v), retain_graph=True)
+        assert dx.tolist() == [18 * times, 24 * times]  # 6 x
+        assert dv.tolist() == [27 * times, 48 * times]  # 3 x^2
+
+
 # ------------------------------------------------------------------------------------------------ autograd.grad
 
 

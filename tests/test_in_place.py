@@ -684,7 +684,6 @@ def test_a_failed_write_changes_nothing():
         (lambda a: a.normal_(), "normal_: a leaf that requires grad"),
         (lambda a: a.expand(2, 3).add_(1), "add_: a view of a leaf"),
         (lambda a: (a * 1).expand(2, 3).add_(1), r"read-only .* x.clone\(\)"),
-        (lambda a: (a * 1)[:2].detach_(), "detach_: this tensor is a view"),
     ],
 )
 def test_what_cannot_be_changed_in_place(call, text):
@@ -732,6 +731,27 @@ def test_a_retained_gradient_is_that_of_the_new_values():
     assert y.grad.tolist() == [12, 12]  # 2 y, y = 6
 
 
+def test_a_retained_gradient_of_a_view_is_that_of_the_new_values():
+    for write in (lambda y, v: y.mul_(3), lambda y, v: v.mul_(3)):
+        a = minigrad.ones(3, requires_grad=True)
+        y = a * 2
+        v = y[:2]
+        v.retain_grad()
+        write(y, v)
+        (v * v).sum().backward()
+        assert v.grad.tolist() == [12, 12]  # 2 v, v = 6
+
+
+def test_what_was_expanded_without_repeating_can_be_written_to():
+    a = minigrad.ones(3, requires_grad=True)
+    y = a * 2
+    y.expand(3).mul_(2)
+    y.expand(1, 3)[0, 0] = 0
+    y.expand_as(a).mul_(2)
+    assert y.tolist() == [0, 8, 8]
+    assert minigrad.autograd.grad(y.sum(), a)[0].tolist() == [0, 8, 8]
+
+
 def test_a_leaf_made_of_a_view_stays_a_leaf():
     a = minigrad.ones(3, requires_grad=True)
     x = minigrad.zeros(3)
@@ -743,6 +763,26 @@ def test_a_leaf_made_of_a_view_stays_a_leaf():
 def test_a_detached_result_is_a_leaf_again():
     y = minigrad.ones(2, requires_grad=True) * 2
     assert y.detach_() is y and y.is_leaf and not y.requires_grad
+
+
+def test_what_was_made_before_detaching_keeps_its_history():
+    a = minigrad.ones(2, requires_grad=True)
+    y = a * 2
+    v, z = y[:1], (y**3).sum()
+    y.detach_()
+    assert v.requires_grad and not v.is_leaf
+    assert minigrad.autograd.grad(v.sum(), a, retain_graph=True)[0].tolist() == [2, 0]
+    (da,) = minigrad.autograd.grad(z, a, create_graph=True)  # 3 y^2 dy/da, of the y that is made of a
+    assert minigrad.autograd.grad(da.sum(), a)[0].tolist() == [48, 48]  # 6 y (dy/da)^2
+
+
+def test_a_detached_view_is_what_detach_gives():
+    a = minigrad.ones(3, requires_grad=True)
+    y = a * 2
+    v = y[:2]
+    assert v.detach_() is v and v.is_leaf and not v.requires_grad
+    v.zero_()  # the memory is that of y, whose history is not told
+    assert y.tolist() == [0, 0, 2] and y.grad_fn.name() == "Mul" and v.is_leaf
 
 
 def test_graphs_with_writes_leave_no_cycle():

@@ -165,10 +165,14 @@ class Op:
     def operands(self) -> Sequence[Any]:
         """The inputs of forward as this backward pass wants them: Tensors if it is recorded, else arrays.
 
-        A pass is recorded if grad mode is on: the walk sets it for each pass, by `create_graph`.
+        A pass is recorded if grad mode is on: the walk sets it for each pass, by `create_graph`. An input that was
+        detached in the meantime is then tied to where it came from again.
         """
         assert self.inputs is not None
-        return self.inputs if _grad_mode.enabled else [unwrap(x) for x in self.inputs]
+        if not _grad_mode.enabled:
+            return [unwrap(x) for x in self.inputs]
+        pairs = zip(self.inputs, self.edges, strict=True)
+        return [x if edge is None or edge is x or edge is x._grad_fn else wrap(x.array, edge) for x, edge in pairs]
 
     def inputs_needed(self) -> list[int]:
         """The inputs, by number, whose elements backward reads."""
@@ -312,12 +316,13 @@ def base_and_path(x: Any) -> tuple[Any, list[tuple[type[Op], dict]]]:
 def follow_base(view: Any) -> None:
     """Bring the history of a view up to date."""
     base, _, known = view._view
-    if base._grad_fn is not known:
+    if base._grad_fn is not known and base._grad_fn is not None:  # None: detached, which is not the view's business
         fresh = base
         with enable_grad():
             for cls, options in base_and_path(view)[1]:
                 fresh = cls.apply(fresh, **options)
-        view._grad_fn, view._requires_grad, view._view = fresh._grad_fn, fresh._requires_grad, fresh._view
+        rebase(view, fresh)
+        view._view = fresh._view
 
 
 def rebase(tensor: Any, new: Any) -> None:
@@ -508,7 +513,7 @@ def backward(
     keep = create_graph if retain_graph is None else retain_graph
     found = _walk(seeds, create_graph, keep, None if wanted is None else set(wanted))
     taken = {id(versions.memory(unwrap(g))) for g in seeds.values()}
-    with _adding, np.errstate(**QUIET):
+    with _adding, set_grad_enabled(create_graph), np.errstate(**QUIET):
         for node, g in found.items():
             tensor = node if wanted is None else wanted[node]
             retained = isinstance(node, Op) and node.retained  # the walk has filled its .grad
@@ -573,10 +578,11 @@ def _seeds(tensors: Tensors, gradients: Tensors, create_graph: bool, caller: str
     if len(given) != len(outputs):
         raise RuntimeError(f"{caller}: got {len(outputs)} outputs but {len(given)} gradients; give one for each")
     seeds: dict = {}
-    for i, (t, g) in enumerate(zip(outputs, given, strict=True)):
-        node, g = _node(_must_require_grad(t, caller, "outputs")), _seed(t, g, f"{caller}: outputs[{i}]")
-        g = g if create_graph else g.array
-        seeds[node] = seeds[node] + g if node in seeds else g
+    with set_grad_enabled(create_graph):
+        for i, (t, g) in enumerate(zip(outputs, given, strict=True)):
+            node, g = _node(_must_require_grad(t, caller, "outputs")), _seed(t, g, f"{caller}: outputs[{i}]")
+            g = g if create_graph else g.array
+            seeds[node] = seeds[node] + g if node in seeds else g
     return seeds
 
 

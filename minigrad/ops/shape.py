@@ -325,6 +325,8 @@ def _expand(op: str, x: Operand, wanted: tuple[int, ...]) -> Operand:
     shape = tuple(have[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(wanted))
     if any(n < 0 for n in shape) or any(h not in (1, n) for h, n in zip(have, shape[lead:], strict=True)):
         raise RuntimeError(f"{op}: shape {have} does not expand to sizes {wanted}; only dimensions of size 1 grow")
+    if math.prod(shape) == math.prod(have):
+        return reshape(x, shape)  # nothing is repeated, so it can be written to
     return BroadcastTo.apply(x, shape=shape)
 
 
