@@ -328,6 +328,8 @@ def _product(x: Operand, dim: int) -> Operand:
     """The product along `dim`, of size one then: one half times the other, until one is left."""
     if not x.shape[dim]:
         return Sum.apply(x, dims=(dim,), keepdim=True) + 1
+    if x.shape[dim] == 1:
+        return clone(x)  # a result owns its memory
     while (n := x.shape[dim]) > 1:
         pairs = at(x, dim, slice(n // 2)) * at(x, dim, slice(n // 2, n // 2 * 2))
         x = cat([pairs, at(x, dim, slice(n - 1, n))], dim) if n % 2 else pairs
@@ -470,7 +472,7 @@ def _max_or_min(op: str, x: Operand, dim: Operand | None, keepdim: bool) -> Any:
 def _values_at(op: str, x: Operand, dim: int, keepdim: bool, indices: Operand) -> ValuesIndices:
     """The elements at `indices`, one along `dim`, and these."""
     d = normalize_dim(op, dim, x.ndim)
-    values = gather(x, d, indices) if x.ndim else reshape(x, ())
+    values = gather(x, d, indices) if x.ndim else clone(x)
     if not keepdim and x.ndim:
         shape = values.shape[:d] + values.shape[d + 1 :]
         values, indices = reshape(values, shape), reshape(indices, shape)

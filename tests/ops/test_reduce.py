@@ -102,3 +102,13 @@ def test_every_derivative_of_a_product_is_the_product_of_the_rest(factors):
         y = g[i]
         assert y.item() == np.prod([factors[j] for j in left])
         assert [g[j].item() for j in range(4) if j > i] == [0.0] * (3 - i)  # every factor is there once
+
+
+@pytest.mark.parametrize(
+    "reduce", [ops.prod, lambda x: ops.prod(x, 0), lambda x: ops.median(x, 0)[0], lambda x: ops.max(x, 0)[0]]
+)
+@pytest.mark.parametrize("shape", [(), (1,), (1, 2)])
+def test_a_result_of_one_element_along_dim_owns_its_memory(reduce, shape):
+    x = minigrad.ones(shape)
+    reduce(x).add_(5)
+    assert (x.array == 1).all()
