@@ -319,6 +319,38 @@ def _cumprod(a: Operand, axis: int | None = None, dtype: Any = None, out: Any = 
     return ops.cumprod(*_along(a, axis), dtype=dtype)
 
 
+def _cumulative_sum(
+    x: Operand, /, *, axis: int | None = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+) -> Any:
+    _refuse("np.cumulative_sum", out=out)
+    y = ops.cumsum(*_one_axis("np.cumulative_sum", x, axis), dtype=dtype)
+    return _from_the_neutral(y, axis, include_initial, 0)
+
+
+def _cumulative_prod(
+    x: Operand, /, *, axis: int | None = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+) -> Any:
+    _refuse("np.cumulative_prod", out=out)
+    y = ops.cumprod(*_one_axis("np.cumulative_prod", x, axis), dtype=dtype)
+    return _from_the_neutral(y, axis, include_initial, 1)
+
+
+def _one_axis(name: str, x: Operand, axis: int | None) -> tuple[Operand, int]:
+    """The tensor and the axis, which may be left out where there is but one."""
+    if axis is None and x.ndim != 1:
+        raise ValueError(f"{name}: axis must be given for a tensor of {x.ndim} dimensions")
+    return x, normalize_dim(name, 0 if axis is None else axis, x.ndim)
+
+
+def _from_the_neutral(y: Operand, axis: int | None, include_initial: bool, value: int) -> Operand:
+    """A running sum or product with what it starts from in front, if that was asked for."""
+    if not include_initial:
+        return y
+    dim = 0 if axis is None else normalize_dim("include_initial", axis, y.ndim)
+    shape = tuple(1 if i == dim else n for i, n in enumerate(y.shape))
+    return ops.cat([wrap(np.full(shape, value, y.dtype)), y], dim)
+
+
 def _along(a: Operand, axis: int | None) -> tuple[Operand, int]:
     """The tensor and the axis; for None, as NumPy has it, all elements in a row."""
     return (ops.reshape(a, -1), 0) if axis is None else (a, axis)
@@ -664,6 +696,20 @@ def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **options: A
 # --------------------------------------------------------------------------------------------------- new tensors
 
 
+def _astype(x: Operand, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+    _refuse("np.astype", device=device)
+    y = ops.cast(x, dtypes.as_dtype(dtype))
+    return ops.clone(y) if copy and y is x else y
+
+
+def _result_type(*arrays_and_dtypes: Any) -> np.dtype:
+    """That of the op; a dtype has the say of a tensor that has dimensions."""
+    kinds = (type, str, np.dtype)
+    return dtypes.result_type(
+        *(np.empty(0, dtypes.as_dtype(x)) if isinstance(x, kinds) else x for x in arrays_and_dtypes)
+    )
+
+
 def _like(name: str, a: Operand, dtype: Any, shape: Any, options: dict[str, Any]) -> tuple:
     """The shape and dtype of the new tensor."""
     _refuse(name, **options)
@@ -783,7 +829,9 @@ FUNCTIONS: dict[Function, Function] = {
     np.var: _var,
     np.std: _std,
     np.max: _max,
+    np.amax: _max,
     np.min: _min,
+    np.amin: _min,
     np.argmax: _argmax,
     np.argmin: _argmin,
     np.all: _all,
@@ -791,6 +839,8 @@ FUNCTIONS: dict[Function, Function] = {
     np.count_nonzero: _count_nonzero,
     np.cumsum: _cumsum,
     np.cumprod: _cumprod,
+    np.cumulative_sum: _cumulative_sum,
+    np.cumulative_prod: _cumulative_prod,
     np.linalg.norm: _norm,
     np.linalg.vector_norm: _vector_norm,
     np.linalg.matrix_norm: _matrix_norm,
@@ -860,7 +910,8 @@ FUNCTIONS: dict[Function, Function] = {
     np.empty_like: _empty_like,
     np.full_like: _full_like,
     np.copyto: _copyto,
-    np.result_type: dtypes.result_type,
+    np.astype: _astype,
+    np.result_type: _result_type,
 }
 
 QUESTIONS: frozenset[Function] = frozenset(
@@ -905,12 +956,27 @@ INSTEAD: dict[Function, str] = {
     np.fmin: "use np.minimum(a, b), in which NaN wins",
     np.divmod: "use np.floor_divide(a, b) and np.remainder(a, b)",
     np.logaddexp: "use minigrad.logsumexp(minigrad.stack([a, b]), dim=0)",
-    np.append: "use np.concatenate([a, b])",
+    np.append: "use np.concatenate([a, b], axis=None)",
     np.average: "use np.mean(t), or np.sum(weights * t) / np.sum(weights)",
     np.median: "use minigrad.median(t), which gives the smaller of two middle elements",
     np.ptp: "use np.max(t) - np.min(t)",
-    np.diff: "use t[1:] - t[:-1]",
-    np.nansum: "use np.sum(np.nan_to_num(t))",
+    np.diff: "use t[..., 1:] - t[..., :-1]",
+    np.nansum: "use np.sum(np.where(np.isnan(t), 0, t))",
+    np.nanmean: "use np.mean(t[~np.isnan(t)])",
+    np.nanmax: "use np.max(t[~np.isnan(t)])",
+    np.nanmin: "use np.min(t[~np.isnan(t)])",
+    np.deg2rad: "use t * (np.pi / 180)",
+    np.radians: "use t * (np.pi / 180)",
+    np.rad2deg: "use t * (180 / np.pi)",
+    np.degrees: "use t * (180 / np.pi)",
+    np.vecdot: "use np.sum(a * b, axis=-1)",
+    np.kron: "use np.einsum('ij,kl->ikjl', a, b).reshape(rows, columns)",
+    np.block: "use np.concatenate of the rows, each np.concatenate(row, axis=-1)",
+    np.select: "use np.where(condition, a, b), one in the other",
+    np.piecewise: "use np.where(condition, a, b), one in the other",
+    np.real: "a Tensor is real: use t itself",
+    np.insert: "use np.concatenate([t[:i], values, t[i:]])",
+    np.delete: "use t[keep], keep being the indices or a mask of what stays",
     np.unique: "use minigrad.unique(t)",
     np.put_along_axis: "use t.scatter(dim, index, src)",
     np.hsplit: "use np.split(t, sections, axis=1), or axis=0 for one dimension",

@@ -113,7 +113,7 @@ def arg_reductions(f):
 
 FUNCTION_ROWS = [
     *(r for f in (np.sum, np.prod) for r in reductions(f, (3, 4), (2, 3, 2), INTS, BOOLS)),
-    *(r for f in (np.max, np.min) for r in reductions(f, (3, 4), (2, 3, 2), INTS)),
+    *(r for f in (np.max, np.min, np.amax, np.amin) for r in reductions(f, (3, 4), (2, 3, 2), INTS)),
     *(r for f in (np.mean, np.var, np.std) for r in reductions(f, (3, 4), (2, 3, 2))),
     *(r for f in (np.all, np.any, np.count_nonzero) for r in reductions(f, INTS, BOOLS)),
     *(r for f in (np.argmax, np.argmin) for r in arg_reductions(f)),
@@ -132,6 +132,16 @@ FUNCTION_ROWS = [
         for f in (np.cumsum, np.cumprod)
         for x in ((3, 4), INTS)
         for a in (None, 0, -1)
+    ),
+    *(
+        row(f, lambda x, f=f, o=o: f(x, **o), x)
+        for f in (np.cumulative_sum, np.cumulative_prod)
+        for x, o in (
+            ((4,), {}),
+            ((4,), {"include_initial": True}),
+            ((3, 4), {"axis": -1, "include_initial": True}),
+            (INTS, {"axis": 0}),
+        )
     ),
     *(
         row(np.linalg.norm, lambda x, o=o: np.linalg.norm(x, **o), (3, 4))
@@ -228,6 +238,8 @@ FUNCTION_ROWS = [
     row(np.tril, lambda a: np.tril(a, k=-1), (2, 3, 4)),
     row(np.triu, lambda a: np.triu(a, 1), (3, 4)),
     row(np.take, lambda a: np.take(a, PLACES), (2, 3)),
+    row(np.astype, lambda a: np.astype(a, np.float64), (2, 3)),
+    row(np.astype, lambda a: np.astype(a, np.int64, copy=False), (2, 3)),
     row(np.take, lambda a, i: np.take(a, i, axis=1), (2, 3), PLACES),
     row(np.take, lambda a: np.take(a, 1, axis=0), (2, 3)),
     row(np.take_along_axis, lambda a, i: np.take_along_axis(a, i, axis=1), (2, 3), PLACES),
@@ -424,6 +436,8 @@ def test_dtypes_are_those_of_the_op():
     assert np.exp(minigrad.arange(3)).dtype == minigrad.float32 and np.add(minigrad.arange(3), 0.5).dtype == "float32"
     assert np.add(minigrad.arange(3), np.float64(0.5)).dtype == minigrad.float32
     assert np.result_type(t, 2.5) == minigrad.float32 and np.result_type(minigrad.arange(2), 2.5) == minigrad.float32
+    assert np.result_type(t, np.float64) == np.result_type("f8", t) == np.result_type(t, np.dtype("f8")) == "float64"
+    assert np.result_type(t, np.int64) == np.result_type(t, np.float16) == minigrad.float32
     with pytest.raises(RuntimeError, match=r"mean: needs a floating dtype, got int64; use x.float\(\) or pass dtype="):
         np.mean(minigrad.arange(3))
     with pytest.raises(RuntimeError, match=r"matmul: operands must have one dtype, got float64 and float32"):
@@ -558,16 +572,39 @@ def test_writing_through_out_counts_as_a_change():
 
 # ------------------------------------------------------------------------------------------------------- refusals
 
+
+@pytest.mark.parametrize(
+    ("function", "names"),
+    [
+        *((f, "t") for f in (np.diff, np.nansum, np.nanmean, np.nanmax, np.nanmin, np.deg2rad, np.degrees, np.cbrt)),
+        *((f, "ab") for f in (np.hypot, np.logaddexp, np.append, np.vecdot)),
+    ],
+)
+@pytest.mark.parametrize("odd", [0.5, inf, nan])
+def test_what_an_error_advises_gives_numpys_values(function, names, odd, rng):
+    arrays = [rng.standard_normal((2, 3)) for _ in names]
+    arrays[0][1, 1] = odd
+    tensors = [minigrad.tensor(a, requires_grad=True) for a in arrays]
+    with pytest.raises(TypeError) as error:
+        function(*tensors)
+    advice = str(error.value).split("; use ")[1]
+    found = eval(advice, {"np": np, "minigrad": minigrad, **dict(zip(names, tensors, strict=True))})
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(found.detach().numpy(), function(*arrays), rtol=1e-12)
+
+
 G = minigrad.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
 REFUSED = [
     # no such op
     (lambda t: np.linalg.svd(t), TypeError, "np.linalg.svd: minigrad has no such op; use t.detach().numpy() for a"),
     (lambda t: np.linalg.inv(t.detach()), TypeError, "np.linalg.inv: minigrad has no such op; use t.detach().numpy()"),
     (lambda t: np.fft.fft(t), TypeError, "np.fft.fft: minigrad has no such op; use t.detach().numpy()"),
+    (lambda t: np.cumulative_sum(t), ValueError, "np.cumulative_sum: axis must be given for a tensor of 2 dimensions"),
+    (lambda t: np.cumulative_prod(t, axis=2), IndexError, "np.cumulative_prod: dim must be in [-2, 1]"),
     (lambda t: np.percentile(t, 50), TypeError, "np.percentile: minigrad has no such op"),
     (lambda t: np.heaviside(t, 0.5), TypeError, "np.heaviside: minigrad has no such op"),
     (lambda t: np.median(t), TypeError, "np.median: minigrad has no such op; use minigrad.median(t)"),
-    (lambda t: np.append(t, t), TypeError, "np.append: minigrad has no such op; use np.concatenate([a, b])"),
+    (lambda t: np.append(t, t), TypeError, "np.append: minigrad has no such op; use np.concatenate([a, b], axis"),
     (lambda t: np.cbrt(t), TypeError, "np.cbrt: minigrad has no such op; use np.sign(t) * np.abs(t) ** (1 / 3)"),
     (lambda t: np.hypot(t, t), TypeError, "np.hypot: minigrad has no such op; use np.sqrt(a * a + b * b)"),
     (lambda t: np.modf(t), TypeError, "np.modf: minigrad has no such op"),
