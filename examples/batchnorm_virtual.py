@@ -270,7 +270,7 @@ def draw(panels: dict[str, np.ndarray], path: Path) -> None:
         ) from None
     rows, columns = next(iter(panels.values())).shape[:2]
     figure = Figure(figsize=(0.55 * columns * len(panels) + 0.4, 0.55 * rows + 0.6), layout="constrained")
-    for axes, (title, digits) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+    for axes, (title, digits) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         axes.imshow(digits.transpose(0, 2, 1, 3).reshape(28 * rows, 28 * columns), cmap="gray", vmin=-1, vmax=1)
         axes.set(title=title, xticks=[], yticks=[])
     picture = io.BytesIO()
