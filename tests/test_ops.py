@@ -617,7 +617,13 @@ ROWS = [
         MATRIX[:3],
         awkward=[([1e8, 1e8 + 2], [1], [-1, 1])],
     ),
-    Row("std", lambda x: ops.std(x, 0), lambda x: x.std(0, ddof=1), MATRIX[:2], awkward=[([3, 3, 3], 0, [0, 0, 0])]),
+    Row(
+        "std",
+        lambda x: ops.std(x, 0),
+        lambda x: x.std(0, ddof=1),
+        [*MATRIX[:2], ((4,),)],
+        awkward=[([3, 3, 3], 0, [0, 0, 0])],
+    ),
     Row(
         "norm", ops.norm, lambda x: p_norm(2, x), ONE, awkward=[([3, 4], 5, [0.6, 0.8]), ([0, 0], 0, [0, 0]), (0, 0, 0)]
     ),
@@ -757,7 +763,7 @@ ROWS = [
         "std_mean",
         lambda x: ops.stack(ops.std_mean(x, (0, 1), keepdim=True)),
         lambda x: np.stack([x.std((0, 1), ddof=1, keepdims=True), x.mean((0, 1), keepdims=True)]),
-        MATRIX[:2],
+        [*MATRIX[:2], ((1, 2),)],
         awkward=[([[3, 3]], [[[0]], [[3]]], [[0.5, 0.5]])],
     ),
     Row(
@@ -859,9 +865,9 @@ ROWS = [
     ),
     Row(
         "DiagonalPut",
-        lambda x: DiagonalPut.apply(x, shape=(3, 2, 4), offset=1, dim1=0, dim2=2),
+        lambda x: DiagonalPut.apply(x, shape=(3, len(x), 4), offset=1, dim1=0, dim2=2),
         lambda x: np.stack([np.diag(row, 1)[:3] for row in x], 1),
-        [((2, 3),)],
+        [((2, 3),), ((1, 3),), ((5, 3),)],
     ),
     Row(
         "diag_embed",
@@ -912,9 +918,9 @@ ROWS = [
     Row("Index", lambda x: ops.getitem(x, MASK), lambda x: x[MASK], [((2, 3),), ((2, 3, 2),), ((2, 3, 0),)]),
     Row(
         "IndexAdd",
-        lambda x: ops.index.IndexAdd.apply(x, key=KEY, shape=(2, 3)),
-        partial(index_add, KEY, (2, 3)),
-        [((2, 4),)],
+        lambda x: ops.index.IndexAdd.apply(x, key=KEY, shape=(len(x), 3)),
+        lambda x: index_add(KEY, (len(x), 3), x),
+        [((2, 4),), ((1, 4),), ((0, 4),)],
     ),
     Row(
         "Gather",
@@ -924,9 +930,9 @@ ROWS = [
     ),
     Row(
         "ScatterAdd",
-        lambda x: ScatterAdd.apply(x, PLACES, dim=1, shape=(2, 3)),
-        partial(scatter_add, 1, 3, PLACES),
-        [((2, 4),)],
+        lambda x: ScatterAdd.apply(x, PLACES[: len(x)], dim=1, shape=(len(x), 3)),
+        lambda x: scatter_add(1, 3, PLACES[: len(x)], x),
+        [((2, 4),), ((1, 4),), ((0, 4),)],
     ),
     Row(
         "IndexPut",
@@ -1155,27 +1161,32 @@ ROWS = [
     Row("Conv2d", ops.conv2d, partial(conv, **PLAIN), [((2, 2, 3, 4), (3, 2, 2, 2)), ((1, 1, 1, 1), (1, 1, 1, 1))]),
     Row(
         "Conv2dInput",
-        partial(ops.conv.Conv2dInput.apply, input_shape=(2, 2, 3, 5), **RAGGED),
-        partial(conv_input, input_shape=(2, 2, 3, 5), **RAGGED),
-        [((2, 2, 2, 3), (2, 1, 2, 2))],
+        lambda y, w: ops.conv.Conv2dInput.apply(y, w, input_shape=(len(y), 2, 3, 5), **RAGGED),
+        lambda y, w: conv_input(y, w, input_shape=(len(y), 2, 3, 5), **RAGGED),
+        [((n, 2, 2, 3), (2, 1, 2, 2)) for n in (2, 1, 0)],
     ),
     Row(
         "Conv2dWeight",
         partial(ops.conv.Conv2dWeight.apply, weight_shape=(2, 1, 2, 2), **RAGGED),
         partial(conv_weight, weight_shape=(2, 1, 2, 2), **RAGGED),
-        [((2, 2, 3, 5), (2, 2, 2, 3))],
+        [((n, 2, 3, 5), (n, 2, 2, 3)) for n in (2, 1, 0)],
     ),
     Row(
         "conv1d",
         lambda x, w: ops.conv1d(x, w, padding="same"),
         lambda x, w: conv(np.pad(x, ((0, 0), (0, 0), (0, 1)))[:, :, None], w[:, :, None], **PLAIN)[:, :, 0],
-        [((2, 2, 4), (3, 2, 2))],
+        [((2, 2, 4), (3, 2, 2)), ((1, 1, 1), (1, 1, 2)), ((0, 2, 3), (1, 2, 2))],
     ),
     Row(
         "conv_transpose2d",
         lambda x, w: ops.conv_transpose2d(x, w, stride=2, output_padding=1),
-        lambda x, w: conv_input(x, w, (2, 3, 6, 6), **{**PLAIN, "stride": (2, 2)}),
-        [((2, 2, 3, 3), (2, 3, 1, 1))],
+        lambda x, w: conv_input(
+            x,
+            w,
+            (len(x), w.shape[1], *(2 * n - 1 + k for n, k in zip(x.shape[2:], w.shape[2:], strict=True))),
+            **{**PLAIN, "stride": (2, 2)},
+        ),
+        [((2, 2, 3, 3), (2, 3, 1, 1)), ((1, 1, 1, 2), (1, 1, 2, 1)), ((0, 1, 2, 2), (1, 2, 1, 1))],
     ),
     Row(
         "conv_transpose1d",
@@ -1250,15 +1261,15 @@ ROWS = [
     ),
     Row(
         "MaxPool2dInput",
-        lambda g: ops.pool.MaxPool2dInput.apply(g, WINNERS, input_shape=(1, 1, 3, 3)),
-        lambda g: index_add((0, 0, WINNERS // 3, WINNERS % 3), (1, 1, 3, 3), g),
-        [((1, 1, 2, 2),)],
+        lambda g: ops.pool.MaxPool2dInput.apply(g, np.repeat(WINNERS, len(g), 0), input_shape=(len(g), 1, 3, 3)),
+        lambda g: index_add((*np.ogrid[: len(g), :1, :1, :1][:2], WINNERS // 3, WINNERS % 3), (len(g), 1, 3, 3), g),
+        [((n, 1, 2, 2),) for n in (1, 3, 0)],
     ),
     Row(
         "MaxPool2dTake",
-        lambda x: ops.pool.MaxPool2dTake.apply(x, WINNERS),
-        lambda x: x[0, 0, WINNERS // 3, WINNERS % 3],
-        [((1, 1, 3, 3),)],
+        lambda x: ops.pool.MaxPool2dTake.apply(x, np.repeat(WINNERS, len(x), 0)),
+        lambda x: x[(*np.ogrid[: len(x), :1, :1, :1][:2], WINNERS // 3, WINNERS % 3)],
+        [((n, 1, 3, 3),) for n in (1, 3, 0)],
     ),
     Row(
         "AvgPool2d",
@@ -1275,10 +1286,10 @@ ROWS = [
     Row(
         "AvgPool2dInput",
         lambda g: ops.pool.AvgPool2dInput.apply(
-            g, input_shape=(1, 1, 3, 3), kernel_size=(2, 2), output_size=(2, 2), **AVERAGE
+            g, input_shape=(len(g), 1, 3, 3), kernel_size=(2, 2), output_size=(2, 2), **AVERAGE
         ),
         lambda g: np.repeat(np.repeat(g, 2, 2), 2, 3)[:, :, 1:, 1:] / 4,
-        [((1, 1, 2, 2),)],
+        [((n, 1, 2, 2),) for n in (1, 3, 0)],
     ),
     Row(
         "adaptive_avg_pool2d",
@@ -1304,8 +1315,7 @@ ROWS = [
         "batch_norm_definition",
         lambda x, w, b: ops.batch_norm_definition(x, w, b, 1e-5),
         normalized,
-        [((3, 2, 2), (2,), (2,))],
-        order=2,
+        [((3, 2, 2), (2,), (2,)), ((2, 1, 3), (1,), (1,)), ((2, 3, 1), (3,), (3,))],
     ),
     Row(
         "LayerNorm",
@@ -1324,8 +1334,7 @@ ROWS = [
         "layer_norm_definition",
         lambda x, w, b: ops.layer_norm_definition(x, w, b, 1e-5),
         normalized_rows,
-        [((3, 4), (4,), (4,))],
-        order=2,
+        [((3, 4), (4,), (4,)), ((1, 5), (5,), (5,)), ((0, 3), (3,), (3,))],
     ),
     Row(
         "SoftmaxCrossEntropy",
@@ -1550,6 +1559,14 @@ def test_every_op_has_a_row_and_the_row_applies_it(rng):
     assert not without, f"these ops have no row in tests/test_ops.py that applies them: {without}"
     unknown = [name for name in used if name not in {op.__name__ for op in classes} and not hasattr(ops, name)]
     assert not unknown, f"these rows name neither an op nor a public function: {unknown}"
+
+
+def test_every_op_is_tried_with_three_shapes_and_to_the_third_order():
+    for name in {row.name for row in ROWS}:
+        rows = [row for row in ROWS if row.name == name]
+        assert len({case for row in rows for case in row.cases}) >= 3, f"{name}: give its row more shapes"
+        # Cast goes to float32 and back, whose steps are larger than those of differences.
+        assert name == "Cast" or max(row.order for row in rows) == 3, f"{name}: no row compares third derivatives"
 
 
 def test_every_op_says_what_it_computes():
