@@ -1,6 +1,6 @@
 """What does the engine itself cost? Microseconds an op, on tensors so small that the arithmetic is next to nothing.
 
-    python benchmarks/overhead.py                                # about a minute
+    python benchmarks/overhead.py                                # less than a minute; let nothing else run meanwhile
     python benchmarks/overhead.py --only "short chain" scalars --rounds 50
     python benchmarks/overhead.py --libraries minigrad numpy --json overhead.json
 
