@@ -302,6 +302,8 @@ class Lerp(Op):
     @quiet
     def forward(self, a: np.ndarray, b: np.ndarray, w: np.ndarray) -> np.ndarray:
         # At w = 1 it has to be b exactly, so from the middle on b is what the rest is taken off.
+        if not np.ndim(w):
+            return a + w * (b - a) if -0.5 < w < 0.5 else b - (b - a) * (1 - w)
         return np.where(np.abs(w) < 0.5, a + w * (b - a), b - (b - a) * (1 - w))
 
     def backward(self, g: Operand) -> tuple:
@@ -452,9 +454,12 @@ class Sigmoid(Op):
 
     saves_inputs = False
 
+    @quiet
     def forward(self, x: np.ndarray) -> np.ndarray:
-        e = np.exp(-np.abs(x))  # the exponent is never positive, so nothing overflows
-        self.y = (np.where(x >= 0, 1, e) / (1 + e)).astype(x.dtype, copy=False)
+        # An exponential that overflows makes a 0, as it should. In float16 it would do so at -11, where y has digits.
+        e = np.asarray(np.exp(-x, dtype=np.float32 if x.dtype == np.float16 else None))
+        e += 1
+        self.y = np.reciprocal(e, out=e).astype(x.dtype, copy=False)
         return self.y
 
     def backward(self, g: Operand) -> Operand:

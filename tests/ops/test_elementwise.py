@@ -1,5 +1,6 @@
-"""Powers of bools and integers, and aliases: what no derivative depends on."""
+"""Powers of bools and integers, rounding in float16, and aliases: what no derivative depends on."""
 
+import numpy as np
 import pytest
 
 import minigrad
@@ -11,6 +12,12 @@ def test_powers_that_no_float_stands_for():
     assert (x**True).tolist() == [True, False] and (x**False).tolist() == [True, True]
     x = minigrad.tensor([2, -1, 1, 0])
     assert (x ** minigrad.tensor([-1, -1, -2, 2])).tolist() == [0, -1, 1, 0]  # rounded towards 0
+
+
+def test_sigmoid_rounds_float16_once():
+    x = np.linspace(-17, 17, 2001).astype(np.float16)
+    wanted = (1 / (1 + np.exp(-x.astype(np.float64)))).astype(np.float16)
+    np.testing.assert_array_equal(minigrad.sigmoid(minigrad.from_numpy(x)).numpy(), wanted)
 
 
 @pytest.mark.parametrize(
