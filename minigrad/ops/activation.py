@@ -14,6 +14,7 @@ from ..autograd import Op, unwrap
 from .common import (
     Operand,
     floating,
+    in_float32,
     is_bool,
     must_be_arrays,
     must_share_dtype,
@@ -193,9 +194,9 @@ def gelu(input: Operand, approximate: str = "none") -> Operand:
     """
     x = floating("gelu", input)
     if approximate == "none":
-        return x * (erf(x * math.sqrt(0.5)) + 1) * 0.5
+        return in_float32(lambda x: x * (erf(x * math.sqrt(0.5)) + 1) * 0.5, x)
     if approximate == "tanh":
-        return x * (tanh((x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)) + 1) * 0.5
+        return in_float32(lambda x: x * (tanh((x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)) + 1) * 0.5, x)
     raise ValueError(f'gelu: approximate must be "none" or "tanh", got {approximate!r}')
 
 
@@ -207,8 +208,7 @@ def silu(input: Operand) -> Operand:
     >>> minigrad.nn.functional.silu(minigrad.tensor([-1.2785, 0.0, 1.0]))
     tensor([-0.2785,  0.0000,  0.7311])
     """
-    x = floating("silu", input)
-    return x * sigmoid(x)
+    return in_float32(lambda x: x * sigmoid(x), floating("silu", input))
 
 
 def softplus(input: Operand, beta: float = 1, threshold: float = 20) -> Operand:
@@ -265,7 +265,7 @@ def hardsigmoid(input: Operand) -> Operand:
     >>> minigrad.nn.functional.hardsigmoid(minigrad.tensor([-3.0, 0.0, 1.5, 4.0]))
     tensor([0.0000, 0.5000, 0.7500, 1.0000])
     """
-    return HardSigmoid.apply(floating("hardsigmoid", input))
+    return in_float32(HardSigmoid.apply, floating("hardsigmoid", input))
 
 
 @quiet  # -inf times 0
@@ -276,8 +276,7 @@ def mish(input: Operand) -> Operand:
     >>> minigrad.nn.functional.mish(minigrad.tensor([-1.1924, 0.0, 1.0]))
     tensor([-0.3088,  0.0000,  0.8651])
     """
-    x = floating("mish", input)
-    return x * tanh(softplus(x))
+    return in_float32(lambda x: x * tanh(softplus(x)), floating("mish", input))
 
 
 def softsign(input: Operand) -> Operand:
@@ -298,7 +297,7 @@ def hardswish(input: Operand) -> Operand:
     >>> minigrad.nn.functional.hardswish(minigrad.tensor([-4.0, -1.0, 1.0, 4.0]))
     tensor([-0.0000, -0.3333,  0.6667,  4.0000])
     """
-    return HardSwish.apply(floating("hardswish", input))
+    return in_float32(HardSwish.apply, floating("hardswish", input))
 
 
 def threshold(input: Operand, threshold: float, value: float) -> Operand:

@@ -1,0 +1,21 @@
+"""Activations in float16."""
+
+import numpy as np
+import pytest
+
+import minigrad
+from minigrad import autograd, ops
+
+
+def tanh_gelu(x):
+    return ops.gelu(x, approximate="tanh")
+
+
+@pytest.mark.parametrize("f", [ops.gelu, tanh_gelu, ops.silu, ops.mish, ops.hardsigmoid, ops.hardswish])
+def test_float16_is_rounded_once(f):
+    x = np.linspace(-12, 12, 2001).astype(np.float16)
+    half, single = (minigrad.tensor(x.astype(t), requires_grad=True) for t in (np.float16, np.float32))
+    y, wanted = f(half), f(single)
+    np.testing.assert_array_equal(y.detach().numpy(), wanted.detach().half().numpy())
+    (g,), (g_wanted,) = (autograd.grad(z, t, minigrad.ones_like(z)) for z, t in ((y, half), (wanted, single)))
+    np.testing.assert_array_equal(g.numpy(), g_wanted.half().numpy())
