@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "glassbox": {"glassbox", "training", "nn", "optim", "data", *ENGINE},
     "__init__": {"nn", "optim", "data", *ENGINE},
 }
-REQUIRED = {"numpy", "numba"}
+REQUIRED = {"numpy", "numba", "llvmlite"}  # Numba is built on llvmlite and brings it along
 EXTRAS = {"tqdm", "matplotlib", "safetensors", "onnx", "mpi4py"}
 
 
