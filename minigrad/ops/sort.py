@@ -58,8 +58,7 @@ def topk(input: Operand, k: int, dim: int = -1, largest: bool = True, sorted: bo
     size = input.shape[d] if input.ndim else 1
     if not 0 <= many <= size:
         raise RuntimeError(f"topk: k must be in [0, {size}], the size of dim {dim}, got {many}")
-    order = _order(unwrap(input), d, descending=largest)
-    return _taken(input, np.take(order, np.arange(many), d) if order.ndim else order, d)
+    return _taken(input, _first(unwrap(input), d, many, descending=largest), d)
 
 
 @numpy_spelling
@@ -76,7 +75,7 @@ def kthvalue(input: Operand, k: int, dim: int = -1, keepdim: bool = False) -> Va
     size = input.shape[d] if input.ndim else 1
     if not 1 <= nth <= size:
         raise RuntimeError(f"kthvalue: k must be in [1, {size}], the size of dim {dim}, got {nth}")
-    order = _order(unwrap(input), d, descending=False)
+    order = _first(unwrap(input), d, nth, descending=False)
     if not order.ndim:
         return _taken(input, order, d)
     found = _taken(input, np.take(order, [nth - 1], d), d)
@@ -117,6 +116,28 @@ def _order(x: np.ndarray, dim: int, descending: bool) -> np.ndarray:
         return np.argsort(x, axis=dim, kind="stable")
     order = np.argsort(np.flip(x, dim), axis=dim, kind="stable")
     return x.shape[dim] - 1 - np.flip(order, dim)
+
+
+def _first(x: np.ndarray, dim: int, k: int, descending: bool) -> np.ndarray:
+    """The first k of the indices that sort x along an axis: few of many are found first, and sorted then."""
+    if not x.ndim:
+        return _order(x, dim, descending)
+    if not 0 < k <= x.shape[dim] // 8:
+        return np.take(_order(x, dim, descending), np.arange(k), dim)
+    rows = np.moveaxis(x, dim, -1)
+    at = rows.shape[-1] - k if descending else k - 1
+    edge = np.partition(rows, at)[..., at : at + 1]  # the last of them; NaN is the largest number here too
+    before, equal = rows > edge if descending else rows < edge, rows == edge
+    if x.dtype.kind == "f":
+        nan, nan_edge = np.isnan(rows), np.isnan(edge)
+        before |= nan > nan_edge if descending else nan < nan_edge
+        equal |= nan & nan_edge
+    room = k - np.count_nonzero(before, axis=-1, keepdims=True)
+    if (np.count_nonzero(equal, axis=-1, keepdims=True) != room).any():
+        equal &= np.cumsum(equal, -1) <= room  # the first of equals
+    found = np.nonzero(before | equal)[-1].reshape(*rows.shape[:-1], k)
+    order = _order(np.take_along_axis(rows, found, -1), -1, descending)
+    return np.ascontiguousarray(np.moveaxis(np.take_along_axis(found, order, -1), -1, dim))
 
 
 def _taken(x: Operand, indices: np.ndarray, dim: int) -> ValuesIndices:

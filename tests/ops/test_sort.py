@@ -59,3 +59,19 @@ def test_sorting_twice_gives_ranks(rng):
     a = rng.permutation(1000)
     x = minigrad.as_tensor(a)
     np.testing.assert_array_equal(x.argsort().argsort().array, a)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int64", "uint8", "bool"])
+@pytest.mark.parametrize("largest", [True, False])
+def test_few_of_many_are_the_first_of_all_in_order(dtype, largest, rng):
+    x = rng.integers(0, 6, (3, 40, 2)).astype(dtype)  # ties everywhere
+    if x.dtype.kind == "f":
+        x[0, :5, 0], x[1, :, 1], x[2, 3, 0], x[2, 4, 0] = nan, nan, inf, -inf
+    everything = minigrad.from_numpy(x).sort(1, descending=largest)
+    for k in range(7):
+        few = minigrad.from_numpy(x).topk(k, 1, largest)
+        for found, wanted in zip(few, everything, strict=True):
+            np.testing.assert_array_equal(found.numpy(), wanted.numpy()[:, :k])
+        if k and not largest:
+            nth = minigrad.from_numpy(x).kthvalue(k, 1, keepdim=True)
+            np.testing.assert_array_equal(nth.indices.numpy(), everything.indices.numpy()[:, k - 1 : k])
