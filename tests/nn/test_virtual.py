@@ -644,3 +644,35 @@ def test_rounding_below_the_square_is_forgiven():
     _, mean, mean_sq = vbn(x, None, None)
     y, *_ = vbn(x, mean, mean_sq * (1 - 1e-6))
     assert np.isfinite(y.detach().numpy()).all()
+
+
+# ----------------------------------------------------------------------------------------------------- PyTorch
+
+
+@pytest.mark.reference
+@forms
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-5), ("float64", 1e-11)])
+def test_the_triple_equals_the_arithmetic_asked_for_in_pytorch(layer, rest, dtype, tolerance, rng, backend):
+    torch = pytest.importorskip("torch")
+    vbn = random_affine(layer(3, eps=1e-3, dtype=dtype), rng)
+    x_ref, x, *cotangents = (rng.standard_normal((n, *rest)).astype(dtype) for n in (6, 4, 6, 4))
+    found = []
+    for make in (minigrad.tensor, torch.tensor):
+        a, b = make(x_ref, requires_grad=True), make(x, requires_grad=True)
+        if make is torch.tensor:
+            over, affine = axes(a), [torch.tensor(p.detach().numpy(), requires_grad=True) for p in columns(vbn, a)]
+            mean, mean_sq = a.mean(over, keepdim=True).detach(), (a**2).mean(over, keepdim=True).detach()
+            y_ref = (a - mean) / torch.sqrt(vbn.eps + mean_sq - mean**2) * affine[0] + affine[1]
+            mixed = 0.2 * b.mean(over, keepdim=True) + 0.8 * mean
+            mixed_sq = 0.2 * (b**2).mean(over, keepdim=True) + 0.8 * mean_sq
+            y = (b - mixed) / torch.sqrt(vbn.eps + mixed_sq - mixed**2) * affine[0] + affine[1]
+        else:
+            affine = [vbn.gamma, vbn.beta]
+            y_ref, mean, mean_sq = vbn(a, None, None)
+            y, mixed, mixed_sq = vbn(b, mean, mean_sq)
+        y_ref.backward(make(cotangents[0]))
+        y.backward(make(cotangents[1]))
+        found.append([*(t.detach().numpy() for t in (y_ref, y, mixed, mixed_sq)), *(t.grad for t in (a, b, *affine))])
+    for ours, theirs in zip(*found, strict=True):
+        theirs = np.asarray(theirs)
+        np.testing.assert_allclose(np.asarray(ours).reshape(theirs.shape), theirs, rtol=tolerance, atol=tolerance)
