@@ -1,6 +1,6 @@
 """What does the engine itself cost? Microseconds an op, on tensors so small that the arithmetic is next to nothing.
 
-    python benchmarks/overhead.py                                # less than a minute; let nothing else run meanwhile
+    python benchmarks/overhead.py                                # less than a minute
     python benchmarks/overhead.py --only "short chain" scalars --rounds 50
     python benchmarks/overhead.py --libraries minigrad numpy --json overhead.json
 
@@ -11,9 +11,10 @@ both     : their sum
 NumPy is the floor: the same arithmetic, forward and backward written out by hand, without a graph. PyTorch (on one
 thread), HIPS autograd and MyGrad take part where they are installed.
 
-After a warm-up, the libraries take turns in each round (A B C, A B C, ...), with the garbage collector off. A time is
-the median over the rounds; a ratio is the median of the rounds' own ratios, whose two sides were taken within seconds
-of each other. It can therefore differ a little from the quotient of the two times.
+After a warm-up, the libraries take turns in each round (A B C, A B C, ...), with the garbage collector off. What is
+counted is processor time, so that other programs on the machine disturb little. A time is the median over the rounds;
+a ratio is the median of the rounds' own ratios, whose two sides were taken within a second of each other. It can
+therefore differ a little from the quotient of the two times.
 """
 
 import argparse
@@ -35,6 +36,8 @@ import numpy as np
 
 import minigrad
 
+# Processor time of the whole process, other threads' too; wall time where the system counts it too coarsely.
+CLOCK = "process_time" if time.get_clock_info("process_time").resolution < 1e-6 else "perf_counter"
 OPS_A_TURN = 2000  # short graphs are run so many times in a turn that this many ops come together
 PARTS = "forward", "backward", "both"
 BASELINES = {"pytorch": "PyTorch", "numpy": "NumPy"}  # what the other libraries are divided by
@@ -379,9 +382,16 @@ def cotangent(case: Case) -> np.ndarray:
     return np.random.default_rng(1).uniform(0.5, 1.5, shape).astype(np.float32) if shape else np.ones((), np.float32)
 
 
+def reading() -> float:
+    """The seconds that it takes to look at the clock: as much as an op or two."""
+    clock = getattr(time, CLOCK)
+    return min(-clock() + clock() for _ in range(1000))
+
+
 def turn(forward: Callable, backward: Callable, times: int) -> tuple[float, float]:
     """The seconds of `times` forward and of `times` backward passes."""
-    clock, there, back = time.perf_counter, 0.0, 0.0
+    clock = getattr(time, CLOCK)
+    there = back = -times * reading()
     for _ in range(times):
         start = clock()
         y = forward()
@@ -456,6 +466,7 @@ def facts(libraries: dict[str, Any], missing: list[str], rounds: int) -> dict:
         "libraries": {name: engine.version for name, engine in libraries.items()},
         "not installed": missing,
         "rounds": rounds,
+        "clock": CLOCK,
         "garbage collector": "off while timing, run between the turns",
         "threads": "one in PyTorch; NumPy uses no second one for arrays so small",
     }
@@ -489,7 +500,7 @@ def report(about: dict, rows: list[dict]) -> str:
         f"{about['date']}, {about['processor']}, {about['cores']} cores, {about['system']}",
         f"Python {about['python']}, {versions}",
         *(f"{name}: not installed (pip install {LIBRARIES[name][0]})" for name in about["not installed"]),
-        f"{about['rounds']} rounds, medians; garbage collector: {about['garbage collector']}",
+        f"{about['rounds']} rounds, medians of {about['clock']}; garbage collector: {about['garbage collector']}",
         f"threads: {about['threads']}",
         "",
         *(f"{name}: {CASES[name]().about}" for name in dict.fromkeys(one["case"] for one in rows)),

@@ -161,6 +161,12 @@ def test_a_ratio_is_the_median_of_the_rounds_own_ratios(overhead):
     assert "forward/numpy" not in row and "forward/NumPy" not in overhead.table([row])
 
 
+def test_a_turn_counts_what_the_passes_take_and_not_the_clock(overhead, monkeypatch):
+    ticks = iter(range(10**9))  # a clock that moves on by a second whenever it is looked at
+    monkeypatch.setattr(overhead.time, overhead.CLOCK, lambda: float(next(ticks)))
+    assert overhead.turn(lambda: [next(ticks)], lambda y: [next(ticks) for _ in range(5)], times=3) == (3.0, 15.0)
+
+
 def test_all_cases_run_and_the_collector_is_left_as_it_was(overhead):
     libraries = {name: overhead.LIBRARIES[name][1]() for name in ("minigrad", "numpy")}
     was = gc.isenabled()
