@@ -55,7 +55,7 @@ class Tensor:
     tensor(4., grad_fn=<Index>)
     >>> y[1] = 0
     >>> y
-    tensor([4., 0., 6.], grad_fn=<IndexPut>)
+    tensor([4., 0., 6.], grad_fn=<Write>)
     >>> minigrad.autograd.grad(y.sum(), x)
     (tensor([2., 1., 2.]),)
     """
@@ -813,8 +813,9 @@ class Tensor:
             value = compute(*((old,) if needs_old else ()), *operands, **options)
         array = self._fitting(name, key, np.asarray(autograd.unwrap(value)), convert)
         if recorded:
-            self._record_write(value, key, needs_old)
-        self.array[key] = array
+            self._write_recorded(value, key, needs_old)
+        else:
+            self.array[key] = array
         autograd.changed(self.array, by=name)
         return self
 
@@ -857,16 +858,17 @@ class Tensor:
             )
         return value.reshape(shape)
 
-    def _record_write(self, value: Any, key: Any, from_old: builtins.bool) -> None:
-        """Give this tensor, or its base if it is a view, the history of having `value` written to self[key]."""
+    def _write_recorded(self, value: Any, key: Any, from_old: builtins.bool) -> None:
+        """Write `value` to self[key], and give this tensor, or its base if it is a view, the history of that."""
         base, path = autograd.base_and_path(self)
         whole = from_old and base is self and (value.shape, value.dtype) == (self.shape, self.dtype)
         if whole and value.requires_grad:
+            self.array[key] = value.array
             new = value
         else:
             before = autograd.wrap(base.array)
             before._grad_fn, before._requires_grad = base._grad_fn, base._requires_grad
-            new = ops.overwritten(before, value, path, key)
+            new = ops.overwrite(before, value, path, key)
         autograd.rebase(base, new)
 
     add_ = __iadd__ = _in_place("add_", ops.add)

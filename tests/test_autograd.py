@@ -317,6 +317,14 @@ def test_create_graph_under_no_grad_still_records():
     assert equal(autograd.grad(g, x)[0], 12.0)
 
 
+def test_a_plain_pass_that_adds_to_a_recorded_gradient_leaves_it_its_graph():
+    x = leaf(3.0)
+    (x**3).backward(create_graph=True)
+    (x * 5).backward()
+    assert equal(x.grad, 32.0)
+    assert equal(autograd.grad(x.grad, x)[0], 18.0)
+
+
 def test_create_graph_under_no_grad_records_what_is_collected_and_what_arrives():
     x = minigrad.tensor([3.0, 4.0], requires_grad=True)
     y, v = x**3, minigrad.ones(2, requires_grad=True)

@@ -7,6 +7,7 @@ that the derivatives are compared with finite differences.
 import gc
 import re
 import threading
+import tracemalloc
 import weakref
 
 import numpy as np
@@ -712,7 +713,7 @@ def test_a_plain_tensor_that_takes_a_recorded_value_becomes_part_of_the_graph():
     x = minigrad.zeros(3)
     assert x.is_leaf and not x.requires_grad
     x[1:] = a
-    assert not x.is_leaf and x.requires_grad and x.grad_fn.name() == "IndexPut"
+    assert not x.is_leaf and x.requires_grad and x.grad_fn.name() == "Write"
 
 
 def test_integers_take_values_without_a_history():
@@ -750,6 +751,37 @@ def test_what_was_expanded_without_repeating_can_be_written_to():
     y.expand_as(a).mul_(2)
     assert y.tolist() == [0, 8, 8]
     assert minigrad.autograd.grad(y.sum(), a)[0].tolist() == [0, 8, 8]
+
+
+def test_views_of_memory_in_another_order_can_be_written_to():
+    a = minigrad.tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    y = a.T * 1  # keeps the order in memory: the last dimension is not the innermost
+    y.T.view(-1)[1:3].mul_(10)
+    assert y.T.tolist() == [[0, 10, 20], [3, 4, 5]]
+    (da,) = minigrad.autograd.grad((y * y).sum(), a)
+    assert da.tolist() == [[0, 200, 400], [6, 8, 10]]  # 2 y dy/da
+
+
+def test_a_view_is_independent_of_a_base_that_was_given_other_memory():
+    a = minigrad.ones(4, requires_grad=True)
+    y = a * 1
+    v, w = y[:2], y[2:]
+    y.data = minigrad.zeros(4)
+    v.mul_(3)
+    assert y.tolist() == [0, 0, 0, 0] and v.tolist() == [3, 3] and y.grad_fn.name() == "Mul"
+    y.mul_(5)
+    assert minigrad.autograd.grad(w.sum(), a)[0].tolist() == [0, 0, 1, 1]
+
+
+def test_a_write_to_a_part_does_not_touch_the_rest():
+    a = minigrad.ones(2, requires_grad=True)
+    x = minigrad.zeros(1000, 2) + a * 0
+    tracemalloc.start()
+    x[3] = a
+    x[4].add_(a)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < x.nbytes
 
 
 def test_a_leaf_made_of_a_view_stays_a_leaf():

@@ -226,6 +226,7 @@ PLAIN = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
 WIDE = {**PLAIN, "stride": (1, 2)}
 WINDOW = {"kernel_size": (2, 2), "stride": (1, 2), "padding": (1, 0), "dilation": (1, 2)}
 KEY = (slice(None), np.array([0, 2, 0, 1]))  # a place named twice
+TO_ROWS = [(ops.shape.Permute, {"dims": (1, 0)}), (ops.index.Index, {"key": (slice(1, None),)})]
 MASK = np.array([[True, False, True], [False, False, True]])
 PLACES = np.array([[0, 2, 0, 1], [1, 1, 2, 2]])
 WINNERS = np.array([[[[0, 2], [5, 8]]]])
@@ -937,6 +938,18 @@ ROWS = [
     Row(
         "IndexPut",
         lambda x, v: ops.index.IndexPut.apply(x, v, key=KEY),
+        lambda x, v: written(x, KEY, v),
+        [((2, 3), (2, 4)), ((1, 3), (1, 4)), ((0, 3), (0, 4))],
+    ),
+    Row(
+        "Write",
+        lambda x, v: ops.write.Write.apply(x * 1, v, path=TO_ROWS, key=...),
+        lambda x, v: written(x.T, np.s_[1:], v).T,
+        [((3, 4), (3, 3)), ((1, 3), (2, 1)), ((0, 2), (1, 0))],
+    ),
+    Row(
+        "Write",
+        lambda x, v: ops.write.Write.apply(x * 1, v, path=[], key=KEY),
         lambda x, v: written(x, KEY, v),
         [((2, 3), (2, 4)), ((1, 3), (1, 4)), ((0, 3), (0, 4))],
     ),

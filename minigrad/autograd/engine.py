@@ -305,6 +305,7 @@ def _remember_base(result: Any, x: Any, cls: type[Op], options: dict) -> None:
 
 def base_and_path(x: Any) -> tuple[Any, list[tuple[type[Op], dict]]]:
     """The Tensor that owns the memory of `x`, and the ops, with their options, that lead from there to `x`."""
+    _leave_base(x)
     base, path, _ = x._view or (x, None, None)
     steps = []
     while path is not None:
@@ -316,13 +317,22 @@ def base_and_path(x: Any) -> tuple[Any, list[tuple[type[Op], dict]]]:
 def follow_base(view: Any) -> None:
     """Bring the history of a view up to date."""
     base, _, known = view._view
-    if base._grad_fn is not known and base._grad_fn is not None:  # None: detached, which is not the view's business
+    if base._grad_fn is known or base._grad_fn is None:  # None: detached, which is not the view's business
+        return
+    base, path = base_and_path(view)
+    if base is not view:
         fresh = base
         with enable_grad():
-            for cls, options in base_and_path(view)[1]:
+            for cls, options in path:
                 fresh = cls.apply(fresh, **options)
         rebase(view, fresh)
         view._view = fresh._view
+
+
+def _leave_base(x: Any) -> None:
+    """Make a view independent whose base was given other memory (`base.data = ...`)."""
+    if x._view is not None and versions.memory(x.array) is not versions.memory(x._view[0].array):
+        x._view = None
 
 
 def rebase(tensor: Any, new: Any) -> None:
@@ -636,7 +646,7 @@ def _accumulate(tensor: Any, g: Any, taken: set[int]) -> None:
         held.array += g
         versions.changed(held.array, by="backward, which added to .grad")
     else:
-        tensor._grad = wrap(held.array + g)
+        tensor._grad = wrap(held.array + g, held.grad_fn)
 
 
 def _own(g: Any, taken: set[int]) -> np.ndarray:

@@ -234,7 +234,7 @@ from .shape import (
     view,
 )
 from .sort import argsort, kthvalue, sort, topk, unique
-from .write import overwritten, without_leading_ones
+from .write import overwrite, without_leading_ones
 
 __all__ = [
     "BatchNorm",
@@ -403,7 +403,7 @@ __all__ = [
     "normalize_dim",
     "not_equal",
     "outer",
-    "overwritten",
+    "overwrite",
     "pad",
     "permute",
     "pow",

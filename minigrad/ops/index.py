@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,13 +62,10 @@ class IndexPut(Op):
     saves_inputs = False
 
     def forward(self, x: np.ndarray, v: np.ndarray, key: Key) -> np.ndarray:
-        self.key, self.shape, self.kept = key, v.shape, None
+        self.key, self.shape = key, v.shape
         y = np.array(x, order="C")
         y[key] = v
-        if not _names_each_place_once(key):
-            order, seat = np.arange(v.size).reshape(v.shape), np.zeros(x.shape, np.intp)
-            seat[key] = order
-            self.kept = seat[key] == order  # where v was not overwritten by a later element
+        self.kept = kept_places(x.shape, v.shape, key)
         return y
 
     def backward(self, g: Operand) -> tuple:
@@ -76,6 +74,15 @@ class IndexPut(Op):
             IndexPut.apply(g, np.zeros(self.shape, g.dtype), key=self.key) if self.needs[0] else None,
             gv if gv is None or self.kept is None else masked(gv, self.kept),
         )
+
+
+def kept_places(x_shape: tuple[int, ...], v_shape: tuple[int, ...], key: Key) -> np.ndarray | None:
+    """Where v, written to x[key], is not overwritten by a later element of v; None: everywhere."""
+    if _names_each_place_once(key):
+        return None
+    order, seat = np.arange(math.prod(v_shape)).reshape(v_shape), np.zeros(x_shape, np.intp)
+    seat[key] = order
+    return seat[key] == order
 
 
 def _names_each_place_once(key: Key) -> bool:
