@@ -99,9 +99,14 @@ class Comparison:
         lines = ["  ".join([self.what.ljust(width), *(heading for heading, _, _ in _COLUMNS)])]
         for run in self.runs:
             figures = run.result()
-            cells = (
-                ("-" if figures[key] is None else format(figures[key], spec)).rjust(len(heading))
-                for heading, key, spec in _COLUMNS
-            )
+            cells = (_cell(figures[key], spec, len(heading)).rjust(len(heading)) for heading, key, spec in _COLUMNS)
             lines.append("  ".join([run.name.ljust(width), *cells, *([run.note] if run.note else [])]))
         return "\n".join(lines)
+
+
+def _cell(figure: float | None, spec: str, width: int) -> str:
+    """The figure in `spec`, or short where that is too wide, as the loss of a run that went astray can be."""
+    if figure is None:
+        return "-"
+    text = format(figure, spec)
+    return text if len(text) <= width else format(figure, ".4g")

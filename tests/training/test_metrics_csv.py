@@ -2,7 +2,7 @@ import csv
 
 import pytest
 
-from minigrad.training import Callback, EpochRecord, MetricsCSV
+from minigrad.training import Callback, Comparison, EpochRecord, MetricsCSV
 
 COLUMNS = ["epoch", "train_loss", "train_acc", "valid_loss", "valid_acc", "seconds"]
 
@@ -57,3 +57,17 @@ def test_a_run_that_is_taken_up_again_has_all_its_rows(problem, tmp_path):
     trainer.fit(problem.train, problem.valid, epochs=2)
     assert [row["epoch"] for row in read(path)] == ["1", "2"]
     assert read(path)[0]["seconds"] == "2.0"
+
+
+def test_a_run_of_a_comparison_keeps_the_rows_of_those_before_it(problem, tmp_path):
+    path, comparison = tmp_path / "metrics.csv", Comparison("kind")
+    comparison.add("first, of two", 6, [EpochRecord(1, 0.1, 0.2, 0.3, 0.4, 5.0)])
+    reader = Reader(path)
+    trainer = problem.trainer(MetricsCSV(path, comparison), reader)
+    comparison.add("second", 6, trainer.history)
+    trainer.fit(problem.train, problem.valid, epochs=2)
+    assert reader.lengths == [1, 2, 3]
+    rows = read(path)
+    assert list(rows[0]) == ["kind", *COLUMNS]
+    assert [(row["kind"], row["epoch"]) for row in rows] == [("first, of two", "1"), ("second", "1"), ("second", "2")]
+    assert float(rows[0]["valid_acc"]) == 0.4 and float(rows[2]["valid_loss"]) == trainer.history[1].valid_loss
