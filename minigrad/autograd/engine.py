@@ -41,7 +41,7 @@ from typing import Any
 import numpy as np
 
 from . import anomaly, versions
-from .grad_mode import enable_grad, set_grad_enabled
+from .grad_mode import enable_grad, no_grad
 from .grad_mode import state as _grad_mode
 
 __all__ = ["AccumulateGrad", "Fused", "Op", "RemovableHandle", "backward", "grad"]
@@ -127,17 +127,20 @@ class Op:
     def apply(cls, *inputs: Any, **options: Any) -> Any:
         """Run forward; if an input is a Tensor give Tensors, and record the op if a gradient may be asked for."""
         op = cls()
-        arrays, needs, any_tensor = [], [], False
+        arrays, needs, edges, any_tensor = [], [], [], False
         for x in inputs:
             if isinstance(x, _Tensor):
                 any_tensor = True
                 if x._view is not None:
                     follow_base(x)
                 arrays.append(x.array)
-                needs.append(x._requires_grad)
+                need = x._requires_grad
+                needs.append(need)
+                edges.append((x._grad_fn or x) if need else None)
             else:
                 arrays.append(x)
                 needs.append(False)
+                edges.append(None)
         try:
             y = op.forward(*arrays, **options)
         except ValueError as error:
@@ -148,8 +151,7 @@ class Op:
             return y  # arrays in, array out: this is what keeps a plain backward pass at NumPy's speed
         recorded = _grad_mode.enabled and True in needs
         if recorded:
-            op.edges = [(x._grad_fn or x) if need else None for x, need in zip(inputs, needs, strict=True)]
-            op.needs = needs
+            op.edges, op.needs = edges, needs
             op.inputs = inputs if cls.saves_inputs else ()
             op.hooks = op.retained = None
             op.stamp = next(versions.clock)
@@ -170,7 +172,7 @@ class Op:
         """
         assert self.inputs is not None
         if not _grad_mode.enabled:
-            return [unwrap(x) for x in self.inputs]
+            return [x.array if isinstance(x, _Tensor) else x for x in self.inputs]
         pairs = zip(self.inputs, self.edges, strict=True)
         return [x if edge is None or edge is x or edge is x._grad_fn else wrap(x.array, edge) for x, edge in pairs]
 
@@ -356,50 +358,49 @@ def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | Non
 
     An op's gradient is complete when its turn comes, a leaf's when all ops are done. The result holds the leaves'
     gradients, or those of the `wanted` nodes; then only ops on a way to one of them are run. Gradients are arrays,
-    or Tensors when `create_graph` asks for a pass that is itself recorded.
+    or Tensors when `create_graph` asks for a pass that is itself recorded; grad mode must have been set accordingly.
     """
     order, useful = _schedule(seeds, wanted)
     grads, found = dict(seeds), {}
-    with set_grad_enabled(create_graph), np.errstate(**QUIET):
-        for op in order:
-            g = grads.pop(op, None)
-            if g is None:
-                continue  # no gradient came this way
-            if op.hooks:
-                g = _run_hooks(op, g)
-            if op.retained:
-                _retain(op.retained(), g)
-            if wanted is not None and op in wanted:
-                found[op] = g
-                if useful.isdisjoint(op.edges):
-                    continue  # nothing else that is wanted lies behind it
-            if op.inputs is None:
-                raise freed(op)
-            if op.stamp < versions.latest:
-                versions.check(op)
-            gradients = anomaly.backward(op, g, versions.needed(op)) if anomaly.enabled else op.backward(g)
-            if type(gradients) is not tuple:
-                gradients = (gradients,)
-            if len(gradients) != len(op.edges):
-                raise RuntimeError(
-                    f"{op.name()}.backward gave {len(gradients)} gradients for {len(op.edges)} inputs; it must return "
-                    "one for each, None where there is none"
-                )
-            if not retain_graph:
-                op.release()
-            for edge, gx in zip(op.edges, gradients, strict=True):
-                if edge is None or gx is None or (wanted is not None and edge not in useful):
-                    continue
-                grads[edge] = grads[edge] + gx if edge in grads else gx
-        for leaf in grads if wanted is None else wanted & grads.keys():
-            g = _run_hooks(leaf, grads[leaf]) if leaf.hooks else grads[leaf]
-            if g.shape != leaf.shape:
-                raise RuntimeError(
-                    f"a gradient of shape {g.shape} arrived at a leaf of shape {leaf.shape}: an op's backward is wrong"
-                )
-            if g.dtype != leaf.dtype:
-                g = g.to(leaf.dtype) if create_graph else g.astype(leaf.dtype)
-            found[leaf] = g
+    for op in order:
+        g = grads.pop(op, None)
+        if g is None:
+            continue  # no gradient came this way
+        if op.hooks:
+            g = _run_hooks(op, g)
+        if op.retained:
+            _retain(op.retained(), g)
+        if wanted is not None and op in wanted:
+            found[op] = g
+            if useful.isdisjoint(op.edges):
+                continue  # nothing else that is wanted lies behind it
+        if op.inputs is None:
+            raise freed(op)
+        if op.stamp < versions.latest:
+            versions.check(op)
+        gradients = anomaly.backward(op, g, versions.needed(op)) if anomaly.enabled else op.backward(g)
+        if type(gradients) is not tuple:
+            gradients = (gradients,)
+        if len(gradients) != len(op.edges):
+            raise RuntimeError(
+                f"{op.name()}.backward gave {len(gradients)} gradients for {len(op.edges)} inputs; it must return "
+                "one for each, None where there is none"
+            )
+        if not retain_graph:
+            op.release()
+        for edge, gx in zip(op.edges, gradients):  # noqa: B905 - compared above; strict= is slow
+            if edge is None or gx is None or (wanted is not None and edge not in useful):
+                continue
+            grads[edge] = grads[edge] + gx if edge in grads else gx
+    for leaf in grads if wanted is None else wanted & grads.keys():
+        g = _run_hooks(leaf, grads[leaf]) if leaf.hooks else grads[leaf]
+        if g.shape != leaf.shape:
+            raise RuntimeError(
+                f"a gradient of shape {g.shape} arrived at a leaf of shape {leaf.shape}: an op's backward is wrong"
+            )
+        if g.dtype != leaf.dtype:
+            g = g.to(leaf.dtype) if create_graph else g.astype(leaf.dtype)
+        found[leaf] = g
     return found
 
 
@@ -413,21 +414,21 @@ def freed(op: Op) -> RuntimeError:
 
 def _schedule(seeds: Iterable, wanted: set | None) -> tuple[list[Op], set]:
     """The ops to run, latest first, and the nodes on a way to a `wanted` one (themselves included)."""
-    seen: set[Op] = set()
-    todo = [node for node in seeds if isinstance(node, Op)]
-    while todo:  # an explicit stack: a chain of 200,000 ops would break recursion
-        op = todo.pop()
-        if op not in seen:
-            seen.add(op)
-            todo.extend(edge for edge in op.edges if isinstance(edge, Op) and edge not in seen)
-    order = sorted(seen, key=attrgetter("stamp"))
+    order = [node for node in seeds if isinstance(node, Op)]
+    seen = set(order)
+    for op in order:  # the list grows as it is read; recursion would break on a chain of 200,000 ops
+        for edge in op.edges:
+            if isinstance(edge, Op) and edge not in seen:
+                seen.add(edge)
+                order.append(edge)
+    order.sort(key=attrgetter("stamp"), reverse=True)
     useful = set(wanted or ())
     if wanted is not None:
-        for op in order:  # earliest first, so that an op's operands are settled before it
+        for op in reversed(order):  # earliest first, so that an op's operands are settled before it
             if not useful.isdisjoint(op.edges):
                 useful.add(op)
         order = [op for op in order if op in useful]
-    return order[::-1], useful
+    return order, useful
 
 
 def _run_hooks(node: Any, g: Any) -> Any:
@@ -519,16 +520,17 @@ def backward(
         if not leaves:
             raise RuntimeError("backward: inputs is empty; name at least one Tensor, or leave it out for every leaf")
         wanted = {_node(_must_require_grad(x, "backward", "inputs")): x for x in leaves}
-    seeds = _seeds(tensors, grad_tensors, create_graph, "backward")
     keep = create_graph if retain_graph is None else retain_graph
-    found = _walk(seeds, create_graph, keep, None if wanted is None else set(wanted))
-    taken = {id(versions.memory(unwrap(g))) for g in seeds.values()}
-    with _adding, set_grad_enabled(create_graph), np.errstate(**QUIET):
-        for node, g in found.items():
-            tensor = node if wanted is None else wanted[node]
-            retained = isinstance(node, Op) and node.retained  # the walk has filled its .grad
-            if tensor._requires_grad and not retained:
-                _accumulate(tensor, g, taken)
+    with enable_grad() if create_graph else no_grad(), np.errstate(**QUIET):
+        seeds = _seeds(tensors, grad_tensors, create_graph, "backward")
+        found = _walk(seeds, create_graph, keep, None if wanted is None else set(wanted))
+        taken = {id(versions.memory(unwrap(g))) for g in seeds.values()}
+        with _adding:
+            for node, g in found.items():
+                tensor = node if wanted is None else wanted[node]
+                retained = isinstance(node, Op) and node.retained  # the walk has filled its .grad
+                if tensor._requires_grad and not retained:
+                    _accumulate(tensor, g, taken)
 
 
 def grad(
@@ -561,9 +563,10 @@ def grad(
     if allow_unused is False and materialize_grads:
         raise ValueError("grad: allow_unused=False contradicts materialize_grads=True; leave one of them out")
     nodes = [_node(_must_require_grad(x, "grad", "inputs")) for x in targets]
-    seeds = _seeds(outputs, grad_outputs, create_graph, "grad")
     keep = create_graph if retain_graph is None else retain_graph
-    found = _walk(seeds, create_graph, keep, set(nodes))
+    with enable_grad() if create_graph else no_grad(), np.errstate(**QUIET):
+        seeds = _seeds(outputs, grad_outputs, create_graph, "grad")
+        found = _walk(seeds, create_graph, keep, set(nodes))
     if not (allow_unused or materialize_grads):
         for i, node in enumerate(nodes):
             if node not in found:
@@ -588,11 +591,10 @@ def _seeds(tensors: Tensors, gradients: Tensors, create_graph: bool, caller: str
     if len(given) != len(outputs):
         raise RuntimeError(f"{caller}: got {len(outputs)} outputs but {len(given)} gradients; give one for each")
     seeds: dict = {}
-    with set_grad_enabled(create_graph):
-        for i, (t, g) in enumerate(zip(outputs, given, strict=True)):
-            node, g = _node(_must_require_grad(t, caller, "outputs")), _seed(t, g, f"{caller}: outputs[{i}]")
-            g = g if create_graph else g.array
-            seeds[node] = seeds[node] + g if node in seeds else g
+    for i, (t, g) in enumerate(zip(outputs, given, strict=True)):
+        node, g = _node(_must_require_grad(t, caller, "outputs")), _seed(t, g, f"{caller}: outputs[{i}]")
+        g = g if create_graph else g.array
+        seeds[node] = seeds[node] + g if node in seeds else g
     return seeds
 
 

@@ -36,6 +36,7 @@ from .rounding import quotient
 class Add(Op):
     """y = a + b"""
 
+    __slots__ = ("shapes",)  # not in __dict__, where `release` looks for arrays
     saves_inputs = False
 
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -50,6 +51,7 @@ class Add(Op):
 class Sub(Op):
     """y = a - b"""
 
+    __slots__ = ("shapes",)
     saves_inputs = False
 
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -951,7 +953,7 @@ def masked(g: Operand, mask: np.ndarray) -> Operand:
     """
     if not is_tensor(g):
         product = g * mask  # many times as fast as np.where, but 0 inf is NaN
-        if not np.isnan(product.sum()):
+        if not math.isnan(product.sum()):
             return product
     return where(mask, g, 0.0)
 

@@ -26,8 +26,8 @@ class MatMul(Op):
     def backward(self, g: Operand) -> tuple:
         (a, b), (need_a, need_b) = self.operands(), self.needs
         return (
-            sum_to(MatMul.apply(g, transpose(b, -1, -2)), a.shape) if need_a else None,
-            sum_to(MatMul.apply(transpose(a, -1, -2), g), b.shape) if need_b else None,
+            sum_to(g @ b.mT, a.shape) if need_a else None,
+            sum_to(a.mT @ g, b.shape) if need_b else None,
         )
 
 
@@ -78,12 +78,13 @@ def matmul(input: Operand, other: Operand) -> Operand:
             f"matmul: the last size of the first must equal the {'last but one' if b.ndim > 1 else 'only'} size of "
             f"the second, got shapes {tuple(a.shape)} and {tuple(b.shape)}"
         )
-    try:
-        np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    except ValueError:
-        raise RuntimeError(
-            f"matmul: the batch sizes of {tuple(a.shape)} and {tuple(b.shape)} do not broadcast"
-        ) from None
+    if a.ndim > 2 and b.ndim > 2:
+        try:
+            np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        except ValueError:
+            raise RuntimeError(
+                f"matmul: the batch sizes of {tuple(a.shape)} and {tuple(b.shape)} do not broadcast"
+            ) from None
     y = MatMul.apply(a if a.ndim > 1 else unsqueeze(a, 0), b if b.ndim > 1 else unsqueeze(b, 1))
     if a.ndim == 1:
         y = squeeze(y, -1 if b.ndim == 1 else -2)
