@@ -107,6 +107,11 @@ def log_sum_exp(x, axis):
     return np.log(np.exp(x).sum(axis))
 
 
+def constants(x):
+    """A mean and a 1 / standard deviation for each channel of x."""
+    return {"mean": np.full(x.shape[1], 0.25, x.dtype), "rstd": np.full(x.shape[1], 3, x.dtype)}
+
+
 def normalized(x, w=None, b=None, eps=1e-5):
     y = (x - x.mean((0, 2), keepdims=True)) / np.sqrt(x.var((0, 2), keepdims=True) + eps)
     y = y if w is None else y * w[:, None]
@@ -1329,6 +1334,19 @@ ROWS = [
         lambda x, w, b: ops.batch_norm_definition(x, w, b, 1e-5),
         normalized,
         [((3, 2, 2), (2,), (2,)), ((2, 1, 3), (1,), (1,)), ((2, 3, 1), (3,), (3,))],
+    ),
+    Row(
+        "Normalize",
+        lambda x, w, b: ops.Normalize.apply(x, w, b, **constants(x)),
+        lambda x, w, b: (x - 0.25) * (3 * w[:, None]) + b[:, None],
+        [((3, 2, 2), (2,), (2,)), ((4, 1, 1), (1,), (1,)), ((2, 3, 1), (3,), (3,)), ((0, 2, 3), (2,), (2,))],
+        awkward=[([[[5.0]], [[0.25]]], [0.0], [2.0], [[[2.0]], [[2.0]]], [[[0.0]], [[0.0]]], [14.25], [2.0])],
+    ),
+    Row(
+        "Normalize",
+        lambda x: ops.Normalize.apply(x, None, None, **constants(x)),
+        lambda x: (x - 0.25) * 3,
+        [((3, 2, 2),), ((2, 3, 1),), ((1, 1, 7),)],
     ),
     Row(
         "LayerNorm",

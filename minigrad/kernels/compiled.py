@@ -3,7 +3,7 @@
 from .conv import conv2d, conv2d_input, conv2d_weight
 from .elementwise import erf
 from .loss import softmax_cross_entropy, softmax_cross_entropy_backward
-from .norm import batch_norm, batch_norm_backward, layer_norm, layer_norm_backward
+from .norm import batch_norm, batch_norm_backward, layer_norm, layer_norm_backward, normalize, normalize_backward
 from .pool import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward, max_pool2d_take
 from .update import adam_update, sgd_update
 
@@ -22,6 +22,8 @@ __all__ = [
     "max_pool2d",
     "max_pool2d_backward",
     "max_pool2d_take",
+    "normalize",
+    "normalize_backward",
     "sgd_update",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",

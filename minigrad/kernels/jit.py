@@ -11,6 +11,7 @@ without it.
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
 import types
 import warnings
@@ -28,7 +29,9 @@ OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 # What may be assumed of floating point where the order of a sum is free. Not nnan and ninf: NaN must survive.
 REORDER = frozenset({"contract", "reassoc", "nsz", "arcp"})
 
-helper = numba.njit(**OPTIONS)  # a function that kernels of the same file call; compiled into them
+# A function that kernels of the same file call; compiled into them. Its arithmetic is kept in the order it is written
+# in: without the word False it would take over what its caller allows.
+helper = numba.njit(**OPTIONS, fastmath=False)
 
 _lock = threading.Lock()
 _warned = False
@@ -67,10 +70,10 @@ class Kernel:
     def _require_gated(self, args: tuple[Any, ...]) -> None:
         """Raise rather than compile for arrays that did not pass the gate."""
         arrays = [a for a in args if isinstance(a, np.ndarray)]
-        if not all(a.flags.carray and a.dtype in (args[0].dtype, np.int64) for a in arrays):
+        if not all(a.flags.carray and a.dtype in (args[0].dtype, np.int64, np.uint8) for a in arrays):
             raise TypeError(
                 f"{self.function.__qualname__}: compiled for native, C-contiguous, writeable arrays of one dtype and "
-                f"int64 indices, got (dtype, strides) {[(a.dtype.str, a.strides) for a in arrays]}"
+                f"int64 or uint8 indices, got (dtype, strides) {[(a.dtype.str, a.strides) for a in arrays]}"
             )
 
 
@@ -94,6 +97,9 @@ def _renamed(function: Function, name: str) -> Function:
 def _compile(function: Function, signature: tuple[Any, ...], fastmath: frozenset[str]) -> Function:
     """Compile for one signature and no other, with the cache on disk if that can be had."""
     options = {**OPTIONS, "fastmath": set(fastmath)}
+    if function.__code__.co_flags & inspect.CO_VARARGS:
+        n = function.__code__.co_argcount
+        signature = (*signature[:n], numba.types.BaseTuple.from_types(signature[n:]))
     dispatcher = trouble = None
     try:
         dispatcher = numba.njit(cache=True, **options)(function)

@@ -1,7 +1,9 @@
 """Batch and layer normalization, compiled.
 
-Each pass runs through memory once, in order; sums are kept in float64. Layer normalization is done with a row, which
-the cache holds, before it goes on to the next.
+Work is done with what the cache holds, a channel or a row, before it goes on to the next, so that memory is read and
+written once however many passes a formula takes. Sums are kept in float64; what is done to each element is done in
+the dtype of the elements, so that a register holds more of them. A mean is then taken off in two parts, the mean
+rounded to that dtype and what the rounding left: x near 1e4 would lose its digits otherwise.
 """
 
 from __future__ import annotations
@@ -9,10 +11,12 @@ from __future__ import annotations
 import numpy as np
 
 from . import reference, shapes
-from .gate import Out, gate, outputs
-from .jit import helper, reordering_kernel
+from .gate import Out, gate, output, outputs
+from .jit import helper, kernel, reordering_kernel
 
 Array = np.ndarray
+
+CACHED = 1 << 17  # so many numbers stay in a core's cache (512 KiB of float32) while passes go over them
 
 
 @gate(reference.batch_norm)
@@ -27,7 +31,10 @@ def batch_norm(
     y, mean, var = outputs("batch_norm", out, (x.shape, x.dtype), ((C,), x.dtype), ((C,), x.dtype))
     w = np.ones(C, x.dtype) if w is None else w
     b = np.zeros(C, x.dtype) if b is None else b
-    _batch_norm(x, w, b, float(eps), y, mean, var)
+    if x.shape[2] == 1:
+        _batch_norm_columns(x.reshape(x.shape[:2]), w, b, float(eps), y.reshape(x.shape[:2]), mean, var)
+    else:
+        _batch_norm(x, w, b, float(eps), y, mean, var)
     return y, mean, var
 
 
@@ -43,7 +50,38 @@ def batch_norm_backward(
         shapes.require_shape("batch_norm_backward", name, a, (C,))
     gx, gw, gb = outputs("batch_norm_backward", out, (x.shape, x.dtype), ((C,), x.dtype), ((C,), x.dtype))
     w = np.ones(C, x.dtype) if w is None else w
-    _batch_norm_backward(g, x, w, mean, var, float(eps), gx, gw, gb)
+    if x.size == 0:  # the sums are empty, but mean and var are NaN
+        gw[:] = gb[:] = 0
+    elif x.shape[2] == 1:
+        columns = x.shape[:2]
+        _batch_norm_columns_backward(
+            g.reshape(columns), x.reshape(columns), w, mean, var, float(eps), gx.reshape(columns), gw, gb
+        )
+    else:
+        _batch_norm_backward(g, x, w, mean, var, float(eps), gx, gw, gb)
+    return gx, gw, gb
+
+
+@gate(reference.normalize)
+def normalize(x: Array, mean: Array, rstd: Array, w: Array | None, b: Array | None, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.normalize`."""
+    shapes.require_channels("normalize", x, {"mean": mean, "rstd": rstd, "the weight": w, "the bias": b})
+    y = output("normalize", out, x.shape, x.dtype)
+    w = np.ones_like(mean) if w is None else w
+    b = np.zeros_like(mean) if b is None else b
+    _normalize(x, mean, rstd * w, b, y)
+    return y
+
+
+@gate(reference.normalize_backward)
+def normalize_backward(
+    g: Array, x: Array, mean: Array, rstd: Array, w: Array | None, *, out: Out = None
+) -> tuple[Array, Array, Array]:
+    """Compiled twin of `reference.normalize_backward`."""
+    shapes.require_channels("normalize_backward", x, {"mean": mean, "rstd": rstd, "the weight": w})
+    shapes.require_shape("normalize_backward", "the output gradient", g, x.shape)
+    gx, gw, gb = outputs("normalize_backward", out, *((a.shape, x.dtype) for a in (x, mean, mean)))
+    _normalize_backward(g, x, mean, rstd, rstd if w is None else rstd * w, gx, gw, gb)
     return gx, gw, gb
 
 
@@ -85,68 +123,200 @@ def _batch_norm(x: Array, w: Array, b: Array, eps: float, y: Array, mean: Array,
     """x, y (N, C, L), everything else (C,)"""
     N, C, L = x.shape
     m = np.float64(N * L)
-    centre, spread, scale = np.zeros(C), np.zeros(C), np.empty(C)
+    block = _channels_at_once(x)
+    centre, spread = np.zeros(C), np.zeros(C)
+    for first in range(0, C, block):
+        last = min(first + block, C)
+        for n in range(N):
+            for c in range(first, last):
+                row, total = x[n, c], 0.0
+                for i in range(L):
+                    total += row[i]
+                centre[c] += total
+        for c in range(first, last):
+            centre[c] /= m
+        for n in range(N):
+            for c in range(first, last):
+                row, mid, total = x[n, c], centre[c], 0.0
+                for i in range(L):
+                    total += (row[i] - mid) ** 2
+                spread[c] += total
+        for c in range(first, last):
+            spread[c] /= m
+            mean[c], var[c] = centre[c], spread[c]
+            spread[c] = w[c] / np.sqrt(spread[c] + eps)
+        for n in range(N):
+            for c in range(first, last):
+                _scale_row(x[n, c], centre[c], spread[c], b[c], y[n, c])
+
+
+@reordering_kernel
+def _batch_norm_columns(x: Array, w: Array, b: Array, eps: float, y: Array, mean: Array, var: Array) -> None:
+    """The same for one value an example: x, y (N, C), everything else (C,)"""
+    N, C = x.shape
+    m, kind = np.float64(N), x.dtype.type
+    centre, spread = np.zeros(C), np.zeros(C)
     for n in range(N):
         for c in range(C):
-            total = 0.0
-            for i in range(L):
-                total += x[n, c, i]
-            centre[c] += total
+            centre[c] += x[n, c]
     for c in range(C):
         centre[c] /= m
     for n in range(N):
         for c in range(C):
-            total = 0.0
-            for i in range(L):
-                total += (x[n, c, i] - centre[c]) ** 2
-            spread[c] += total
+            spread[c] += (x[n, c] - centre[c]) ** 2
     for c in range(C):
         spread[c] /= m
-        scale[c] = w[c] / np.sqrt(spread[c] + eps)
         mean[c], var[c] = centre[c], spread[c]
+        spread[c] = w[c] / np.sqrt(spread[c] + eps)
     for n in range(N):
         for c in range(C):
-            for i in range(L):
-                y[n, c, i] = (x[n, c, i] - centre[c]) * scale[c] + b[c]
+            y[n, c] = kind((x[n, c] - centre[c]) * spread[c] + b[c])
 
 
 @reordering_kernel
 def _batch_norm_backward(
     g: Array, x: Array, w: Array, mean: Array, var: Array, eps: float, gx: Array, gw: Array, gb: Array
 ) -> None:
-    """g, x, gx (N, C, L), everything else (C,)"""
+    """g, x, gx (N, C, L), not empty, everything else (C,)"""
     N, C, L = x.shape
     m = np.float64(N * L)
-    if m == 0:  # the sums are empty, but mean and var are NaN
-        gw[:] = 0
-        gb[:] = 0
-        return
+    block = _channels_at_once(x)
+    sum_g, sum_xc, sum_gxc = np.zeros(C), np.zeros(C), np.zeros(C)
+    centre, slope, scale = np.empty(C), np.empty(C), np.empty(C)
+    for first in range(0, C, block):
+        last = min(first + block, C)
+        for n in range(N):
+            for c in range(first, last):
+                row, g_row, mid = x[n, c], g[n, c], np.float64(mean[c])
+                total, total_xc, total_gxc = 0.0, 0.0, 0.0
+                for i in range(L):
+                    xc, g_i = row[i] - mid, np.float64(g_row[i])
+                    total += g_i
+                    total_xc += xc
+                    total_gxc += g_i * xc
+                sum_g[c] += total
+                sum_xc[c] += total_xc
+                sum_gxc[c] += total_gxc
+        for c in range(first, last):
+            gw[c], gb[c], centre[c], slope[c], scale[c] = _batch_norm_slopes(
+                w[c], np.float64(mean[c]), var[c], eps, m, sum_g[c], sum_xc[c], sum_gxc[c]
+            )
+        for n in range(N):
+            for c in range(first, last):
+                _gradient_row(g[n, c], x[n, c], sum_g[c] / m, centre[c], slope[c], scale[c], gx[n, c])
+
+
+@reordering_kernel
+def _batch_norm_columns_backward(
+    g: Array, x: Array, w: Array, mean: Array, var: Array, eps: float, gx: Array, gw: Array, gb: Array
+) -> None:
+    """The same for one value an example: g, x, gx (N, C), everything else (C,)"""
+    N, C = x.shape
+    m, kind = np.float64(N), x.dtype.type
     sum_g, sum_xc, sum_gxc = np.zeros(C), np.zeros(C), np.zeros(C)
     for n in range(N):
         for c in range(C):
-            a, b, ab = 0.0, 0.0, 0.0
-            for i in range(L):
-                xc = np.float64(x[n, c, i]) - mean[c]
-                a += g[n, c, i]
-                b += xc
-                ab += g[n, c, i] * xc
-            sum_g[c] += a
-            sum_xc[c] += b
-            sum_gxc[c] += ab
+            xc, g_c = x[n, c] - np.float64(mean[c]), np.float64(g[n, c])
+            sum_g[c] += g_c
+            sum_xc[c] += xc
+            sum_gxc[c] += g_c * xc
     centre, slope, scale = np.empty(C), np.empty(C), np.empty(C)
     for c in range(C):
-        rstd = 1 / np.sqrt(np.float64(var[c]) + eps)
-        shift = sum_xc[c] / m  # what rounding the mean to x's dtype left over
-        dot = sum_gxc[c] * rstd  # sum(g xhat), but for the shift
-        if np.isfinite(sum_g[c]):  # an infinite g makes both terms infinite, and their difference NaN
-            dot -= shift * sum_g[c] * rstd
-        gw[c], gb[c] = dot, sum_g[c]
-        centre[c], slope[c], scale[c] = mean[c] + shift, dot * rstd / m, w[c] * rstd
+        gw[c], gb[c], centre[c], slope[c], scale[c] = _batch_norm_slopes(
+            w[c], np.float64(mean[c]), var[c], eps, m, sum_g[c], sum_xc[c], sum_gxc[c]
+        )
+        sum_g[c] /= m
     for n in range(N):
         for c in range(C):
-            offset = sum_g[c] / m
-            for i in range(L):
-                gx[n, c, i] = (g[n, c, i] - offset - (x[n, c, i] - centre[c]) * slope[c]) * scale[c]
+            gx[n, c] = kind((g[n, c] - sum_g[c] - (x[n, c] - centre[c]) * slope[c]) * scale[c])
+
+
+@helper
+def _channels_at_once(x: Array) -> int:
+    """How many channels of x (N, C, L) the cache holds: neighbours lie side by side, and are read as one."""
+    N, _, L = x.shape
+    return max(1, CACHED // max(1, N * L))
+
+
+@helper
+def _batch_norm_slopes(
+    w: float, mean: float, var: float, eps: float, m: float, sum_g: float, sum_xc: float, sum_gxc: float
+) -> tuple[float, float, float, float, float]:
+    """Of one channel gw, gb, and the numbers of gx = (g - sum_g / m - (x - centre) slope) scale."""
+    rstd = 1 / np.sqrt(np.float64(var) + eps)
+    shift = sum_xc / m  # what rounding the mean to x's dtype left over
+    dot = sum_gxc * rstd  # sum(g xhat), but for the shift
+    if np.isfinite(sum_g):  # an infinite g makes both terms infinite, and their difference NaN
+        dot -= shift * sum_g * rstd
+    return dot, sum_g, mean + shift, dot * rstd / m, w * rstd
+
+
+@helper
+def _in_two_parts(centre: float, kind: type) -> tuple[float, float]:
+    """A number rounded to a dtype, and what the rounding left."""
+    high = kind(centre)
+    return high, kind(centre - high) if np.isfinite(high) else kind(0)
+
+
+@helper
+def _scale_row(x: Array, centre: float, scale: float, shift: float, y: Array) -> None:
+    """y = (x - centre) scale + shift, in x's dtype."""
+    kind = x.dtype.type
+    scale, shift = kind(scale), kind(shift)
+    high, low = _in_two_parts(centre, kind)
+    for i in range(x.size):
+        y[i] = ((x[i] - high) - low) * scale + shift
+
+
+@helper
+def _gradient_row(g: Array, x: Array, offset: float, centre: float, slope: float, scale: float, gx: Array) -> None:
+    """gx = (g - offset - (x - centre) slope) scale, in x's dtype."""
+    kind = x.dtype.type
+    offset, slope, scale = kind(offset), kind(slope), kind(scale)
+    high, low = _in_two_parts(centre, kind)
+    for i in range(x.size):
+        gx[i] = (g[i] - offset - ((x[i] - high) - low) * slope) * scale
+
+
+@kernel
+def _normalize(x: Array, mean: Array, scale: Array, b: Array, y: Array) -> None:
+    """x, y (N, C, L), everything else (C,)"""
+    N, C, L = x.shape
+    if L == 1:
+        for n in range(N):
+            for c in range(C):
+                y[n, c, 0] = (x[n, c, 0] - mean[c]) * scale[c] + b[c]
+    else:
+        for n in range(N):
+            for c in range(C):
+                _scale_row(x[n, c], mean[c], scale[c], b[c], y[n, c])
+
+
+@reordering_kernel
+def _normalize_backward(
+    g: Array, x: Array, mean: Array, rstd: Array, scale: Array, gx: Array, gw: Array, gb: Array
+) -> None:
+    """g, x, gx (N, C, L), everything else (C,)"""
+    N, C, L = x.shape
+    sum_g, sum_gxc = np.zeros(C), np.zeros(C)
+    for n in range(N):
+        if L == 1:
+            for c in range(C):
+                sum_g[c] += g[n, c, 0]
+                sum_gxc[c] += np.float64(g[n, c, 0]) * (x[n, c, 0] - mean[c])
+                gx[n, c, 0] = g[n, c, 0] * scale[c]
+        else:
+            for c in range(C):
+                row, g_row, centre, total, dot = x[n, c], g[n, c], mean[c], 0.0, 0.0
+                for i in range(L):
+                    total += g_row[i]
+                    dot += np.float64(g_row[i]) * (row[i] - centre)
+                sum_g[c] += total
+                sum_gxc[c] += dot
+                for i in range(L):
+                    gx[n, c, i] = g_row[i] * scale[c]
+    for c in range(C):
+        gw[c], gb[c] = sum_gxc[c] * rstd[c], sum_g[c]
 
 
 @reordering_kernel

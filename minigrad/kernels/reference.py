@@ -34,6 +34,8 @@ __all__ = [
     "max_pool2d",
     "max_pool2d_backward",
     "max_pool2d_take",
+    "normalize",
+    "normalize_backward",
     "sgd_update",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
@@ -430,6 +432,51 @@ def batch_norm_backward(
     gx = g - gb[:, None] / (N * L) - xhat * (gw[:, None] / (N * L))
     gx *= (rstd if w is None else rstd * w)[:, None]
     return store("batch_norm_backward", out, (gx.astype(x.dtype), gw.astype(x.dtype), gb.astype(x.dtype)))
+
+
+@quiet
+def normalize(x: Array, mean: Array, rstd: Array, w: Array | None, b: Array | None, *, out: Out = None) -> Array:
+    """Normalize each channel by a given mean and 1 / standard deviation: what batch_norm does in evaluation.
+
+    y = (x - mean) rstd w + b
+
+    The mean is taken off first: folded into the shift, x near 1e4 would lose its digits twice over.
+
+    x (N, C, L), mean, rstd (C,), w and b (C,) or None (1 and 0) -> y (N, C, L)
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> x, mean, rstd = np.array([[[1.0, 3.0]]]), np.array([1.0]), np.array([0.5])
+    >>> reference.normalize(x, mean, rstd, None, np.array([10.0]))
+    array([[[10., 11.]]])
+    """
+    shapes.require_channels("normalize", x, {"mean": mean, "rstd": rstd, "the weight": w, "the bias": b})
+    y = (x - mean[:, None]) * (rstd if w is None else rstd * w)[:, None]
+    return store("normalize", out, y if b is None else y + b[:, None])
+
+
+@quiet
+def normalize_backward(
+    g: Array, x: Array, mean: Array, rstd: Array, w: Array | None, *, out: Out = None
+) -> tuple[Array, Array, Array]:
+    """The gradients of normalize, whose mean and rstd are constants.
+
+    gx = g rstd w, gw = sum(g (x - mean)) rstd, gb = sum(g), the sums over N and L in float64
+
+    g, x (N, C, L), mean, rstd (C,), w (C,) or None -> gx (N, C, L), gw (C,), gb (C,)
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> g, x, mean, rstd = np.array([[[1.0, 1.0]]]), np.array([[[1.0, 3.0]]]), np.array([1.0]), np.array([0.5])
+    >>> reference.normalize_backward(g, x, mean, rstd, None)
+    (array([[[0.5, 0.5]]]), array([1.]), array([2.]))
+    """
+    shapes.require_channels("normalize_backward", x, {"mean": mean, "rstd": rstd, "the weight": w})
+    shapes.require_shape("normalize_backward", "the output gradient", g, x.shape)
+    gx = g * (rstd if w is None else rstd * w)[:, None]
+    gw = (g.astype(np.float64) * (x - mean[:, None])).sum(axis=(0, 2)) * rstd
+    gb = g.sum(axis=(0, 2), dtype=np.float64)
+    return store("normalize_backward", out, (gx, gw.astype(x.dtype), gb.astype(x.dtype)))
 
 
 @quiet

@@ -18,6 +18,13 @@ def require_shape(kernel: str, name: str, array: np.ndarray | None, shape: Shape
         raise ValueError(f"{kernel}: {name} has shape {array.shape}, expected {tuple(shape)}")
 
 
+def require_channels(kernel: str, x: np.ndarray, given: dict[str, np.ndarray | None]) -> None:
+    """Raise unless `x` is (N, C, L), and everything else that is given (C,)."""
+    require_ndim(kernel, "the input", x.shape, "N, C, L")
+    for name, values in given.items():
+        require_shape(kernel, name, values, x.shape[1:2])
+
+
 def require_ndim(kernel: str, name: str, shape: Shape, axes: str) -> None:
     """Raise unless `shape` has one size for each of the axes, given as "N, C, L"."""
     if len(shape) != axes.count(",") + 1:

@@ -442,11 +442,11 @@ def _positions_in_one(x: Tensor) -> Tensor:
 def _normalize_by_constants(
     x: Tensor, mean: np.ndarray, var: np.ndarray, weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> Tensor:
-    """x (N, C, ...) normalized by a given mean and variance: a scale and a shift for each channel."""
-    # The mean is taken off first: folded into the shift, x near 1e4 would lose its digits twice over.
-    centred = _positions_in_one(x) - mean.astype(x.dtype).reshape(1, -1, 1)
-    scale = ops.rsqrt(var + eps).astype(x.dtype)
-    return ops.reshape(ops.scale_and_shift(centred, scale if weight is None else weight * scale, bias), x.shape)
+    """x (N, C, ...) normalized by a given mean and variance, which are constants."""
+    rstd = (1 / np.sqrt(var + eps)).astype(x.dtype)
+    return ops.reshape(
+        ops.Normalize.apply(_positions_in_one(x), weight, bias, mean=mean.astype(x.dtype), rstd=rstd), x.shape
+    )
 
 
 def _normalize_rows(op: str, x: Tensor, rows: int, count: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -142,7 +142,7 @@ from .linalg import (
     vdot,
 )
 from .loss import SoftmaxCrossEntropy
-from .norm import BatchNorm, LayerNorm, batch_norm_definition, layer_norm_definition, scale_and_shift
+from .norm import BatchNorm, LayerNorm, Normalize, batch_norm_definition, layer_norm_definition, scale_and_shift
 from .pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -239,6 +239,7 @@ from .write import overwrite, without_leading_ones
 __all__ = [
     "BatchNorm",
     "LayerNorm",
+    "Normalize",
     "SoftmaxCrossEntropy",
     "abs",
     "absolute",

@@ -54,6 +54,35 @@ def scale_and_shift(x: Operand, w: Operand | None, b: Operand | None) -> Operand
     return x if b is None else x + reshape(b, 1, -1, 1)
 
 
+class Normalize(Fused):
+    """y = (x - mean) * rstd * w + b for x (N, C, L), where mean and rstd = 1 / sqrt(var + eps) are constants.
+
+    gb = sum g, gw = sum g (x - mean) rstd, the sums over N and L, and gx = g rstd w.
+    """
+
+    uses = ((1,), (0,), ())
+
+    def forward(
+        self, x: np.ndarray, w: np.ndarray | None, b: np.ndarray | None, mean: np.ndarray, rstd: np.ndarray
+    ) -> np.ndarray:
+        self.mean, self.rstd = mean, rstd
+        return kernels.current().normalize(x, mean, rstd, w, b)
+
+    def kernel_backward(self, g: np.ndarray) -> tuple:
+        x, w, _ = self.operands()
+        return kernels.current().normalize_backward(g, x, self.mean, self.rstd, w)
+
+    def definition(self, x: Operand, w: Operand | None, b: Operand | None) -> Operand:
+        return normalize_definition(x, w, b, self.mean, self.rstd)
+
+
+def normalize_definition(
+    x: Operand, w: Operand | None, b: Operand | None, mean: np.ndarray, rstd: np.ndarray
+) -> Operand:
+    """Normalization of x (N, C, L) by constants, written out."""
+    return scale_and_shift(x - np.reshape(mean, (1, -1, 1)), rstd if w is None else w * rstd, b)
+
+
 class LayerNorm(Fused):
     """y = (x - mean) / sqrt(var + eps) * w + b, with the mean and biased variance of each row of x (N, L).
 

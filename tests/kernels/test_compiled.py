@@ -48,6 +48,8 @@ def _arguments(name, dtype, seed=0):
         "avg_pool2d_backward": ((pooled,), {"input_shape": image.shape, **averaging}),
         "batch_norm": ((normal(4, 3, 5), normal(3), normal(3)), {"eps": 1e-5}),
         "batch_norm_backward": ((normal(4, 3, 5), sequence, normal(3), mean, var), {"eps": 1e-5}),
+        "normalize": ((sequence, normal(3), positive(3), normal(3), normal(3)), {}),
+        "normalize_backward": ((normal(4, 3, 5), sequence, normal(3), positive(3), normal(3)), {}),
         "layer_norm": ((normal(3, 4), normal(4), normal(4)), {"eps": 1e-5}),
         "layer_norm_backward": ((normal(3, 4), state[0], normal(4), row_mean, row_var), {"eps": 1e-5}),
         "softmax_cross_entropy": ((normal(5, 3), labels), {}),

@@ -12,7 +12,7 @@ BACKENDS = [reference, compiled]
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.tuples(st.integers(0, 7), st.integers(0, 5), st.integers(0, 11)),
+    st.tuples(st.integers(0, 7), st.integers(0, 5), st.sampled_from([0, 1, 2, 3, 7, 11, 16, 17, 64, 67])),
     st.sampled_from([np.float32, np.float64]),
     st.booleans(),
     st.booleans(),
@@ -32,6 +32,70 @@ def test_compiled_equals_reference(shape, dtype, weighted, shifted, seed):
     for actual, e in zip(results, expected, strict=True):
         assert actual.dtype == e.dtype == dtype and actual.shape == e.shape
         np.testing.assert_allclose(actual, e, **tolerance)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.tuples(st.integers(0, 7), st.integers(0, 5), st.sampled_from([0, 1, 2, 3, 7, 11, 16, 17, 64, 67])),
+    st.sampled_from([np.float32, np.float64]),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
+def test_compiled_normalize_equals_reference(shape, dtype, weighted, shifted, seed):
+    rng = np.random.default_rng(seed)
+    x, g = (rng.standard_normal((2, *shape)) * 3 + 1).astype(dtype)
+    mean, rstd, w, b = rng.standard_normal((4, shape[1])).astype(dtype)
+    w, b = w if weighted else None, b if shifted else None
+    tolerance = {"rtol": 1e-4, "atol": 1e-4} if dtype == np.float32 else {"rtol": 1e-11, "atol": 1e-11}
+    results, expected = (
+        (kernels.normalize(x, mean, rstd, w, b), *kernels.normalize_backward(g, x, mean, rstd, w))
+        for kernels in (compiled, reference)
+    )
+    for actual, e in zip(results, expected, strict=True):
+        assert actual.dtype == e.dtype == dtype and actual.shape == e.shape
+        np.testing.assert_allclose(actual, e, **tolerance)
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_more_channels_than_the_cache_holds(kernels):
+    """Blocks of channels, the last one smaller: 3 and 3 and 1 of 2 x 20,000 numbers."""
+    rng = np.random.default_rng(8)
+    x, g = rng.standard_normal((2, 2, 7, 20_000)).astype(np.float32)
+    w, b = rng.standard_normal((2, 7)).astype(np.float32)
+    y, mean, var = kernels.batch_norm(x, w, b, 1e-5)
+    gx, gw, gb = kernels.batch_norm_backward(g, x, w, mean, var, 1e-5)
+    for c in range(7):
+        alone = np.ascontiguousarray(x[:, c : c + 1])
+        expected = kernels.batch_norm(alone, w[c : c + 1], b[c : c + 1], 1e-5)
+        statistics = expected[1:]
+        expected += kernels.batch_norm_backward(
+            np.ascontiguousarray(g[:, c : c + 1]), alone, w[c : c + 1], *statistics, 1e-5
+        )
+        for actual, e in zip((y, mean, var, gx, gw, gb), expected, strict=True):
+            np.testing.assert_array_equal(actual[:, c] if actual.ndim == 3 else actual[c], np.squeeze(e))
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+@pytest.mark.parametrize("shape", [(4, 3, 1), (3, 2, 5), (2, 2, 17)])
+def test_nan_and_infinity_at_each_position(kernels, shape):
+    """One that comes into a channel stays in it."""
+    rng = np.random.default_rng(9)
+    x, g = rng.standard_normal((2, *shape)).astype(np.float32)
+    w, b = rng.standard_normal((2, shape[1])).astype(np.float32)
+    clean = reference.batch_norm(x, w, b, 1e-3)
+    for value in (np.nan, np.inf, -np.inf):
+        for position in np.ndindex(shape):
+            bad_x, bad_g = x.copy(), g.copy()
+            bad_x[position] = bad_g[position] = value
+            for a, e in zip(kernels.batch_norm(bad_x, w, b, 1e-3), clean, strict=True):
+                there = np.arange(shape[1]) == position[1]
+                keep = (slice(None), ~there) if a.ndim == 3 else ~there
+                np.testing.assert_allclose(a[keep], e[keep], rtol=1e-5, atol=1e-6)
+            assert np.isnan(kernels.batch_norm(bad_x, w, b, 1e-3)[0][:, position[1]]).all()
+            results = kernels.batch_norm_backward(bad_g, x, w, *clean[1:], 1e-3)
+            for a, e in zip(results, reference.batch_norm_backward(bad_g, x, w, *clean[1:], 1e-3), strict=True):
+                np.testing.assert_allclose(a, e, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("kernels", BACKENDS)
