@@ -1254,3 +1254,15 @@ def test_an_error_of_an_op_is_not_mistaken_for_another():
         Picky.apply(leaf(1.0), leaf(1.0, 2.0))
     with pytest.raises(RuntimeError, match=r"^add: shapes \(2,\) and \(3,\) do not broadcast"):
         leaf(1.0, 2.0) + leaf(1.0, 2.0, 3.0)
+
+
+@pytest.mark.parametrize("option", ["create_graph", "retain_graph"])
+def test_flags_are_true_or_false(option):
+    x = leaf(2.0)
+    for name, call in (
+        ("backward", lambda: (x * x).backward(**{option: 1})),
+        ("grad", lambda: autograd.grad(x * x, x, **{option: 1})),
+    ):
+        with pytest.raises(TypeError, match=f"^{name}: {option} must be True or False, got {option}=1"):
+            call()
+    assert x.grad is None

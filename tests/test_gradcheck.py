@@ -600,3 +600,11 @@ def test_a_function_that_differentiates(x):
     assert gradcheck(penalty, x) and gradgradcheck(penalty, x)
     with minigrad.no_grad():
         assert gradcheck(cube(), x) and gradgradcheck(cube(), x)
+
+
+@pytest.mark.parametrize("check", [minigrad.gradcheck, minigrad.gradgradcheck])
+@pytest.mark.parametrize("eps", [0, -1e-6, float("nan")])
+def test_a_step_that_is_none(check, eps):
+    x = minigrad.ones(2, dtype=minigrad.float64, requires_grad=True)
+    with pytest.raises(ValueError, match=f"^{check.__name__}: eps must be a finite number > 0, got"):
+        check(lambda x: x * x, x, eps=eps)

@@ -40,6 +40,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import flag
 from . import anomaly, versions
 from .grad_mode import enable_grad, no_grad
 from .grad_mode import state as _grad_mode
@@ -520,7 +521,7 @@ def backward(
         if not leaves:
             raise RuntimeError("backward: inputs is empty; name at least one Tensor, or leave it out for every leaf")
         wanted = {_node(_must_require_grad(x, "backward", "inputs")): x for x in leaves}
-    keep = create_graph if retain_graph is None else retain_graph
+    keep = _keep(retain_graph, create_graph, "backward")
     with enable_grad() if create_graph else no_grad(), np.errstate(**QUIET):
         seeds = _seeds(tensors, grad_tensors, create_graph, "backward")
         found = _walk(seeds, create_graph, keep, None if wanted is None else set(wanted))
@@ -563,7 +564,7 @@ def grad(
     if allow_unused is False and materialize_grads:
         raise ValueError("grad: allow_unused=False contradicts materialize_grads=True; leave one of them out")
     nodes = [_node(_must_require_grad(x, "grad", "inputs")) for x in targets]
-    keep = create_graph if retain_graph is None else retain_graph
+    keep = _keep(retain_graph, create_graph, "grad")
     with enable_grad() if create_graph else no_grad(), np.errstate(**QUIET):
         seeds = _seeds(outputs, grad_outputs, create_graph, "grad")
         found = _walk(seeds, create_graph, keep, set(nodes))
@@ -582,6 +583,12 @@ def grad(
             g = np.zeros_like(x.array)
         result.append(g if g is None or isinstance(g, _Tensor) else wrap(_own(g, taken)))
     return tuple(result)
+
+
+def _keep(retain_graph: bool | None, create_graph: bool, caller: str) -> bool:
+    """Is the graph to be kept? TypeError for what is no flag."""
+    flag(caller, "create_graph", create_graph)
+    return create_graph if retain_graph is None else flag(caller, "retain_graph", retain_graph)
 
 
 def _seeds(tensors: Tensors, gradients: Tensors, create_graph: bool, caller: str) -> dict:

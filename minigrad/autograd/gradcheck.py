@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..checks import number
 from .diagnosis import Comparison, report
 from .engine import QUIET, grad, is_tensor, wrap
 from .grad_mode import enable_grad
@@ -58,7 +59,7 @@ def gradcheck(
     >>> minigrad.gradcheck(layer, x)    # the weight and the bias too
     True
     """
-    options = _Options("gradcheck", eps, atol, rtol, nondet_tol)
+    options = _Options("gradcheck", number("gradcheck", "eps", eps, " > 0"), atol, rtol, nondet_tol)
     with _Subject(func, inputs, options) as subject:
 
         def check() -> None:
@@ -90,7 +91,7 @@ def gradgradcheck(
     >>> minigrad.gradgradcheck(minigrad.tanh, x)
     True
     """
-    options = _Options("gradgradcheck", eps, atol, rtol, nondet_tol)
+    options = _Options("gradgradcheck", number("gradgradcheck", "eps", eps, " > 0"), atol, rtol, nondet_tol)
     rng = _random(generator)
     with _Subject(func, inputs, options) as subject:
         if grad_outputs is None:
@@ -120,6 +121,7 @@ class _Options(NamedTuple):
     atol: float
     rtol: float
     nondet_tol: float
+
 
 
 class _Subject:
