@@ -328,7 +328,7 @@ ROWS = {
         bad(lambda w: w.model(w.y.double()), RuntimeError, "model.0 (Linear): ", "float64 and float32", ".to(dtype)"),
         bad(lambda w: w.model(w.zeros(3)), ValueError, "model.2.1 (BatchNorm1d): expected input (N, C)", "(5,)"),
         bad(lambda w: w.model("abc"), TypeError, "model.0 (Linear): ", "str"),
-        bad(lambda w: w.model(w.zeros(1, 3)), ValueError, "model.2.1 (BatchNorm1d): ", "more than one value", "1 x 1"),
+        bad(lambda w: w.model(w.zeros(1, 3)), ValueError, "model.2.1 (BatchNorm1d): ", "more than one value", "(1, 5)", "drop_last=True"),
         bad(lambda w: w.model(w.zeros(2, 3, 3)), RuntimeError, "model.2.1 (BatchNorm1d): ", "(5,)", "(2, 3, 5)"),
         bad(lambda w: w.model(), TypeError, "Sequential.forward() missing 1 required positional argument: 'input'"),
         bad(lambda w: w.image(w.zeros(1, 1, 5, 5)), RuntimeError, "model.1 (MaxPool2d): ", "(4, 4)", "(1, 2, 3, 3)"),
