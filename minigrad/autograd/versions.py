@@ -8,6 +8,7 @@ for this when they run, and backward looks only at ops older than the latest cha
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections import deque
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from . import anomaly
 
 clock = count(1)  # the stamps of ops and of changes in place
 latest = 0  # the stamp of the latest change: ops made since then saved nothing that is out of date
+
+_noting = threading.Lock()  # `latest` must not go back when two threads write
 
 _REMEMBERED = 64  # so many changes are dated one by one
 
@@ -56,8 +59,9 @@ def memory(array: Any) -> np.ndarray:
 def changed(*owners: Any, by: str) -> None:
     """Note that `by` changed these arrays in place (or gave these Tensors other memory)."""
     global latest
-    latest = stamp = next(clock)
     place = anomaly.caller()
+    with _noting:
+        latest = stamp = next(clock)
     for owner in owners:
         if isinstance(owner, np.ndarray):
             owner = memory(owner)
