@@ -169,6 +169,9 @@ class _InvertibleBatchNorm(RunningStatistics, Invertible):
     def _axes(self, input: Tensor) -> tuple[int, ...]:
         return (0,) if self.statistics == "activation" else super()._axes(input)
 
+    def _measured(self, input: Tensor, reverse: bool = False) -> Tensor | None:
+        return None if reverse else input
+
     def _hold(self) -> None:
         if self.training and self.latest_mean is not None and self.latest_var is not None:
             self.running_mean, self.running_var = self.latest_mean, self.latest_var

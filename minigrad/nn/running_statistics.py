@@ -35,6 +35,10 @@ class RunningStatistics(Module):
         """The dimensions that the statistics are taken over: all but the channels."""
         return (0, *range(2, input.ndim))
 
+    def _measured(self, input: Tensor) -> Tensor | None:
+        """Of the arguments of a call, what training mode takes the statistics of; None where it takes none."""
+        return input
+
     def running_stats(self) -> list[Tensor]:
         """running_mean, running_var and num_batches_tracked themselves; nothing where the layer keeps none."""
         return [b for b in (self.running_mean, self.running_var, self.num_batches_tracked) if b is not None]

@@ -40,6 +40,7 @@ def calibrate(model: Module, loader: Iterable, *, layerwise: bool = False) -> di
       through again, and a generator cannot.
 
     Gives back the moments, by the path of the layer; a batch norm that was not called has none, and stays as it was.
+    Of an invertible one, calls forward are measured, and those of its inverse are not.
     The modes of all modules are put back, and a failed call changes nothing. ValueError where the loader has no batch,
     or a channel a single value.
 
@@ -96,7 +97,10 @@ def _measure(
 
     def watch(path: str) -> Callable:
         def measure(layer: RunningStatistics, args: tuple, kwargs: dict, output: Any) -> None:
-            moments = layer.batch_moments(args[0] if args else kwargs["input"])
+            measured = layer._measured(*args, **kwargs)
+            if measured is None:
+                return
+            moments = layer.batch_moments(measured)
             before, batches = seen.get(path, (None, 0))
             seen[path] = moments if before is None else before.merge(moments), batches + 1
 
@@ -125,8 +129,9 @@ def _measure(
 
 @contextmanager
 def _put_back(model: Module, layers: Iterable[RunningStatistics]) -> Iterator[None]:
-    """The mode of every module, and the running statistics of the layers, as they were before the with-block."""
+    """The mode of every module, and all that the layers took from batches, as before the with-block."""
     modes = [(module, module.training) for module in model.modules()]
+    held = [(layer, layer._registered("buffer")) for layer in layers]
     buffers = [unwrap(b) for layer in layers for b in layer.running_stats()]
     before = [array.copy() for array in buffers]
     try:
@@ -134,6 +139,9 @@ def _put_back(model: Module, layers: Iterable[RunningStatistics]) -> Iterator[No
     finally:
         for module, training in modes:
             module.training = training
+        for layer, named in held:
+            for name, buffer in named:  # an invertible layer puts what it remembers in place of what it did
+                setattr(layer, name, buffer)
         for array, value in zip(buffers, before, strict=True):
             if array.flags.writeable:  # else it is as it was
                 array[...] = value

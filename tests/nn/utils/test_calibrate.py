@@ -156,6 +156,40 @@ def test_a_layer_that_is_called_twice_and_one_that_is_not(rng):
     assert model.norm.num_batches_tracked.item() == 4 and model.spare.num_batches_tracked.item() == 0
 
 
+@pytest.mark.parametrize("layerwise", [False, True])
+def test_of_an_invertible_layer_the_way_back_is_not_measured(layerwise, rng):
+    class ThereAndBack(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.InvertibleBatchNorm1d(3).double()
+
+        def forward(self, x):
+            return self.norm(self.norm(x)[0], reverse=True)[0]
+
+    x, model = rng.normal(5, 3, (30, 3)), ThereAndBack()
+    measured = calibrate(model, batches(x, [10, 20]), layerwise=layerwise)
+    assert measured["norm"].count == 30 and model.norm.num_batches_tracked.item() == 2
+    np.testing.assert_allclose(model.norm.running_mean.numpy(), x.mean(0), rtol=1e-10)
+    np.testing.assert_allclose(model.norm.running_var.numpy(), x.var(0, ddof=1), rtol=1e-10)
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_an_invertible_layer_still_undoes_its_latest_forward(failing, rng):
+    layer, fresh = (nn.InvertibleBatchNorm1d(3).double() for _ in range(2))
+    x = minigrad.tensor(rng.standard_normal((6, 3)))
+    y, _ = layer(x)
+    loader = batches(rng.normal(5, 3, (9, 3)), [9]) + [minigrad.ones(4, 2).double()] * failing
+    for each in (layer, fresh):
+        if failing:
+            with pytest.raises(RuntimeError, match="channels"):
+                calibrate(each, loader)
+        else:
+            calibrate(each, loader)
+    np.testing.assert_allclose(layer.inverse(y)[0].detach().numpy(), x.numpy(), atol=1e-12)
+    with pytest.raises(RuntimeError, match="there was none"):
+        fresh.inverse(y)
+
+
 def test_batches_are_tensors_or_tuples(rng):
     x = minigrad.tensor(rng.standard_normal((50, 3)), dtype=minigrad.float32)
     labels = minigrad.zeros(50, dtype=minigrad.int64)
