@@ -61,7 +61,7 @@ from .dtypes import (
 )
 from .dtypes import float as float
 from .dtypes import int as int
-from .kernels import get_backend, use_backend
+from .kernels import get_backend, get_num_threads, set_num_threads, use_backend
 from .ops import abs as abs
 from .ops import (
     absolute,
@@ -372,6 +372,7 @@ __all__ = [
     "ger",
     "get_backend",
     "get_default_dtype",
+    "get_num_threads",
     "get_rng_state",
     "gradcheck",
     "gradgradcheck",
@@ -475,6 +476,7 @@ __all__ = [
     "selu",
     "set_default_dtype",
     "set_grad_enabled",
+    "set_num_threads",
     "set_rng_state",
     "short",
     "sigmoid",

@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-__all__ = ["current", "get_backend", "use_backend"]
+from .threads import get_num_threads, set_num_threads
+
+__all__ = ["current", "get_backend", "get_num_threads", "set_num_threads", "use_backend"]
 
 VARIABLE = "MINIGRAD_BACKEND"
 MODULES = {"numba": f"{__name__}.compiled", "numpy": f"{__name__}.reference"}

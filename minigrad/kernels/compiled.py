@@ -2,6 +2,7 @@
 
 from .conv import conv2d, conv2d_input, conv2d_weight
 from .elementwise import erf
+from .gemm import matmul
 from .loss import softmax_cross_entropy, softmax_cross_entropy_backward
 from .norm import batch_norm, batch_norm_backward, layer_norm, layer_norm_backward, normalize, normalize_backward
 from .pool import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward, max_pool2d_take
@@ -19,6 +20,7 @@ __all__ = [
     "erf",
     "layer_norm",
     "layer_norm_backward",
+    "matmul",
     "max_pool2d",
     "max_pool2d_backward",
     "max_pool2d_take",

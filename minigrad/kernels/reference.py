@@ -31,6 +31,7 @@ __all__ = [
     "erf",
     "layer_norm",
     "layer_norm_backward",
+    "matmul",
     "max_pool2d",
     "max_pool2d_backward",
     "max_pool2d_take",
@@ -58,6 +59,27 @@ def erf(x: Array, *, out: Out = None) -> Array:
     dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
     y = np.fromiter(map(math.erf, x.flat), dtype, x.size).reshape(x.shape)
     return store("erf", out, y)
+
+
+# --- products of matrices ------------------------------------------------------------------------------------
+
+
+@quiet
+def matmul(a: Array, b: Array, *, out: Out = None) -> Array:
+    """y[i, j] = sum over k of a[i, k] b[k, j]
+
+    a (M, K), b (K, N) -> y (M, N)
+
+    ValueError for other shapes.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.matmul(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0], [10.0]]))
+    array([[21.],
+           [43.]])
+    """
+    shapes.require_matmul("matmul", a.shape, b.shape)
+    return store("matmul", out, a @ b)
 
 
 # --- convolution: three faces of one trilinear form ----------------------------------------------------------

@@ -39,6 +39,12 @@ def require_range(kernel: str, name: str, indices: np.ndarray, size: int) -> Non
         )
 
 
+def require_matmul(kernel: str, a: Shape, b: Shape) -> None:
+    """Raise unless matrices of these shapes can be multiplied."""
+    if len(a) != 2 or len(b) != 2 or a[1] != b[0]:
+        raise ValueError(f"{kernel}: needs matrices (M, K) and (K, N), got shapes {tuple(a)} and {tuple(b)}")
+
+
 def conv2d(
     kernel: str, x: Shape, w: Shape, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> tuple[int, int, int, int]:

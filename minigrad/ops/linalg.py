@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from .. import kernels
 from ..autograd import Op
 from .common import Operand, is_bool, must_be_arrays, must_share_dtype, python_number, quiet, sum_to
 from .diagonal import diagonal
@@ -21,7 +22,7 @@ class MatMul(Op):
 
     @quiet
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return a @ b
+        return kernels.current().matmul(a, b) if a.ndim == b.ndim == 2 else a @ b
 
     def backward(self, g: Operand) -> tuple:
         (a, b), (need_a, need_b) = self.operands(), self.needs
@@ -38,10 +39,11 @@ class Linear(Op):
 
     @quiet
     def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
-        y = x @ w.T
+        rows = x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+        y = kernels.current().matmul(rows, w.T)
         if b is not None:
             y += b
-        return y
+        return y if x.ndim == 2 else y.reshape(*x.shape[:-1], w.shape[0])
 
     def backward(self, g: Operand) -> tuple:
         (x, w, _), (need_x, need_w, need_b) = self.operands(), self.needs

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minigrad.kernels import compiled, conv, elementwise, gate, loss, norm, pool, reference, update
+from minigrad.kernels import compiled, conv, elementwise, gate, gemm, loss, norm, pool, reference, update
 from minigrad.kernels.jit import Kernel
+from minigrad.kernels.parallel import ThreadedKernel
 
 WINDOW = {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 1)}
 SLIDE = {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 2), "groups": 2}
@@ -38,6 +39,7 @@ def _arguments(name, dtype, seed=0):
     adam = {"step": 3, "lr": 0.1, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.01, "decoupled": True}
     return {
         "erf": ((normal(3, 4),), {}),
+        "matmul": ((normal(40, 20), normal(20, 350)), {}),
         "conv2d": ((image, filters, normal(6)), SLIDE),
         "conv2d_input": ((output, filters), {"input_shape": image.shape, **SLIDE}),
         "conv2d_weight": ((image, output), {"weight_shape": filters.shape, **SLIDE}),
@@ -88,8 +90,9 @@ def _assert_same(actual, expected, dtype):
 
 def _signatures():
     """Every signature compiled so far, by function."""
-    modules = conv, elementwise, loss, norm, pool, update
-    kernels = {k for module in modules for k in vars(module).values() if isinstance(k, Kernel)}
+    modules = conv, elementwise, gemm, loss, norm, pool, update
+    found = {k for module in modules for k in vars(module).values() if isinstance(k, (Kernel, ThreadedKernel))}
+    kernels = {k.kernel if isinstance(k, ThreadedKernel) else k for k in found}
     return {
         (k.__module__, k.__qualname__, char): len(getattr(dispatcher, "signatures", [None]))
         for k in kernels

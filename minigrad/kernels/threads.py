@@ -1,0 +1,105 @@
+"""Threads: how many kernels may use, when they use them, and who may start them. One policy for all kernels.
+
+A kernel is handed a number of units of work (tiles, rows, images) and each thread does a run of neighbours. What a
+unit computes does not depend on which thread does it, or on how many there are: the results are the same bits.
+
+A kernel runs on the calling thread alone
+
+- when it is so short that waking other threads would cost more than they save;
+- when another Python thread has the pool: two at once would only slow each other down, and Numba's workqueue layer
+  ends the process when it happens;
+- in a process that was forked from one whose pool had been started: the pool's threads do not exist there, and
+  waiting for them would never end.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import threading
+
+__all__ = ["get_num_threads", "set_num_threads"]
+
+SHARE = 10_000  # nanoseconds of work that make it worth while to give a thread a share
+
+_number: int | None = None  # what was asked for
+_pool = threading.Lock()  # held while kernels run on more than one thread
+_started = _forked = False
+
+
+def get_num_threads() -> int:
+    """The number of threads that compiled kernels may use.
+
+    At first as many as this process has processors, or as the environment variable NUMBA_NUM_THREADS says.
+
+    >>> import minigrad
+    >>> minigrad.get_num_threads() >= 1
+    True
+    """
+    global _number
+    if _number is None:
+        asked = os.environ.get("NUMBA_NUM_THREADS", "")
+        _number = int(asked) if asked.isdecimal() and int(asked) else _processors()
+    return _number
+
+
+def set_num_threads(num: int) -> None:
+    """Let compiled kernels use at most so many threads, in the whole process; 1 keeps them on the calling thread.
+
+    The results are the same bits for any number. More than Numba's pool has (NUMBA_NUM_THREADS) are not used. Large
+    matrix products are left to NumPy's BLAS, whose threads this does not govern; see OPENBLAS_NUM_THREADS.
+
+    RuntimeError unless the number is positive, TypeError unless it is an integer.
+
+    >>> import minigrad
+    >>> before = minigrad.get_num_threads()
+    >>> minigrad.set_num_threads(1)
+    >>> minigrad.get_num_threads()
+    1
+    >>> minigrad.set_num_threads(before)
+    """
+    global _number
+    try:
+        number = operator.index(num)
+    except TypeError:
+        number = None
+    if number is None or isinstance(num, bool):
+        raise TypeError(f"set_num_threads: the number of threads must be an integer, got {num!r}")
+    if number < 1:
+        raise RuntimeError(f"set_num_threads: the number of threads must be at least 1, got {number}")
+    _number = number
+
+
+def claim(units: int, nanoseconds: float, pool_size: int) -> int:
+    """The number of threads for a kernel of so many units that would take one thread so long.
+
+    If it is more than 1, the caller has the pool, and must `release` it when the kernel is done.
+    """
+    global _started
+    n = min(get_num_threads(), pool_size, units, int(nanoseconds) // SHARE)
+    if n < 2 or _forked or not _pool.acquire(blocking=False):
+        return 1
+    _started = True
+    return n
+
+
+def release() -> None:
+    """Give back what `claim` gave."""
+    _pool.release()
+
+
+def _processors() -> int:
+    """How many processors this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _after_fork() -> None:
+    """In the child: the pool's threads stayed behind, and so did whoever had claimed it."""
+    global _pool, _forked
+    _pool, _forked = threading.Lock(), _started or _forked
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
