@@ -443,7 +443,7 @@ def _normalize_by_constants(
     x: Tensor, mean: np.ndarray, var: np.ndarray, weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> Tensor:
     """x (N, C, ...) normalized by a given mean and variance, which are constants."""
-    rstd = (1 / np.sqrt(var + eps)).astype(x.dtype)
+    rstd = (1 / np.sqrt(var.astype(np.float64) + eps)).astype(x.dtype)  # float16 has no eps of 1e-8
     return ops.reshape(
         ops.Normalize.apply(_positions_in_one(x), weight, bias, mean=mean.astype(x.dtype), rstd=rstd), x.shape
     )
@@ -556,7 +556,7 @@ def invertible_batch_norm_inverse(
     _must_be_tensors(op, mean=mean, var=var)
     y, scale, shift = _check_flow(op, input, statistics, log_scale, bias, {"mean": mean, "var": var})
     number(op, "eps", eps, " > 0")
-    flat_mean, spread = ops.reshape(mean, -1), ops.sqrt(ops.reshape(var, -1) + eps)
+    flat_mean, spread = ops.reshape(mean, -1), ops.sqrt(cast(ops.reshape(var, -1), float64) + eps)
     if scale is not None:
         spread = spread / scale
     if shift is not None:

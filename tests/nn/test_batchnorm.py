@@ -366,6 +366,18 @@ def test_one_value_per_channel(kind, shape, backend):
     assert model.train()(x).shape == x.shape
 
 
+def test_a_small_eps_counts_in_float16_too(backend):
+    """1e-8 + 0 is 0 in float16; the layer computes it in a wider one."""
+    layer, flow = nn.BatchNorm1d(2, eps=1e-8).half().eval(), nn.InvertibleBatchNorm1d(2, eps=1e-8).half().eval()
+    x = minigrad.tensor([[1e-3, 1.0], [-2e-3, -3.0]], dtype=minigrad.float16)
+    for norm in (layer, flow):
+        norm.running_var[0] = 0.0
+    y, (z, log_det) = layer(x), flow(x)
+    assert minigrad.equal(y, z) and minigrad.isfinite(log_det).all()
+    np.testing.assert_allclose(y.detach().numpy(), x.numpy() * [1e4, 1], rtol=2e-3)
+    np.testing.assert_allclose(flow.inverse(z)[0].detach().numpy(), x.numpy(), rtol=3e-3)
+
+
 # -------------------------------------------------------------------------------------------------- freeze, from_decay
 
 
