@@ -123,7 +123,6 @@ class _Options(NamedTuple):
     nondet_tol: float
 
 
-
 class _Subject:
     """A function to check and its inputs; of a module also its parameters. As a context it leaves buffers unchanged."""
 
