@@ -40,6 +40,7 @@ class ThreadedKernel:
 
     def __init__(self, function: Callable[..., None], fastmath: frozenset[str]) -> None:
         functools.update_wrapper(self, function)
+        self.fastmath = fastmath
         self.kernel = jit.Kernel(_runner(function, fastmath), frozenset())
 
     def __call__(self, units: int, nanoseconds: float, array: Any, *args: Any) -> None:
