@@ -6,13 +6,17 @@
 Where to read first: `autograd/engine.py` (the engine), `ops/elementwise.py` (what a rule looks like), `tensor.py`.
 """
 
-from . import autograd, data, kernels, nn, ops, optim
+from math import e, inf, nan, pi
+
+from . import autograd, cuda, data, kernels, nn, ops, optim
 from .autograd import (
     GradcheckError,
     enable_grad,
     gradcheck,
     gradgradcheck,
+    inference_mode,
     is_grad_enabled,
+    is_tensor,
     no_grad,
     set_grad_enabled,
 )
@@ -25,6 +29,7 @@ from .creation import (
     full,
     full_like,
     linspace,
+    logspace,
     normal,
     ones,
     ones_like,
@@ -40,14 +45,17 @@ from .creation import (
     zeros,
     zeros_like,
 )
+from .device import device
 from .dtypes import bool as bool
 from .dtypes import (
     double,
+    finfo,
     float16,
     float32,
     float64,
     get_default_dtype,
     half,
+    iinfo,
     int8,
     int16,
     int32,
@@ -264,8 +272,18 @@ from .ops import min as min
 from .ops import pow as pow
 from .ops import round as round
 from .ops import sum as sum
-from .random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
-from .tensor import Tensor, as_tensor, from_dlpack, from_numpy, tensor
+from .random import (
+    Generator,
+    bernoulli,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    multinomial,
+    seed,
+    set_rng_state,
+)
+from .tensor import Tensor, as_tensor, asarray, from_dlpack, from_numpy, is_floating_point, numel, tensor
 
 __version__ = "0.1.0"
 
@@ -295,11 +313,13 @@ __all__ = [
     "argmin",
     "argsort",
     "as_tensor",
+    "asarray",
     "asin",
     "atan",
     "atan2",
     "autograd",
     "baddbmm",
+    "bernoulli",
     "bitwise_and",
     "bitwise_not",
     "bitwise_or",
@@ -324,10 +344,12 @@ __all__ = [
     "cos",
     "cosh",
     "count_nonzero",
+    "cuda",
     "cumprod",
     "cumsum",
     "data",
     "default_generator",
+    "device",
     "diag",
     "diag_embed",
     "diagflat",
@@ -338,6 +360,7 @@ __all__ = [
     "dot",
     "double",
     "dstack",
+    "e",
     "einsum",
     "empty",
     "empty_like",
@@ -351,6 +374,7 @@ __all__ = [
     "expand_as",
     "expm1",
     "eye",
+    "finfo",
     "fix",
     "flatten",
     "flip",
@@ -382,17 +406,22 @@ __all__ = [
     "half",
     "hardshrink",
     "hstack",
+    "iinfo",
     "index_add",
     "index_copy",
     "index_fill",
     "index_select",
+    "inf",
+    "inference_mode",
     "initial_seed",
     "inner",
     "int8",
     "int16",
     "int32",
     "int64",
+    "is_floating_point",
     "is_grad_enabled",
+    "is_tensor",
     "isclose",
     "isfinite",
     "isinf",
@@ -413,6 +442,7 @@ __all__ = [
     "logical_not",
     "logical_or",
     "logical_xor",
+    "logspace",
     "logsumexp",
     "long",
     "lt",
@@ -430,8 +460,10 @@ __all__ = [
     "moveaxis",
     "movedim",
     "mul",
+    "multinomial",
     "multiply",
     "mv",
+    "nan",
     "nan_to_num",
     "narrow",
     "ne",
@@ -443,12 +475,14 @@ __all__ = [
     "norm",
     "normal",
     "not_equal",
+    "numel",
     "ones",
     "ones_like",
     "ops",
     "optim",
     "outer",
     "permute",
+    "pi",
     "prelu",
     "prod",
     "promote_types",

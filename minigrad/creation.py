@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .autograd import is_tensor, must_broadcast, unwrap, wrap
-from .ops.common import flatten_sizes, python_number
+from .autograd import is_tensor, must_broadcast
+from .ops.common import must_be_few, python_number, sizes_of
 from .random import Generator, source
-from .tensor import Tensor, check_device
+from .tensor import Tensor, dtype_to_make, fill_number, filled, finished
 
 __all__ = [
     "arange",
@@ -23,6 +23,7 @@ __all__ = [
     "full",
     "full_like",
     "linspace",
+    "logspace",
     "normal",
     "ones",
     "ones_like",
@@ -42,47 +43,12 @@ __all__ = [
 Size = Any  # an int or a tuple of ints; None where it may be left out
 
 
-def _sizes(op: str, sizes: tuple, size: Size = None) -> tuple[int, ...]:
-    """The ints of `f(2, 3)`, of `f((2, 3))` and of `f(size=(2, 3))` alike."""
-    if (size is None) == (not sizes):
-        raise TypeError(f"{op}: needs the sizes, as {op}(2, 3), {op}((2, 3)) or {op}(size=(2, 3))")
-    given = sizes or (size,)
-    try:
-        found = flatten_sizes(given)
-    except TypeError:
-        raise TypeError(f"{op}: sizes must be ints, got {given}") from None
-    if any(n < 0 for n in found):
-        raise RuntimeError(f"{op}: sizes must not be negative, got {found}")
-    _must_be_few(op, math.prod(found), found)
-    return found
-
-
-def _must_be_few(op: str, count: float, given: Any) -> None:
-    """RuntimeError for more elements than any memory holds."""
-    if count >= 2**60:
-        raise RuntimeError(f"{op}: {given} is more elements than memory can hold")
-
-
 def _index(op: str, name: str, value: Any) -> int:
     """An int argument."""
     try:
         return operator.index(value)
     except TypeError:
         raise TypeError(f"{op}: {name} must be an int, got {value!r}") from None
-
-
-def _checked(op: str, dtype: Any, device: Any, requires_grad: bool, default: np.dtype | None = None) -> np.dtype:
-    """The dtype to make. All options are checked at once, before memory is taken or a random number drawn."""
-    check_device(op, device)
-    wanted = dtypes.as_dtype(dtype) if dtype is not None else default or dtypes.get_default_dtype()
-    if requires_grad and wanted.kind != "f":
-        raise RuntimeError(f"{op}: only floating tensors have gradients, got requires_grad=True for {wanted.name}")
-    return wanted
-
-
-def _finish(array: Any, wanted: np.dtype, requires_grad: bool) -> Tensor:
-    made = wrap(np.asarray(array).astype(wanted, copy=False))
-    return made.requires_grad_() if requires_grad else made
 
 
 # ---------------------------------------------------------------------------------------------- constants
@@ -98,8 +64,8 @@ def zeros(
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    wanted = _checked("zeros", dtype, device, requires_grad)
-    return _finish(np.zeros(_sizes("zeros", sizes, size), wanted), wanted, requires_grad)
+    wanted = dtype_to_make("zeros", dtype, device, requires_grad)
+    return finished(np.zeros(sizes_of("zeros", sizes, size), wanted), wanted, requires_grad)
 
 
 def ones(*sizes: Size, size: Size = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -111,8 +77,8 @@ def ones(*sizes: Size, size: Size = None, dtype: Any = None, device: Any = None,
     >>> minigrad.ones(2, dtype=minigrad.int64)
     tensor([1, 1])
     """
-    wanted = _checked("ones", dtype, device, requires_grad)
-    return _finish(np.ones(_sizes("ones", sizes, size), wanted), wanted, requires_grad)
+    wanted = dtype_to_make("ones", dtype, device, requires_grad)
+    return finished(np.ones(sizes_of("ones", sizes, size), wanted), wanted, requires_grad)
 
 
 def empty(
@@ -124,8 +90,8 @@ def empty(
     >>> minigrad.empty(2, 3).shape
     (2, 3)
     """
-    wanted = _checked("empty", dtype, device, requires_grad)
-    return _finish(np.empty(_sizes("empty", sizes, size), wanted), wanted, requires_grad)
+    wanted = dtype_to_make("empty", dtype, device, requires_grad)
+    return finished(np.empty(sizes_of("empty", sizes, size), wanted), wanted, requires_grad)
 
 
 def full(size: Size, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -139,15 +105,9 @@ def full(size: Size, fill_value: Any, *, dtype: Any = None, device: Any = None, 
     tensor([[7, 7],
             [7, 7]])
     """
-    value = unwrap(fill_value)
-    if np.ndim(value):
-        raise TypeError(f"full: fill_value must be one number, got shape {np.shape(value)}")
-    python_number("full", "fill_value", value)
-    wanted = _checked("full", dtype, device, requires_grad, dtypes.result_type(value))
-    try:
-        return _finish(np.full(_sizes("full", (size,)), value, wanted), wanted, requires_grad)
-    except OverflowError as error:
-        raise RuntimeError(f"full: {error}") from None
+    value = fill_number("full", fill_value)
+    wanted = dtype_to_make("full", dtype, device, requires_grad, dtypes.result_type(value))
+    return filled("full", sizes_of("full", (size,)), value, wanted, requires_grad)
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -158,8 +118,8 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
     tensor([[1., 0., 0.],
             [0., 1., 0.]])
     """
-    wanted, sizes = _checked("eye", dtype, device, requires_grad), _sizes("eye", (n, n if m is None else m))
-    return _finish(np.eye(*sizes, dtype=wanted), wanted, requires_grad)
+    wanted, sizes = dtype_to_make("eye", dtype, device, requires_grad), sizes_of("eye", (n, n if m is None else m))
+    return finished(np.eye(*sizes, dtype=wanted), wanted, requires_grad)
 
 
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None) -> Tensor:
@@ -189,11 +149,11 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, devi
 
 
 def _triangle_indices(places: Callable, op: str, row: int, col: int, offset: int, dtype: Any, device: Any) -> Tensor:
-    wanted = _checked(op, dtype, device, requires_grad=False, default=dtypes.int64)
+    wanted = dtype_to_make(op, dtype, device, requires_grad=False, default=dtypes.int64)
     if wanted.kind not in "iu":
         raise RuntimeError(f"{op}: needs an integer dtype, got {wanted.name}")
-    rows, columns = _sizes(op, (row, col))
-    return _finish(np.stack(places(rows, _index(op, "offset", offset), columns)), wanted, requires_grad=False)
+    rows, columns = sizes_of(op, (row, col))
+    return finished(np.stack(places(rows, _index(op, "offset", offset), columns)), wanted, requires_grad=False)
 
 
 def arange(
@@ -224,10 +184,10 @@ def arange(
         raise RuntimeError(f"arange: start, end and step must be finite, got {start}, {end} and {step}")
     if step == 0 or (end - start) * step < 0:
         raise RuntimeError(f"arange: step {step} does not lead from {start} to {end}")
-    _must_be_few("arange", (end - start) / step, f"from {start} to {end}")
+    must_be_few("arange", (end - start) / step, f"from {start} to {end}")
     whole = not any(isinstance(x, float) for x in (start, end, step))
-    wanted = _checked("arange", dtype, device, requires_grad, dtypes.int64 if whole else None)
-    return _finish(np.arange(start, end, step), wanted, requires_grad)
+    wanted = dtype_to_make("arange", dtype, device, requires_grad, dtypes.int64 if whole else None)
+    return finished(np.arange(start, end, step), wanted, requires_grad)
 
 
 def linspace(
@@ -242,10 +202,37 @@ def linspace(
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
     start, end = python_number("linspace", "start", start), python_number("linspace", "end", end)
-    wanted, count = _checked("linspace", dtype, device, requires_grad), _index("linspace", "steps", steps)
+    wanted, count = dtype_to_make("linspace", dtype, device, requires_grad), _index("linspace", "steps", steps)
     if count < 0:
         raise RuntimeError(f"linspace: steps must not be negative, got {count}")
-    return _finish(np.linspace(start, end, count), wanted, requires_grad)
+    return finished(np.linspace(start, end, count), wanted, requires_grad)
+
+
+def logspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """The powers of `base` whose exponents are `steps` evenly spaced numbers from start to end, both included.
+
+    Shape (steps,). RuntimeError for negative `steps`.
+
+    >>> import minigrad
+    >>> minigrad.logspace(0, 3, 4)
+    tensor([   1.,   10.,  100., 1000.])
+    """
+    op, base = "logspace", python_number("logspace", "base", base)
+    start, end = python_number(op, "start", start), python_number(op, "end", end)
+    wanted, count = dtype_to_make(op, dtype, device, requires_grad), _index(op, "steps", steps)
+    if count < 0:
+        raise RuntimeError(f"{op}: steps must not be negative, got {count}")
+    with np.errstate(all="ignore"):  # overflow is an infinity, the root of a negative base NaN
+        return finished(np.power(float(base), np.linspace(start, end, count)), wanted, requires_grad)
 
 
 # ------------------------------------------------------------------------------------------ random numbers
@@ -266,12 +253,12 @@ def rand(
     >>> bool((x >= 0).all()), bool((x < 1).all())
     (True, True)
     """
-    wanted, shape = _floating("rand", dtype, device, requires_grad), _sizes("rand", sizes, size)
+    wanted, shape = _floating("rand", dtype, device, requires_grad), sizes_of("rand", sizes, size)
     if wanted == dtypes.float16:  # rounding a float32 could give 1
         array = source(generator).integers(0, 2**11, shape) / 2**11
     else:
         array = source(generator).random(shape, dtype=wanted.type)
-    return _finish(array, wanted, requires_grad)
+    return finished(array, wanted, requires_grad)
 
 
 def randn(
@@ -288,14 +275,14 @@ def randn(
     >>> minigrad.randn(2, 3, generator=minigrad.Generator().manual_seed(0)).shape
     (2, 3)
     """
-    wanted, shape = _floating("randn", dtype, device, requires_grad), _sizes("randn", sizes, size)
+    wanted, shape = _floating("randn", dtype, device, requires_grad), sizes_of("randn", sizes, size)
     draw = wanted if wanted.itemsize >= 4 else dtypes.float32
-    return _finish(source(generator).standard_normal(shape, dtype=draw.type), wanted, requires_grad)
+    return finished(source(generator).standard_normal(shape, dtype=draw.type), wanted, requires_grad)
 
 
 def _floating(op: str, dtype: Any, device: Any = None, requires_grad: bool = False) -> np.dtype:
     """As `_checked`, for numbers that only floating dtypes can hold."""
-    wanted = _checked(op, dtype, device, requires_grad)
+    wanted = dtype_to_make(op, dtype, device, requires_grad)
     if wanted.kind != "f":
         raise RuntimeError(f"{op}: needs a floating dtype, got {wanted.name}; use randint for integers")
     return wanted
@@ -327,12 +314,13 @@ def randint(
         low, high = 0, low
     if not isinstance(size, (tuple, list)):
         raise TypeError(f"randint: size must be a tuple of ints, got {size!r}")
-    low, high, shape = _index("randint", "low", low), _index("randint", "high", high), _sizes("randint", (tuple(size),))
+    low, high = _index("randint", "low", low), _index("randint", "high", high)
+    shape = sizes_of("randint", (tuple(size),))
     if high <= low:
         raise RuntimeError(f"randint: high must exceed low, got low={low} and high={high}")
-    wanted = _checked("randint", dtype, device, requires_grad, dtypes.int64)
+    wanted = dtype_to_make("randint", dtype, device, requires_grad, dtypes.int64)
     _must_hold("randint", wanted, low, high - 1)
-    return _finish(source(generator).integers(low, high, shape), wanted, requires_grad)
+    return finished(source(generator).integers(low, high, shape), wanted, requires_grad)
 
 
 def _must_hold(op: str, dtype: np.dtype, lowest: int, highest: int) -> None:
@@ -355,11 +343,11 @@ def randperm(
     >>> sorted(minigrad.randperm(5).tolist())
     [0, 1, 2, 3, 4]
     """
-    count, wanted = _index("randperm", "n", n), _checked("randperm", dtype, device, requires_grad, dtypes.int64)
+    count, wanted = _index("randperm", "n", n), dtype_to_make("randperm", dtype, device, requires_grad, dtypes.int64)
     if count < 0:
         raise RuntimeError(f"randperm: n must not be negative, got {count}")
     _must_hold("randperm", wanted, 0, count - 1)
-    return _finish(source(generator).permutation(count), wanted, requires_grad)
+    return finished(source(generator).permutation(count), wanted, requires_grad)
 
 
 def normal(
@@ -389,14 +377,14 @@ def normal(
     if np.any(np.asarray(stds) < 0):
         raise RuntimeError(f"normal: std must not be negative, got {np.min(stds):g}")
     try:
-        shape = np.broadcast_shapes(np.shape(means), np.shape(stds)) if given else _sizes("normal", (size,))
+        shape = np.broadcast_shapes(np.shape(means), np.shape(stds)) if given else sizes_of("normal", (size,))
     except ValueError:
         must_broadcast("normal", means, stds)
         raise
     wanted = _floating(
         "normal", dtypes.result_type(*given) if given and dtype is None else dtype, device, requires_grad
     )
-    return _finish(source(generator).normal(means, stds, shape), wanted, requires_grad)
+    return finished(source(generator).normal(means, stds, shape), wanted, requires_grad)
 
 
 # --------------------------------------------------------------------------------- like another tensor
@@ -406,7 +394,7 @@ def _like(op: str, input: Any, dtype: Any, device: Any, requires_grad: bool) -> 
     """The options with which a function makes a tensor like `input`."""
     if not (is_tensor(input) or isinstance(input, np.ndarray)):
         raise TypeError(f"{op}: input must be a Tensor, got {type(input).__name__}")
-    return {"dtype": _checked(op, dtype, device, requires_grad, input.dtype), "requires_grad": requires_grad}
+    return {"dtype": dtype_to_make(op, dtype, device, requires_grad, input.dtype), "requires_grad": requires_grad}
 
 
 def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:

@@ -18,12 +18,14 @@ import numpy as np
 __all__ = [
     "bool",
     "double",
+    "finfo",
     "float",
     "float16",
     "float32",
     "float64",
     "get_default_dtype",
     "half",
+    "iinfo",
     "int",
     "int8",
     "int16",
@@ -98,6 +100,69 @@ def as_dtype(dtype: Any) -> np.dtype:
         names = ", ".join(d.name for d in SUPPORTED)
         raise TypeError(f"dtype {found.name} is not supported; the dtypes are {names}")
     return SUPPORTED[SUPPORTED.index(found)]  # that very object, so that `is` finds two dtypes equal
+
+
+class finfo:
+    """What a floating dtype, by default the default one, can hold: in Python numbers.
+
+    bits            : the size of a number
+    min, max        : the lowest and the largest number
+    eps             : the distance from 1 to the next larger number
+    smallest_normal : the smallest positive number with all its digits; also called `tiny`
+    resolution      : 10^-d, where d is the number of decimal digits that are kept
+    dtype           : the name of the dtype
+
+    TypeError for a dtype that is not a floating one.
+
+    >>> import minigrad
+    >>> minigrad.finfo(minigrad.float16).max
+    65504.0
+    >>> minigrad.finfo().eps == 2**-23
+    True
+    """
+
+    __slots__ = ("bits", "dtype", "eps", "max", "min", "resolution", "smallest_normal", "tiny")
+
+    def __init__(self, type: Any = None) -> None:
+        found = _default if type is None else as_dtype(type)
+        if found.kind != "f":
+            raise TypeError(f"finfo: needs a floating dtype, got {found.name}; use minigrad.iinfo for integers")
+        limits = np.finfo(found)
+        self.bits, self.dtype = limits.bits, found.name
+        self.min, self.max, self.eps = limits.min.item(), limits.max.item(), limits.eps.item()
+        self.smallest_normal = self.tiny = limits.smallest_normal.item()
+        self.resolution = 10.0**-limits.precision
+
+    def __repr__(self) -> str:
+        names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        return f"finfo({', '.join(f'{name}={getattr(self, name):g}' for name in names)}, dtype={self.dtype})"
+
+
+class iinfo:
+    """What an integer dtype can hold: in Python ints.
+
+    bits     : the size of a number
+    min, max : the lowest and the largest number
+    dtype    : the name of the dtype
+
+    TypeError for a dtype that is not one of integers.
+
+    >>> import minigrad
+    >>> minigrad.iinfo(minigrad.int8)
+    iinfo(min=-128, max=127, dtype=int8)
+    """
+
+    __slots__ = ("bits", "dtype", "max", "min")
+
+    def __init__(self, type: Any) -> None:
+        found = as_dtype(type)
+        if found.kind not in "iu":
+            raise TypeError(f"iinfo: needs an integer dtype, got {found.name}; use minigrad.finfo for floats")
+        limits = np.iinfo(found)
+        self.bits, self.min, self.max, self.dtype = limits.bits, limits.min, limits.max, found.name
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
 
 
 def result_type(*operands: Any) -> np.dtype:

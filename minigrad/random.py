@@ -10,14 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from .autograd import unwrap, wrap
+from .autograd import is_tensor, unwrap, wrap
+from .checks import whole
 
 __all__ = [
     "Generator",
+    "bernoulli",
     "default_generator",
     "get_rng_state",
     "initial_seed",
     "manual_seed",
+    "multinomial",
     "seed",
     "set_rng_state",
 ]
@@ -148,3 +151,77 @@ def set_rng_state(new_state: Any) -> None:
     True
     """
     default_generator.set_state(new_state)
+
+
+# --------------------------------------------------------------------------- drawing by the chances in a tensor
+
+
+def bernoulli(input: Any, *, generator: Generator | None = None) -> Any:
+    """1 with the probability that stands in each element of input, else 0: of its shape and dtype, without gradient.
+
+    RuntimeError for probabilities outside of [0, 1], and for integers.
+
+    >>> import minigrad
+    >>> minigrad.bernoulli(minigrad.tensor([0.0, 1.0]))
+    tensor([0., 1.])
+    """
+    chances = _floats("bernoulli", input)
+    must_be_chances("bernoulli", "input", chances)
+    return wrap((source(generator).random(chances.shape) < chances).astype(chances.dtype))
+
+
+def must_be_chances(op: str, name: str, chances: np.ndarray) -> None:
+    """RuntimeError unless all are in [0, 1]."""
+    outside = chances[~((chances >= 0) & (chances <= 1))]
+    if outside.size:
+        raise RuntimeError(f"{op}: {name} must be in [0, 1], got {outside.flat[0]}")
+
+
+def multinomial(
+    input: Any, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
+) -> Any:
+    """Indices drawn from each row of input, (C,) or (N, C), by the weights in it: (num_samples,) or (N, num_samples).
+
+    The weights need not add up to 1. Without `replacement` no index is drawn twice. RuntimeError if a weight is
+    negative or not finite, if all of a row are 0, and, without replacement, if a row has fewer than num_samples that
+    are not. (PyTorch asks only for that many weights, and then draws some of weight 0.)
+
+    >>> import minigrad
+    >>> minigrad.multinomial(minigrad.tensor([[0.0, 3.0], [1.0, 0.0]]), 2, replacement=True)
+    tensor([[1, 1],
+            [0, 0]])
+    """
+    op, weights = "multinomial", _floats("multinomial", input).astype(np.float64)
+    many = whole(op, "num_samples", num_samples, " >= 1")
+    if weights.ndim not in (1, 2) or not weights.shape[-1]:
+        raise RuntimeError(f"{op}: input must be (C,) or (N, C) with C > 0, got shape {weights.shape}")
+    if not ((weights >= 0) & np.isfinite(weights)).all():
+        wrong = weights[~((weights >= 0) & np.isfinite(weights))]
+        raise RuntimeError(f"{op}: the weights must be finite and not negative, got {wrong.flat[0]}")
+    fewest = int(np.count_nonzero(weights, axis=-1).min(initial=weights.shape[-1]))
+    if fewest < (1 if replacement else many):
+        advice = "; draw fewer, or with replacement=True" if fewest else ""
+        raise RuntimeError(
+            f"{op}: a row of input has {fewest} weights that are not 0, too few for {many} samples"
+            f"{'' if replacement else ' without replacement'}{advice}"
+        )
+    rows = weights.reshape(-1, weights.shape[-1])
+    rng, drawn = source(generator), np.empty((len(rows), many), np.int64)
+    if replacement:
+        for row, indices in zip(rows, drawn, strict=True):
+            edges = np.cumsum(row / row.max())
+            last = np.flatnonzero(row)[-1]  # rounding could lead beyond it
+            indices[...] = np.minimum(np.searchsorted(edges, rng.random(many) * edges[-1], side="right"), last)
+    else:  # in the order in which clocks ring that run at the rates `row` (Efraimidis and Spirakis, 2006)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            drawn[...] = np.argsort(rng.standard_exponential(rows.shape) / rows, axis=-1)[:, :many]
+    return wrap(drawn.reshape(*weights.shape[:-1], many))
+
+
+def _floats(op: str, x: Any) -> np.ndarray:
+    """The array of a floating Tensor."""
+    if not (is_tensor(x) or isinstance(x, np.ndarray)):
+        raise TypeError(f"{op}: input must be a Tensor, got {type(x).__name__}")
+    if x.dtype.kind != "f":
+        raise RuntimeError(f"{op}: input must be floating, got {x.dtype.name}; use x.float()")
+    return unwrap(x)

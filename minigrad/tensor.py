@@ -7,17 +7,20 @@ what it does is said there, beside its rule.
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from . import autograd, checks, dtypes, numpy_protocol, ops
-from .ops.common import must_be_arrays, python_number, quiet
+from . import autograd, checks, dtypes, numpy_protocol, ops, random
+from .device import CPU, check_device
+from .device import device as Device
+from .ops.common import must_be_arrays, python_number, quiet, sizes_of
 from .printing import text_of
-from .random import Generator, source
+from .random import Generator, must_be_chances, source
 
-__all__ = ["Tensor", "as_tensor", "from_dlpack", "from_numpy", "tensor"]
+__all__ = ["Tensor", "as_tensor", "asarray", "from_dlpack", "from_numpy", "is_floating_point", "numel", "tensor"]
 
 
 def _in_place(name: str, op: Callable[..., Any]) -> Callable[..., Tensor]:
@@ -95,9 +98,19 @@ class Tensor:
         return self.array.ndim
 
     @property
-    def device(self) -> str:
-        """Where the tensor lives: always "cpu"."""
-        return "cpu"
+    def device(self) -> Device:
+        """Where the tensor lives: always on the CPU.
+
+        >>> import minigrad
+        >>> minigrad.ones(2).device, minigrad.ones(2).device == "cpu"
+        (device(type='cpu'), True)
+        """
+        return CPU
+
+    @property
+    def is_cuda(self) -> builtins.bool:
+        """Does the tensor live on a GPU? Never."""
+        return False
 
     @property
     def nbytes(self) -> int:
@@ -117,9 +130,27 @@ class Tensor:
         """The number of elements."""
         return self.array.size
 
+    nelement = numel
+
     def dim(self) -> int:
         """The number of dimensions."""
         return self.array.ndim
+
+    ndimension = dim
+
+    def stride(self, dim: int | None = None) -> Any:
+        """How many elements apart two neighbours along each dimension lie in memory, or along one dimension.
+
+        >>> import minigrad
+        >>> x = minigrad.ones(2, 3)
+        >>> x.stride(), x.T.stride(), x.stride(0)
+        ((3, 1), (1, 3), 3)
+        """
+        if dim is not None:
+            return self.stride()[ops.normalize_dim("stride", dim, self.ndim)]
+        if not self.array.size:  # no two elements whose distance could be measured: as if there were some
+            return tuple(math.prod(max(n, 1) for n in self.shape[i + 1 :]) for i in range(self.ndim))
+        return tuple(step // self.array.itemsize for step in self.array.strides)
 
     def element_size(self) -> int:
         """The size of one element in bytes."""
@@ -414,10 +445,18 @@ class Tensor:
         """
         return self if self.is_contiguous() else self.clone()
 
-    def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: builtins.bool = False) -> Tensor:
+    def to(
+        self,
+        *args: Any,
+        dtype: Any = None,
+        device: Any = None,
+        non_blocking: builtins.bool = False,
+        copy: builtins.bool = False,
+    ) -> Tensor:
         """`to(dtype)`, `to(other)` for the dtype of another tensor, `to("cpu")`: itself if nothing changes.
 
-        Floats are cut towards zero on their way to integers. RuntimeError for any other device.
+        Floats are cut towards zero on their way to integers. `non_blocking` makes no difference on the CPU.
+        RuntimeError for any other device.
 
         >>> import minigrad
         >>> minigrad.tensor([1.9, -1.9]).to(minigrad.int64)
@@ -434,9 +473,14 @@ class Tensor:
         x = self if dtype is None else ops.cast(self, dtypes.as_dtype(dtype))
         return x.clone() if copy and x is self else x
 
-    def type(self, dtype: Any) -> Tensor:
-        """The tensor in another dtype."""
-        return self.to(dtype)
+    def type(self, dtype: Any = None, non_blocking: builtins.bool = False) -> Any:
+        """The tensor in another dtype; without one the name of its own (PyTorch has names such as torch.FloatTensor).
+
+        >>> import minigrad
+        >>> minigrad.ones(2).type(), minigrad.ones(2).type("int64")
+        ('float32', tensor([1, 1]))
+        """
+        return self.dtype.name if dtype is None else self.to(dtype)
 
     def type_as(self, other: Tensor) -> Tensor:
         """The tensor in the dtype of another."""
@@ -470,6 +514,90 @@ class Tensor:
     def cpu(self) -> Tensor:
         """The tensor itself."""
         return self
+
+    # ------------------------------------------- others like it: of its dtype, unless another is given
+
+    def new_tensor(
+        self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: builtins.bool = False
+    ) -> Tensor:
+        """A copy of `data`, which is what `minigrad.tensor` takes.
+
+        >>> import minigrad
+        >>> minigrad.ones(2, dtype=minigrad.float64).new_tensor([1, 2]).dtype
+        dtype('float64')
+        """
+        wanted = dtype_to_make("new_tensor", dtype, device, requires_grad, self.dtype)
+        return tensor(data, dtype=wanted, requires_grad=requires_grad)
+
+    def new_empty(
+        self,
+        *sizes: Any,
+        size: Any = None,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: builtins.bool = False,
+    ) -> Tensor:
+        """A tensor of the given size whose elements are whatever the memory held.
+
+        >>> import minigrad
+        >>> minigrad.ones(2).new_empty(3, 0)
+        tensor([], size=(3, 0))
+        """
+        wanted = dtype_to_make("new_empty", dtype, device, requires_grad, self.dtype)
+        return finished(np.empty(sizes_of("new_empty", sizes, size), wanted), wanted, requires_grad)
+
+    def new_zeros(
+        self,
+        *sizes: Any,
+        size: Any = None,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: builtins.bool = False,
+    ) -> Tensor:
+        """Zeros of the given size.
+
+        >>> import minigrad
+        >>> minigrad.tensor([1, 2]).new_zeros(3)
+        tensor([0, 0, 0])
+        """
+        wanted = dtype_to_make("new_zeros", dtype, device, requires_grad, self.dtype)
+        return finished(np.zeros(sizes_of("new_zeros", sizes, size), wanted), wanted, requires_grad)
+
+    def new_ones(
+        self,
+        *sizes: Any,
+        size: Any = None,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: builtins.bool = False,
+    ) -> Tensor:
+        """Ones of the given size.
+
+        >>> import minigrad
+        >>> minigrad.tensor([True]).new_ones((1, 2))
+        tensor([[True, True]])
+        """
+        wanted = dtype_to_make("new_ones", dtype, device, requires_grad, self.dtype)
+        return finished(np.ones(sizes_of("new_ones", sizes, size), wanted), wanted, requires_grad)
+
+    def new_full(
+        self,
+        size: Any,
+        fill_value: Any,
+        *,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: builtins.bool = False,
+    ) -> Tensor:
+        """A tensor of the given size filled with one value, a number or a 0-d tensor.
+
+        >>> import minigrad
+        >>> minigrad.ones(2).new_full((2,), 7)
+        tensor([7., 7.])
+        """
+        value = fill_number("new_full", fill_value)
+        wanted = dtype_to_make("new_full", dtype, device, requires_grad, self.dtype)
+        return filled("new_full", sizes_of("new_full", (size,)), value, wanted, requires_grad)
 
     def __bool__(self) -> builtins.bool:
         if self.array.size != 1:
@@ -740,6 +868,8 @@ class Tensor:
     topk = ops.topk
     kthvalue = ops.kthvalue
     unique = ops.unique
+    bernoulli = random.bernoulli
+    multinomial = random.multinomial
 
     def split(self, split_size: Any, dim: builtins.int = 0) -> tuple[Tensor, ...]:
         """Views of parts along `dim`, all of one size or of those in a list; see `minigrad.split`.
@@ -993,8 +1123,7 @@ class Tensor:
         chances = np.asarray(autograd.unwrap(p))
         if chances.dtype.kind not in "fiub":
             raise TypeError(f"bernoulli_: p must be a number or a tensor of them, got {p!r}")
-        if not ((chances >= 0) & (chances <= 1)).all():
-            raise RuntimeError(f"bernoulli_: p must be in [0, 1], got {p}")
+        must_be_chances("bernoulli_", "p", chances)
         try:
             np.broadcast_to(chances, self.shape)
         except ValueError:
@@ -1046,6 +1175,38 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
     return autograd.wrap(_to_array(data, dtype, copy=None))
+
+
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool | None = None
+) -> Tensor:
+    """`obj` as a tensor, sharing memory where that is possible; a tensor stays as it is, and in its graph.
+
+    copy          : True for memory of its own, False for a ValueError where it cannot be shared
+    requires_grad : True for a tensor that requires grad, False for one outside of any graph
+
+    >>> import minigrad, numpy as np
+    >>> a = np.zeros(2, dtype=np.float32)
+    >>> t = minigrad.asarray(a)
+    >>> a[0] = 1
+    >>> t, minigrad.asarray(a, copy=True).requires_grad
+    (tensor([1., 0.]), False)
+    """
+    check_device("asarray", device)
+    x = obj if isinstance(obj, Tensor) else None
+    array = _to_array(obj if x is None else x.array, dtype, copy=None)
+    shared = array is x.array if x is not None else isinstance(obj, np.ndarray) and np.may_share_memory(array, obj)
+    if copy is False and not shared:
+        raise ValueError(
+            f"asarray: cannot share the memory of this {type(obj).__name__} as {array.dtype.name}; leave copy=False out"
+        )
+    if x is not None:
+        made = x.to(array.dtype, copy=bool(copy))
+    else:
+        made = autograd.wrap(array.copy() if copy and shared else array)
+    if requires_grad is False and made.requires_grad:
+        return made.detach()
+    return made.requires_grad_() if requires_grad else made
 
 
 def from_numpy(ndarray: np.ndarray) -> Tensor:
@@ -1142,7 +1303,58 @@ def _flatten(data: Any) -> Iterator:
         yield data
 
 
-def check_device(op: str, device: Any) -> None:
-    """RuntimeError for any device but the CPU."""
-    if device is not None and str(device).split(":")[0] != "cpu":
-        raise RuntimeError(f'{op}: the only device is "cpu", got {str(device)!r}')
+def dtype_to_make(op: str, dtype: Any, device: Any, requires_grad: bool, default: np.dtype | None = None) -> np.dtype:
+    """The dtype to make. All options are checked at once, before memory is taken or a random number drawn."""
+    check_device(op, device)
+    wanted = dtypes.as_dtype(dtype) if dtype is not None else default or dtypes.get_default_dtype()
+    if requires_grad and wanted.kind != "f":
+        raise RuntimeError(f"{op}: only floating tensors have gradients, got requires_grad=True for {wanted.name}")
+    return wanted
+
+
+def finished(array: Any, wanted: np.dtype, requires_grad: bool) -> Tensor:
+    """The Tensor of what was made."""
+    made = autograd.wrap(np.asarray(array).astype(wanted, copy=False))
+    return made.requires_grad_() if requires_grad else made
+
+
+def fill_number(op: str, fill_value: Any) -> Any:
+    """A value to fill a tensor with: a number, or a 0-d array of one."""
+    value = autograd.unwrap(fill_value)
+    if np.ndim(value):
+        raise TypeError(f"{op}: fill_value must be one number, got shape {np.shape(value)}")
+    python_number(op, "fill_value", value)
+    return value
+
+
+def filled(op: str, shape: tuple[int, ...], value: Any, wanted: np.dtype, requires_grad: bool) -> Tensor:
+    """A tensor of one value. RuntimeError if the dtype cannot hold it."""
+    try:
+        return finished(np.full(shape, value, wanted), wanted, requires_grad)
+    except OverflowError as error:
+        raise RuntimeError(f"{op}: {error}") from None
+
+
+# ------------------------------------------------------------------------------------- questions, as functions
+
+
+def numel(input: Tensor) -> int:
+    """The number of elements.
+
+    >>> import minigrad
+    >>> minigrad.numel(minigrad.ones(2, 3))
+    6
+    """
+    must_be_arrays("numel", input)
+    return autograd.unwrap(input).size
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Is the dtype a floating one?
+
+    >>> import minigrad
+    >>> minigrad.is_floating_point(minigrad.tensor([1, 2]))
+    False
+    """
+    must_be_arrays("is_floating_point", input)
+    return input.dtype.kind == "f"

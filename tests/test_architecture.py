@@ -20,6 +20,7 @@ each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.rel
 # For each part of the package the parts that it may import: one arrow, left to right, nothing points back.
 ENGINE = [
     "checks",
+    "device",
     "dtypes",
     "kernels",
     "autograd",
@@ -32,6 +33,8 @@ ENGINE = [
 ]
 MAY_IMPORT = {
     "checks": set(),
+    "cuda": set(),
+    "device": set(),
     "dtypes": set(),
     "printing": set(),
     "kernels": {"kernels"},
@@ -40,14 +43,14 @@ MAY_IMPORT = {
     "ops": {"ops", "autograd", "checks", "dtypes", "kernels"},
     "numpy_protocol": {"autograd", "dtypes", "ops"},
     "random": {"autograd", "checks"},
-    "tensor": {"autograd", "checks", "dtypes", "numpy_protocol", "ops", "printing", "random"},
+    "tensor": {"autograd", "checks", "device", "dtypes", "numpy_protocol", "ops", "printing", "random"},
     "creation": {"autograd", "checks", "dtypes", "ops", "random", "tensor"},
     "nn": {"nn", *ENGINE},
     "optim": {"optim", "nn", *ENGINE},
     "data": {"data", *ENGINE},
     "training": {"training", "nn", "optim", "data", *ENGINE},
     "glassbox": {"glassbox", "training", "nn", "optim", "data", *ENGINE},
-    "__init__": {"nn", "optim", "data", *ENGINE},
+    "__init__": {"cuda", "nn", "optim", "data", *ENGINE},
 }
 REQUIRED = {"numpy", "numba", "llvmlite"}  # Numba is built on llvmlite and brings it along
 EXTRAS = {"tqdm", "matplotlib", "safetensors", "onnx", "mpi4py"}

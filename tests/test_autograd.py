@@ -436,6 +436,7 @@ def test_backward_with_inputs_touches_no_other_leaf():
         (lambda x: autograd.grad(x.sum(), minigrad.ones(2)), RuntimeError, "one of the inputs, of shape"),
         (lambda x: autograd.grad(x.sum(), x.array), TypeError, "inputs must be Tensors, got ndarray"),
         (lambda x: autograd.grad(3.0, x), TypeError, "outputs must be Tensors, got float"),
+        (lambda x: autograd.grad(x.sum(), x, only_inputs=False), ValueError, "grad: only_inputs must be True, got"),
         (lambda x: autograd.backward([x.sum(), x.sum()], [None]), RuntimeError, "got 2 outputs but 1 gradients"),
         (lambda x: x.sum().backward(inputs=[]), RuntimeError, "inputs is empty"),
         (lambda x: (x > 0).backward(minigrad.ones(2)), RuntimeError, "does not require grad"),
@@ -598,6 +599,42 @@ def test_modes_as_contexts_nest_and_end_with_errors():
     assert recorded()
 
 
+def modes(m):
+    """Whether ops are recorded inside of inference_mode, in its two modes, and after each."""
+    for outer in (True, False):
+        for mode in (True, False):
+            with m.set_grad_enabled(outer):
+                with m.inference_mode(mode):
+                    yield m.is_grad_enabled()
+                with m.inference_mode(), m.inference_mode(mode=mode):
+                    yield m.is_grad_enabled()
+                yield m.is_grad_enabled()
+
+
+@pytest.mark.reference
+def test_inference_mode_records_when_pytorchs_does():
+    torch = pytest.importorskip("torch")
+    assert list(modes(minigrad)) == list(modes(torch))
+
+
+def test_inference_mode_gives_ordinary_tensors():
+    w = minigrad.ones(2, requires_grad=True)
+    with minigrad.inference_mode():
+        y = w * 2
+    assert not y.requires_grad
+    (w * y).sum().backward()
+    assert equal(w.grad, [2.0, 2.0])
+    with pytest.raises(TypeError, match="inference_mode: mode must be True or False, got mode=1"):
+        minigrad.inference_mode(1)
+
+
+def test_only_inputs_is_where_pytorch_has_it():
+    x = minigrad.ones(2, requires_grad=True)
+    assert equal(autograd.grad(x.sum(), x, only_inputs=True)[0], [1.0, 1.0])
+    z = minigrad.ones(1, requires_grad=True)
+    assert autograd.grad(x.sum(), (x, z), None, None, False, True, True)[1] is None
+
+
 def test_set_grad_enabled_as_a_call():
     minigrad.set_grad_enabled(False)
     try:
@@ -622,11 +659,15 @@ def test_one_context_object_entered_twice():
         (lambda f: minigrad.no_grad(f), False),
         (lambda f: minigrad.no_grad()(f), False),
         (lambda f: minigrad.set_grad_enabled(False)(f), False),
+        (minigrad.inference_mode, False),
+        (lambda f: minigrad.inference_mode()(f), False),
+        (lambda f: minigrad.inference_mode(False)(f), True),
         (lambda f: minigrad.enable_grad(f), True),
         (lambda f: minigrad.enable_grad()(f), True),
         (lambda f: minigrad.set_grad_enabled(True)(f), True),
     ],
-    ids=["no_grad", "no_grad()", "set(False)", "enable_grad", "enable_grad()", "set(True)"],
+    ids=["no_grad", "no_grad()", "set(False)", "inference", "inference()", "inference(False)", "enable_grad",
+         "enable_grad()", "set(True)"],
 )
 def test_modes_as_decorators(decorate, records):
     def plain(depth):

@@ -53,6 +53,23 @@ CALLS = {
     "linspace backwards": lambda m: m.linspace(3, -3, steps=4),
     "linspace of integers": lambda m: m.linspace(0, 10, 4, dtype=m.int64),
     "linspace in float64": lambda m: m.linspace(-1, 1, 7, dtype=m.float64),
+    "logspace": lambda m: m.logspace(0, 3, 4),
+    "logspace of one": lambda m: m.logspace(2, 3, steps=1),
+    "logspace of none": lambda m: m.logspace(2, 3, 0),
+    "logspace to a base": lambda m: m.logspace(-2, 3.5, 5, 2, dtype=m.float64),
+    "logspace to a negative base": lambda m: m.logspace(0, 3, 4, base=-2.0, requires_grad=True),
+    "logspace of integers": lambda m: m.logspace(0, 3, 4, dtype=m.int64, device="cpu"),
+    "new_zeros": lambda m: m.ones(2, dtype=m.int32).new_zeros(2, 3),
+    "new_zeros of a tuple": lambda m: m.ones(2).new_zeros((2, 3), dtype=m.float64, requires_grad=True),
+    "new_zeros of no dimensions": lambda m: m.ones(2).new_zeros(()),
+    "new_ones": lambda m: m.ones(2, dtype=m.bool).new_ones(size=(2,), device="cpu"),
+    "new_ones of one that requires grad": lambda m: m.ones(2, requires_grad=True).new_ones(2),
+    "new_empty": lambda m: m.ones(2, dtype=m.float16).new_empty(2, 0),
+    "new_full": lambda m: m.ones(2).new_full((2, 2), 3),
+    "new_full of integers": lambda m: m.ones(2, dtype=m.int64).new_full(size=(2,), fill_value=2.7),
+    "new_full in a dtype": lambda m: m.ones(2).new_full((), True, dtype=m.bool),
+    "new_tensor": lambda m: m.ones(2, dtype=m.int32).new_tensor([1.5, -1.5]),
+    "new_tensor in a dtype": lambda m: m.ones(2).new_tensor(np.arange(3), dtype=m.float64, requires_grad=True),
     "zeros_like": lambda m: m.zeros_like(m.ones(2, dtype=m.int32)),
     "zeros_like of a tensor that requires grad": lambda m: m.zeros_like(m.ones(2, requires_grad=True)),
     "ones_like": lambda m: m.ones_like(m.zeros(2), dtype=m.bool),
@@ -76,6 +93,12 @@ RANDOM = {
     "randint by names": lambda m: m.randint(low=1, high=3, size=[2]),
     "randint of no dimensions": lambda m: m.randint(3, ()),
     "randint of floats": lambda m: m.randint(-3, 3, (2,), dtype=m.float32),
+    "bernoulli": lambda m: m.bernoulli(m.full((2, 3), 0.5, dtype=m.float64)),
+    "bernoulli of nothing": lambda m: m.ones(0, 2).bernoulli(),
+    "multinomial": lambda m: m.multinomial(m.tensor([0.5, 1.0, 2.0]), 2),
+    "multinomial of rows": lambda m: m.ones(2, 3, dtype=m.float16).multinomial(3),
+    "multinomial, replaced": lambda m: m.multinomial(m.ones(2, 3), num_samples=5, replacement=True),
+    "multinomial of no rows": lambda m: m.multinomial(m.ones(0, 3), 2),
     "randperm": lambda m: m.randperm(5),
     "randperm of nothing": lambda m: m.randperm(0),
     "randperm of floats": lambda m: m.randperm(5, dtype=m.float32),
@@ -89,6 +112,40 @@ RANDOM = {
     "randint_like from": lambda m: m.randint_like(m.ones(2, dtype=m.int32), 1, 3),
 }
 BAD = {
+    "logspace(-1)": (lambda m: m.logspace(0, 1, -1), RuntimeError, "logspace: steps must not be negative, got -1"),
+    "logspace(1.5)": (lambda m: m.logspace(0, 1, 1.5), TypeError, "logspace: steps must be an int, got 1.5"),
+    "logspace('a')": (lambda m: m.logspace(0, 1, 2, "a"), TypeError, "logspace: base must be a number, got 'a'"),
+    "new_zeros()": (lambda m: m.ones(2).new_zeros(), TypeError, "new_zeros: needs the sizes, as new_zeros(2, 3)"),
+    "new_ones(-1)": (lambda m: m.ones(2).new_ones(-1), RuntimeError, "new_ones: sizes must not be negative, got (-1,)"),
+    "new_empty(2.5)": (lambda m: m.ones(2).new_empty(2.5), TypeError, "new_empty: sizes must be ints, got (2.5,)"),
+    "new_full('a')": (lambda m: m.ones(2).new_full((2,), "a"), TypeError, "new_full: fill_value must be a number"),
+    "new_zeros with a gradient": (
+        lambda m: m.tensor([1]).new_zeros(2, requires_grad=True), RuntimeError,
+        "new_zeros: only floating tensors have gradients, got requires_grad=True for int64"),
+    "new_zeros elsewhere": (
+        lambda m: m.ones(2).new_zeros(2, device="tpu"), RuntimeError, 'new_zeros: the only device is "cpu"'),
+    "bernoulli(2)": (
+        lambda m: m.bernoulli(m.tensor([0.5, 2.0])), RuntimeError, "bernoulli: input must be in [0, 1], got 2"),
+    "bernoulli of nan": (lambda m: m.bernoulli(m.tensor([m.nan])), RuntimeError, "must be in [0, 1], got nan"),
+    "bernoulli of ints": (
+        lambda m: m.bernoulli(m.tensor([1])), RuntimeError, "bernoulli: input must be floating, got int64"),
+    "bernoulli of a number": (lambda m: m.bernoulli(0.5), TypeError, "bernoulli: input must be a Tensor, got float"),
+    "multinomial of ints": (
+        lambda m: m.multinomial(m.tensor([1, 2]), 1), RuntimeError, "multinomial: input must be floating, got int64"),
+    "multinomial of a cube": (
+        lambda m: m.multinomial(m.ones(2, 2, 2), 1), RuntimeError, "input must be (C,) or (N, C) with C > 0, got"),
+    "multinomial of -1": (
+        lambda m: m.multinomial(m.tensor([1.0, -1.0]), 1), RuntimeError,
+        "multinomial: the weights must be finite and not negative, got -1.0"),
+    "multinomial of inf": (lambda m: m.multinomial(m.tensor([1.0, m.inf]), 1), RuntimeError, "not negative, got inf"),
+    "multinomial of zeros": (
+        lambda m: m.multinomial(m.tensor([[1.0, 1.0], [0.0, 0.0]]), 2, True), RuntimeError,
+        "multinomial: a row of input has 0 weights that are not 0, too few for 2 samples"),
+    "multinomial of too few": (
+        lambda m: m.multinomial(m.ones(2), 3), RuntimeError,
+        "multinomial: a row of input has 2 weights that are not 0, too few for 3 samples without replacement"),
+    "multinomial(0)": (
+        lambda m: m.multinomial(m.ones(2), 0), ValueError, "multinomial: num_samples must be an int >= 1, got"),
     "zeros()": (lambda m: m.zeros(), TypeError, "zeros: needs the sizes"),
     "zeros(2.5)": (lambda m: m.zeros(2.5), TypeError, "zeros: sizes must be ints, got (2.5,)"),
     "zeros('2')": (lambda m: m.zeros("2"), TypeError, "zeros: sizes must be ints"),
@@ -217,6 +274,30 @@ def test_distributions_of_integers():
     assert sorted(minigrad.randperm(100).tolist()) == list(range(100))
     places = [minigrad.randperm(3).tolist().index(0) for _ in range(3000)]
     assert (np.abs(np.bincount(places) - 1000) < 150).all()
+
+
+def test_bernoulli_draws_by_the_chances_in_a_tensor():
+    p = minigrad.tensor([0.0, 0.25, 1.0], requires_grad=True)
+    drawn = minigrad.bernoulli(p.expand(8000, 3))
+    assert not drawn.requires_grad and set(drawn.unique().tolist()) == {0.0, 1.0}
+    np.testing.assert_allclose(drawn.mean(0).array, [0, 0.25, 1], atol=0.02)
+
+
+@pytest.mark.parametrize("replacement", [False, True])
+def test_multinomial_draws_by_the_weights(replacement):
+    weights = minigrad.tensor([[1.0, 0.0, 3.0], [2.0, 2.0, 0.0]])
+    first = np.stack([weights.multinomial(2, replacement).array[:, 0] for _ in range(4000)])
+    shares = np.stack([np.bincount(column, minlength=3) / 4000 for column in first.T])
+    np.testing.assert_allclose(shares, [[0.25, 0, 0.75], [0.5, 0.5, 0]], atol=0.035)
+
+
+def test_multinomial_without_replacement_draws_none_twice():
+    drawn = minigrad.multinomial(minigrad.arange(6.0).expand(50, 6), 5)
+    assert np.sort(drawn.array, -1).tolist() == [[1, 2, 3, 4, 5]] * 50  # never the one of weight 0
+    second = minigrad.multinomial(minigrad.tensor([1.0, 1.0, 8.0]).expand(4000, 3), 2).array[:, 1]
+    shares = np.bincount(second) / 4000  # the rule of drawing again among those that are left
+    left = 0.1 * (1 / 9) + 0.8 * 0.5
+    np.testing.assert_allclose(shares, [left, left, 2 * 0.1 * 8 / 9], atol=0.035)
 
 
 def test_normal_takes_a_mean_and_a_width_for_each_element():

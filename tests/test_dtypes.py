@@ -154,3 +154,43 @@ def test_comparisons_promote_first():
     x = minigrad.tensor([0.1])
     assert (x == 0.1).item() and (x == minigrad.tensor(0.1, dtype=minigrad.float64)).item()
     assert not (x == minigrad.tensor([0.1], dtype=minigrad.float64)).item()
+
+
+# -------------------------------------------------------------------------------------- what a dtype can hold
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", [None, "float16", "float32", "float64"])
+def test_finfo_is_that_of_pytorch(name):
+    torch = pytest.importorskip("torch")
+    ours = minigrad.finfo(*([name] if name else []))
+    theirs = torch.finfo(*([getattr(torch, name)] if name else []))
+    for part in ("bits", "eps", "max", "min", "tiny", "smallest_normal", "dtype"):
+        assert getattr(ours, part) == getattr(theirs, part), part
+        assert type(getattr(ours, part)) is type(getattr(theirs, part)), part
+    assert ours.resolution == pytest.approx(theirs.resolution, rel=1e-12)
+    assert repr(ours) == repr(theirs)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", ["uint8", "int8", "int16", "int32", "int64"])
+def test_iinfo_is_that_of_pytorch(name):
+    torch = pytest.importorskip("torch")
+    ours, theirs = minigrad.iinfo(name), torch.iinfo(getattr(torch, name))
+    assert (ours.bits, ours.min, ours.max, ours.dtype) == (theirs.bits, theirs.min, theirs.max, theirs.dtype)
+
+
+def test_the_lowest_number_masks_in_any_floating_dtype():
+    for dtype in (minigrad.float16, minigrad.float32, minigrad.float64):
+        x = minigrad.ones(3, dtype=dtype).masked_fill(minigrad.tensor([True, False, True]), minigrad.finfo(dtype).min)
+        assert x.dtype == dtype and x.isfinite().all() and x.softmax(0).tolist() == [0, 1, 0]
+
+
+def test_limits_are_of_the_right_kind_of_dtype():
+    with pytest.raises(TypeError, match="finfo: needs a floating dtype, got int64; use"):
+        minigrad.finfo(minigrad.int64)
+    for dtype in ("float32", "bool"):
+        with pytest.raises(TypeError, match=f"iinfo: needs an integer dtype, got {dtype}; use"):
+            minigrad.iinfo(dtype)
+    with pytest.raises(TypeError, match="is not a dtype"):
+        minigrad.finfo("abc")

@@ -22,6 +22,9 @@ DRAWS = {
     "randint_like": lambda g: minigrad.randint_like(minigrad.ones(5), 1000, generator=g),
     "normal_": lambda g: minigrad.ones(5).normal_(generator=g),
     "uniform_": lambda g: minigrad.ones(5).uniform_(generator=g),
+    "bernoulli": lambda g: minigrad.bernoulli(minigrad.full((50,), 0.5), generator=g),
+    "multinomial": lambda g: minigrad.multinomial(minigrad.ones(20), 10, generator=g),
+    "multinomial, replaced": lambda g: minigrad.multinomial(minigrad.ones(20), 20, replacement=True, generator=g),
     "bernoulli_": lambda g: minigrad.ones(50).bernoulli_(generator=g),
 }
 each_draw = pytest.mark.parametrize("name", DRAWS)

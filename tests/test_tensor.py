@@ -669,3 +669,78 @@ def test_what_does_not_fit_is_refused(write, error, text):
     with pytest.raises(error, match=text):
         write(x)
     assert (x.array == 1).all()
+
+
+# ------------------------------------------------------------------------------- other names for what it knows
+
+
+def questions(m):
+    """Answers that must be the same in PyTorch."""
+    x = m.arange(24.0).reshape(2, 3, 4)
+    views = [x, x.permute(2, 0, 1), x[:, 1:], x[..., ::2], x[0, 0, 0], x.expand(5, 2, 3, 4)]
+    strides = [v.stride() for v in (*views, m.zeros(2, 0, 3), m.zeros(0, 3))]
+    return [
+        [tuple(s) for s in strides], x.stride(-1), x.stride(dim=0), x.nelement(), x.ndimension(), x.is_cuda,
+        m.numel(x), m.is_floating_point(x), m.is_floating_point(x.long()), m.is_tensor(x), m.is_tensor(2.0),
+        m.is_tensor(np.ones(2)), [m.pi, m.e, m.inf, str(m.nan)],
+    ]  # fmt: skip
+
+
+@pytest.mark.reference
+def test_it_answers_as_pytorch_does():
+    torch = pytest.importorskip("torch")
+    assert questions(minigrad) == questions(torch)
+
+
+def test_the_name_of_a_dtype_is_a_dtype():
+    x = T([1.5, 2.5])
+    assert x.type() == "float32" and x.type(T([1]).type()).tolist() == [1, 2]
+    assert x.type(dtype=minigrad.float64, non_blocking=True).dtype == minigrad.float64
+
+
+def test_functions_that_ask_need_a_tensor():
+    for ask in (minigrad.numel, minigrad.is_floating_point):
+        with pytest.raises(TypeError, match=f"{ask.__name__}: needs Tensors, got list"):
+            ask([1.0])
+    with pytest.raises(IndexError, match=r"stride: dim must be in \[-2, 1\] for 2 dimensions, got 2"):
+        minigrad.ones(2, 3).stride(2)
+
+
+ARRAYS = [np.arange(3.0), np.arange(3), [1, 2.5], 3, np.float32(2), T([1.0]), T([1.0], requires_grad=True)]
+
+
+@pytest.mark.parametrize("data", ARRAYS, ids=repr)
+@pytest.mark.parametrize("dtype", [None, "float64"])
+@pytest.mark.parametrize("copied", [None, True, False])
+@pytest.mark.reference
+def test_asarray_does_what_pytorchs_does(data, dtype, copied):
+    torch = pytest.importorskip("torch")
+    tensor = isinstance(data, Tensor)
+    theirs = torch.tensor(data.tolist(), requires_grad=data.requires_grad) if tensor else data
+    try:
+        wanted = torch.asarray(theirs, dtype=dtype and getattr(torch, dtype), copy=copied)
+    except (ValueError, RuntimeError):
+        if copied is not False:  # a NumPy scalar in another dtype, which PyTorch does not take
+            return
+        with pytest.raises(ValueError, match="asarray: cannot share the memory of this"):
+            minigrad.asarray(data, dtype=dtype, copy=copied)
+        return
+    found = minigrad.asarray(data, dtype=dtype, copy=copied)
+    same(found, wanted.detach().numpy(), str(wanted.dtype).split(".")[1])
+    assert (found.requires_grad, found.is_leaf) == (wanted.requires_grad, wanted.is_leaf)
+    if isinstance(data, np.ndarray):
+        assert np.shares_memory(found.array, data) == np.shares_memory(wanted.numpy(), data)
+    if tensor:
+        assert np.shares_memory(found.array, data.array) == (wanted.data_ptr() == theirs.data_ptr())
+
+
+def test_asarray_makes_a_leaf_that_requires_grad():
+    x = minigrad.asarray([1.0, 2.0], requires_grad=True)
+    assert x.requires_grad and x.is_leaf
+    assert minigrad.asarray(x) is x and minigrad.asarray(x, requires_grad=True) is x
+    cut = minigrad.asarray(x * 2, requires_grad=False)
+    assert not cut.requires_grad and cut.is_leaf
+    with pytest.raises(RuntimeError, match='asarray: the only device is "cpu"'):
+        minigrad.asarray([1.0], device="cuda")
+    with pytest.raises(RuntimeError, match="only floating tensors have gradients"):
+        minigrad.asarray([1], requires_grad=True)

@@ -540,6 +540,7 @@ def grad(
     grad_outputs: Tensors = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     *,
     materialize_grads: bool = False,
@@ -548,7 +549,7 @@ def grad(
 
     Only the ops between the two are run. An input that the outputs do not depend on is an error, unless
     `allow_unused` (its gradient is then None) or `materialize_grads` (then zeros) is set. The other arguments
-    are those of `backward`.
+    are those of `backward`; `only_inputs` can only be True, as in PyTorch, which ignores it.
 
     >>> import minigrad
     >>> x = minigrad.tensor(3.0, requires_grad=True)
@@ -559,6 +560,11 @@ def grad(
     (tensor(18.),)
     """
     targets = _as_tuple(inputs)
+    if only_inputs is not True:
+        raise ValueError(
+            f"grad: only_inputs must be True, got {only_inputs!r}; to add to the gradients of all leaves, call "
+            "backward. (The argument after it is allow_unused; give that one by name.)"
+        )
     if not targets:
         raise RuntimeError("grad: inputs is empty; name the Tensors to differentiate with respect to")
     if allow_unused is False and materialize_grads:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..checks import flag
 
-__all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+__all__ = ["enable_grad", "inference_mode", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 
 
 class _State(threading.local):
@@ -75,6 +75,21 @@ def enable_grad(fn: Callable | None = None) -> Any:
     True
     """
     return _GradMode(True) if fn is None else _decorate(fn, True)
+
+
+def inference_mode(mode: bool | Callable = True) -> Any:
+    """`no_grad`, under the name that PyTorch gives to its stricter form; with `mode` False `enable_grad`.
+
+    What is made inside is an ordinary tensor, which may be used in a graph afterwards (PyTorch refuses that).
+
+    >>> import minigrad
+    >>> w = minigrad.ones(2, requires_grad=True)
+    >>> with minigrad.inference_mode():
+    ...     y = w * 2
+    >>> y.requires_grad
+    False
+    """
+    return _decorate(mode, False) if callable(mode) else _GradMode(not flag("inference_mode", "mode", mode))
 
 
 class set_grad_enabled(_GradMode):

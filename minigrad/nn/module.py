@@ -15,8 +15,9 @@ from typing import Any, NamedTuple, NoReturn, Self
 import numpy as np
 
 from .. import autograd, checks, dtypes
+from ..device import check_device
 from ..ops.common import quiet
-from ..tensor import Tensor, check_device
+from ..tensor import Tensor
 from .hooks import Hook, Hooks, call_with_hooks, everywhere, register
 from .parameter import Buffer, Parameter, clear_grad
 
@@ -416,7 +417,7 @@ class Module:
         for param in self.parameters():
             clear_grad(param, set_to_none)
 
-    def to(self, *args: Any, dtype: Any = None, device: Any = None) -> Self:
+    def to(self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False) -> Self:
         """Convert the floating parameters and buffers, and gradients: `to(dtype)`, `to("cpu")`, `to(tensor)`.
 
         The Parameters stay the same objects, so an optimizer that holds them stays valid. Integer buffers stay.

@@ -265,6 +265,27 @@ def _ours(op: str, kwargs: dict[str, Any]) -> dict[str, Any]:
     return kwargs
 
 
+def sizes_of(op: str, sizes: tuple, size: Any = None) -> tuple[int, ...]:
+    """The sizes of a tensor to make, checked: those of `f(2, 3)`, of `f((2, 3))` and of `f(size=(2, 3))` alike."""
+    if (size is None) == (not sizes):
+        raise TypeError(f"{op}: needs the sizes, as {op}(2, 3), {op}((2, 3)) or {op}(size=(2, 3))")
+    given = sizes or (size,)
+    try:
+        found = flatten_sizes(given)
+    except TypeError:
+        raise TypeError(f"{op}: sizes must be ints, got {given}") from None
+    if any(n < 0 for n in found):
+        raise RuntimeError(f"{op}: sizes must not be negative, got {found}")
+    must_be_few(op, math.prod(found), found)
+    return found
+
+
+def must_be_few(op: str, count: float, given: Any) -> None:
+    """RuntimeError for more elements than any memory holds."""
+    if count >= 2**60:
+        raise RuntimeError(f"{op}: {given} is more elements than memory can hold")
+
+
 def flatten_sizes(sizes: tuple) -> tuple[int, ...]:
     """The ints of `f(2, 3)` and of `f((2, 3))` alike."""
     if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
