@@ -8,27 +8,22 @@ import numpy as np
 
 from ..autograd import unwrap
 from ..checks import flag, number, whole
-from ..creation import empty, ones, zeros
-from ..dtypes import int64
 from ..tensor import Tensor
 from . import functional as F
-from . import init
+from .affine import Affine
 from .batchnorm_diagnosis import BatchNormDiagnosis
 from .checks import describe
-from .parameter import Parameter
 from .running_statistics import RunningStatistics
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
 
 
-class _BatchNorm(RunningStatistics):
+class _BatchNorm(Affine, RunningStatistics):
     """Batch normalization for any input whose dim 1 is the channels; a subclass says which shapes it takes."""
 
     form: str  # the shapes taken, for the error
     ndims: tuple[int, ...]
 
-    weight: Parameter | None
-    bias: Parameter | None
     _frozen_parameters: tuple[str, ...]  # the names that `freeze` stopped
 
     def __init__(
@@ -50,21 +45,14 @@ class _BatchNorm(RunningStatistics):
         self.momentum = momentum if momentum is None else number(layer, "momentum", momentum)
         self.affine, self.track_running_stats = affine, track_running_stats
         self.stats_frozen, self._frozen_parameters = False, ()
-        kind = {"device": device, "dtype": dtype}
-        self.register_parameter("weight", Parameter(empty(n, **kind)) if affine else None)
-        self.register_parameter("bias", Parameter(empty(n, **kind)) if affine and bias else None)
-        self.register_buffer("running_mean", zeros(n, **kind) if track_running_stats else None)
-        self.register_buffer("running_var", ones(n, **kind) if track_running_stats else None)
-        self.register_buffer("num_batches_tracked", zeros((), dtype=int64) if track_running_stats else None)
+        self.register_affine((n,), affine, bias, device, dtype)
+        self.register_running_stats((n,), track_running_stats, device, dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Set weight to 1 and bias to 0, and forget the batches seen."""
         self.reset_running_stats()
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        super().reset_parameters()
 
     @classmethod
     def from_decay(cls, num_features: int, decay: float, **options: Any) -> Self:

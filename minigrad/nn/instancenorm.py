@@ -6,17 +6,16 @@ import warnings
 from typing import Any
 
 from ..checks import number, whole
-from ..creation import ones, zeros
-from ..dtypes import int64
 from ..tensor import Tensor
 from . import functional as F
 from .affine import Affine
 from .checks import describe
+from .running_statistics import RunningBuffers
 
 __all__ = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
 
 
-class _InstanceNorm(Affine):
+class _InstanceNorm(Affine, RunningBuffers):
     """Instance normalization for (N, C, ...) and for one example (C, ...); a subclass says which shapes it takes."""
 
     form: str  # the shapes taken, for the error
@@ -41,18 +40,8 @@ class _InstanceNorm(Affine):
         self.momentum = momentum if momentum is None else number(layer, "momentum", momentum)
         self.affine, self.track_running_stats = affine, track_running_stats
         self.register_affine((n,), affine, bias, device, dtype)
-        kind = {"device": device, "dtype": dtype}
-        self.register_buffer("running_mean", zeros(n, **kind) if track_running_stats else None)
-        self.register_buffer("running_var", ones(n, **kind) if track_running_stats else None)
-        self.register_buffer("num_batches_tracked", zeros((), dtype=int64) if track_running_stats else None)
+        self.register_running_stats((n,), track_running_stats, device, dtype)
         self.reset_parameters()
-
-    def reset_running_stats(self) -> None:
-        """Forget the batches seen: mean 0 and variance 1."""
-        if self.running_mean is not None:
-            self.running_mean.zero_()
-            self.running_var.fill_(1)
-            self.num_batches_tracked.zero_()
 
     def reset_parameters(self) -> None:
         """Set weight to 1 and bias to 0, and forget the batches seen."""

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from ..checks import choice, flag, number, whole
-from ..creation import ones, zeros
-from ..dtypes import int64
+from ..creation import zeros
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -55,9 +54,7 @@ class _InvertibleBatchNorm(RunningStatistics, Invertible):
         kind = {"device": device, "dtype": dtype}
         self.register_parameter("log_scale", Parameter(zeros(shape, **kind)) if affine else None)
         self.register_parameter("bias", Parameter(zeros(shape, **kind)) if affine else None)
-        self.register_buffer("running_mean", zeros(shape, **kind))
-        self.register_buffer("running_var", ones(shape, **kind))
-        self.register_buffer("num_batches_tracked", zeros((), dtype=int64))
+        self.register_running_stats(shape, device=device, dtype=dtype)
         self.register_buffer("latest_mean", None, persistent=False)
         self.register_buffer("latest_var", None, persistent=False)
         self.stats_frozen = False

@@ -1,4 +1,4 @@
-"""What layers that keep running statistics of each channel share: measuring a batch, and setting the statistics."""
+"""What layers that keep running statistics of each channel share: the buffers, measuring a batch, setting them."""
 
 from __future__ import annotations
 
@@ -8,23 +8,50 @@ import numpy as np
 
 from ..autograd import changed, unwrap
 from ..checks import whole
+from ..creation import ones, zeros
+from ..dtypes import int64
 from ..tensor import Tensor
 from .module import Module
 from .statistics import Moments
 
-__all__ = ["RunningStatistics"]
+__all__ = ["RunningBuffers", "RunningStatistics"]
 
 
-class RunningStatistics(Module):
-    """A layer with running_mean, running_var (unbiased) and num_batches_tracked; all None where it keeps none.
+class RunningBuffers(Module):
+    """A layer with running_mean, running_var (unbiased) and num_batches_tracked; all None where it keeps none."""
+
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+
+    def register_running_stats(
+        self, shape: tuple[int, ...], wanted: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
+        """Add the three buffers, as they are before any batch; None for each unless they are wanted."""
+        kind = {"device": device, "dtype": dtype}
+        self.register_buffer("running_mean", zeros(shape, **kind) if wanted else None)
+        self.register_buffer("running_var", ones(shape, **kind) if wanted else None)
+        self.register_buffer("num_batches_tracked", zeros((), device=device, dtype=int64) if wanted else None)
+
+    def running_stats(self) -> list[Tensor]:
+        """running_mean, running_var and num_batches_tracked themselves; nothing where the layer keeps none."""
+        return [b for b in (self.running_mean, self.running_var, self.num_batches_tracked) if b is not None]
+
+    def reset_running_stats(self) -> None:
+        """Forget the batches seen: mean 0, variance 1, none tracked."""
+        if self.running_mean is not None:
+            self.running_mean.zero_()
+            self.running_var.fill_(1)  # type: ignore[union-attr]
+            self.num_batches_tracked.zero_()  # type: ignore[union-attr]
+
+
+class RunningStatistics(RunningBuffers):
+    """A layer whose running statistics are the moments of all values of a channel together.
 
     `nn.utils.calibrate` works on every layer of this kind. A subclass registers the three buffers, refuses an unfit
     input in `_check_input`, and says in `_axes` what the statistics are taken over.
     """
 
-    running_mean: Tensor | None
-    running_var: Tensor | None
-    num_batches_tracked: Tensor | None
     stats_frozen: bool  # training mode normalizes by the running statistics too, and leaves them as they are
 
     def _check_input(self, input: Any) -> None:
@@ -38,17 +65,6 @@ class RunningStatistics(Module):
     def _measured(self, input: Tensor) -> Tensor | None:
         """Of the arguments of a call, what training mode takes the statistics of; None where it takes none."""
         return input
-
-    def running_stats(self) -> list[Tensor]:
-        """running_mean, running_var and num_batches_tracked themselves; nothing where the layer keeps none."""
-        return [b for b in (self.running_mean, self.running_var, self.num_batches_tracked) if b is not None]
-
-    def reset_running_stats(self) -> None:
-        """Forget the batches seen: mean 0, variance 1, none tracked."""
-        if self.running_mean is not None:
-            self.running_mean.zero_()
-            self.running_var.fill_(1)  # type: ignore[union-attr]
-            self.num_batches_tracked.zero_()  # type: ignore[union-attr]
 
     def batch_moments(self, input: Tensor) -> Moments:
         """Count, mean and m2 of each channel of a batch, in float64: what training mode would normalize by.
