@@ -1278,6 +1278,13 @@ ROWS = [
         ],
     ),
     Row(
+        "MaxPool2x2",
+        lambda x: ops.max_pool2d(x, 2),
+        lambda x: pooled(np.max, x, 2, (x.shape[2] // 2, x.shape[3] // 2), stride=2),
+        [((1, 2, 4, 6),), ((2, 1, 5, 3),), ((0, 2, 2, 2),)],
+        awkward=[([[[[1, nan, 2, 2], [nan, 3, 2, 2]]]], [[[[nan, 2]]]], [[[[0, 0, 1, 0], [1, 0, 0, 0]]]])],
+    ),
+    Row(
         "MaxPool2dInput",
         lambda g: ops.pool.MaxPool2dInput.apply(g, np.repeat(WINNERS, len(g), 0), input_shape=(len(g), 1, 3, 3)),
         lambda g: index_add((*np.ogrid[: len(g), :1, :1, :1][:2], WINNERS // 3, WINNERS % 3), (len(g), 1, 3, 3), g),

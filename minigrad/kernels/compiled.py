@@ -1,11 +1,19 @@
 """The `numba` backend: the compiled twin of every kernel in `reference`, under the same name."""
 
 from .conv import conv2d, conv2d_input, conv2d_weight
-from .elementwise import erf
+from .elementwise import erf, relu, relu_backward
 from .gemm import matmul
 from .loss import softmax_cross_entropy, softmax_cross_entropy_backward
 from .norm import batch_norm, batch_norm_backward, layer_norm, layer_norm_backward, normalize, normalize_backward
-from .pool import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward, max_pool2d_take
+from .pool import (
+    avg_pool2d,
+    avg_pool2d_backward,
+    max_pool2d,
+    max_pool2d_backward,
+    max_pool2d_take,
+    max_pool2x2,
+    max_pool2x2_backward,
+)
 from .update import adam_update, sgd_update
 
 __all__ = [
@@ -24,8 +32,12 @@ __all__ = [
     "max_pool2d",
     "max_pool2d_backward",
     "max_pool2d_take",
+    "max_pool2x2",
+    "max_pool2x2_backward",
     "normalize",
     "normalize_backward",
+    "relu",
+    "relu_backward",
     "sgd_update",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",

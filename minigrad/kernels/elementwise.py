@@ -1,4 +1,4 @@
-"""Elementwise functions that NumPy lacks, compiled."""
+"""Elementwise functions: those that NumPy lacks, and those where one pass does what would take NumPy several."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from . import reference
+from . import reference, shapes
 from .gate import Out, gate, output
 from .jit import kernel
 
@@ -21,8 +21,41 @@ def erf(x: Array, *, out: Out = None) -> Array:
     return y
 
 
+@gate(reference.relu)
+def relu(x: Array, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.relu`."""
+    y = output("relu", out, x.shape, x.dtype)
+    _relu(x.reshape(-1), y.reshape(-1))
+    return y
+
+
+@gate(reference.relu_backward)
+def relu_backward(g: Array, y: Array, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.relu_backward`."""
+    shapes.require_shape("relu_backward", "the output", y, g.shape)
+    gx = output("relu_backward", out, g.shape, g.dtype)
+    _relu_backward(g.reshape(-1), y.reshape(-1), gx.reshape(-1))
+    return gx
+
+
 @kernel
 def _erf(x: Array, y: Array) -> None:
     """x, y (n,)"""
     for i in range(x.size):
         y[i] = math.erf(x[i])
+
+
+@kernel
+def _relu(x: Array, y: Array) -> None:
+    """x, y (n,)"""
+    zero = x.dtype.type(0)
+    for i in range(x.size):
+        y[i] = zero if x[i] <= 0 else x[i]
+
+
+@kernel
+def _relu_backward(g: Array, y: Array, gx: Array) -> None:
+    """g, y, gx (n,)"""
+    zero = g.dtype.type(0)
+    for i in range(g.size):
+        gx[i] = zero if y[i] == 0 else g[i]

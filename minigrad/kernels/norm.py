@@ -248,6 +248,8 @@ def _batch_norm_slopes(
     dot = sum_gxc * rstd  # sum(g xhat), but for the shift
     if np.isfinite(sum_g):  # an infinite g makes both terms infinite, and their difference NaN
         dot -= shift * sum_g * rstd
+    if not np.isfinite(shift):  # x is infinite somewhere, and xhat is NaN there
+        dot = np.nan
     return dot, sum_g, mean + shift, dot * rstd / m, w * rstd
 
 

@@ -1,15 +1,28 @@
-"""Pooling, compiled."""
+"""Pooling, compiled.
+
+The window of most networks, 2x2 in steps of 2, has kernels of its own. Rows of 14 or of 5 windows are too short for
+the compiler to make vectors of them, so these say themselves which instructions they want: `_largest_of_four` and
+`_to_one_of_four` do as many windows at once as a register holds numbers (see `simd`).
+"""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+from typing import Any
 
-from . import reference, shapes
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+
+from . import reference, shapes, simd
 from .gate import Out, gate, output, outputs
 from .jit import helper, kernel
 from .shapes import Pair, Shape
+from .simd import LANES
 
 Array = np.ndarray
+
+INT8, INT32 = ir.IntType(8), ir.IntType(32)
 
 
 @gate(reference.max_pool2d)
@@ -55,6 +68,26 @@ def max_pool2d_take(x: Array, indices: Array, *, out: Out = None) -> Array:
     images, windows = (N * C, H * W), (N * C, y.shape[2] * y.shape[3])
     _max_pool2d_take(x.reshape(images), indices.reshape(windows), y.reshape(windows))
     return y
+
+
+@gate(reference.max_pool2x2)
+def max_pool2x2(x: Array, *, out: Out = None) -> tuple[Array, Array]:
+    """Compiled twin of `reference.max_pool2x2`."""
+    N, C, H, W = shape = shapes.pool2x2("max_pool2x2", x.shape)
+    y, winners = outputs("max_pool2x2", out, (shape, x.dtype), (shape, np.dtype(np.uint8)))
+    _max_pool2x2(x.reshape(N * C, *x.shape[2:]), y.reshape(N * C, H, W), winners.reshape(-1))
+    return y, winners
+
+
+@gate(reference.max_pool2x2_backward)
+def max_pool2x2_backward(g: Array, winners: Array, input_shape: Shape, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.max_pool2x2_backward`."""
+    N, C, H, W = shape = shapes.pool2x2("max_pool2x2_backward", input_shape)
+    shapes.require_shape("max_pool2x2_backward", "the output gradient", g, shape)
+    shapes.require_shape("max_pool2x2_backward", "winners", winners, shape)
+    gx = output("max_pool2x2_backward", out, input_shape, g.dtype)
+    _max_pool2x2_backward(g.reshape(N * C, H, W), winners.reshape(-1), gx.reshape(N * C, *input_shape[2:]))
+    return gx
 
 
 @gate(reference.avg_pool2d)
@@ -107,19 +140,23 @@ def _max_pool2d(x: Array, y: Array, indices: Array, window: tuple[int, ...]) -> 
     for n in range(N):
         for c in range(C):
             for i in range(OH):
-                for j in range(OW):
-                    y[n, c, i, j] = 0
-                    indices[n, c, i, j] = -1  # nothing chosen yet
+                best, best_index = y[n, c, i], indices[n, c, i]
+                best[:] = 0
+                best_index[:] = -1  # nothing chosen yet
                 for kh in range(KH):
                     h = i * sh + kh * dh - ph
+                    if not 0 <= h < H:
+                        continue
+                    row = x[n, c, h]
                     for kw in range(KW):
-                        for j in range(OW):  # innermost, and without a branch on values: vector instructions
-                            w = j * sw + kw * dw - pw
-                            if 0 <= h < H and 0 <= w < W:
-                                value, best, index = x[n, c, h, w], y[n, c, i, j], indices[n, c, i, j]
-                                chosen = (index < 0) | (value > best) | np.isnan(value)
-                                y[n, c, i, j] = value if chosen else best
-                                indices[n, c, i, j] = h * W + w if chosen else index
+                        start = kw * dw - pw
+                        first, last = _inside(start, sw, W, OW)
+                        for j in range(first, last):  # innermost, and without a branch: vector instructions
+                            w = j * sw + start
+                            value, index = row[w], best_index[j]
+                            chosen = (index < 0) | (value > best[j]) | np.isnan(value)
+                            best[j] = value if chosen else best[j]
+                            best_index[j] = h * W + w if chosen else index
 
 
 @kernel
@@ -140,22 +177,61 @@ def _max_pool2d_take(x: Array, indices: Array, y: Array) -> None:
 
 
 @kernel
+def _max_pool2x2(x: Array, y: Array, winners: Array) -> None:
+    """x (NC, H, W) -> y (NC, H // 2, W // 2), winners (all of them,)"""
+    images, H, W = x.shape
+    OH, OW = y.shape[1:]
+    whole = OW - OW % LANES
+    for image in range(images):
+        for i in range(OH):
+            top, at = (image * H + 2 * i) * W, (image * OH + i) * OW
+            for j in range(0, whole, LANES):
+                _largest_of_four(x, top + 2 * j, W, y, winners, at + j)
+            if whole < OW:
+                _largest_of_four_first(x, top + 2 * whole, W, y, winners, at + whole, OW - whole)
+
+
+@kernel
+def _max_pool2x2_backward(g: Array, winners: Array, gx: Array) -> None:
+    """g (NC, H // 2, W // 2), winners (all of them,) -> gx (NC, H, W)"""
+    images, H, W = gx.shape
+    OH, OW = g.shape[1:]
+    whole = OW - OW % LANES
+    for image in range(images):
+        for i in range(OH):
+            top, at = (image * H + 2 * i) * W, (image * OH + i) * OW
+            for j in range(0, whole, LANES):
+                _to_one_of_four(g, winners, at + j, gx, top + 2 * j, W)
+            if whole < OW:
+                _to_one_of_four_first(g, winners, at + whole, gx, top + 2 * whole, W, OW - whole)
+        if W % 2:
+            gx[image, :, W - 1] = 0
+        if H % 2:
+            gx[image, H - 1] = 0
+
+
+@kernel
 def _avg_pool2d(x: Array, y: Array, window: tuple[int, ...], include_pad: bool, override: int) -> None:
     """x (N, C, H, W) -> y (N, C, OH, OW); an override of 0 is none."""
     KH, KW, sh, sw, ph, pw = window
     N, C, H, W = x.shape
     OH, OW = y.shape[2:]
+    divisors = _divisors(np.empty(OW, x.dtype), KW, sw, pw, W, include_pad, override)
     for n in range(N):
         for c in range(C):
             for i in range(OH):
                 top, bottom, height = _extent(i * sh - ph, KH, H, ph, include_pad)
+                sums = y[n, c, i]
+                sums[:] = 0
+                for h in range(top, bottom):
+                    row = x[n, c, h]
+                    for kw in range(KW):
+                        first, last = _inside(kw - pw, sw, W, OW)
+                        for j in range(first, last):
+                            sums[j] += row[j * sw + kw - pw]
+                height_share = x.dtype.type(1 if override else height)
                 for j in range(OW):
-                    left, right, width = _extent(j * sw - pw, KW, W, pw, include_pad)
-                    total = x.dtype.type(0)
-                    for h in range(top, bottom):
-                        for w in range(left, right):
-                            total += x[n, c, h, w]
-                    y[n, c, i, j] = total / x.dtype.type(override if override else height * width)
+                    sums[j] /= height_share * divisors[j]
 
 
 @kernel
@@ -164,17 +240,40 @@ def _avg_pool2d_backward(g: Array, gx: Array, window: tuple[int, ...], include_p
     KH, KW, sh, sw, ph, pw = window
     N, C, H, W = gx.shape
     OH, OW = g.shape[2:]
+    divisors = _divisors(np.empty(OW, g.dtype), KW, sw, pw, W, include_pad, override)
+    share = np.empty(OW, g.dtype)
     gx[:] = 0
     for n in range(N):
         for c in range(C):
             for i in range(OH):
                 top, bottom, height = _extent(i * sh - ph, KH, H, ph, include_pad)
+                height_share = g.dtype.type(1 if override else height)
                 for j in range(OW):
-                    left, right, width = _extent(j * sw - pw, KW, W, pw, include_pad)
-                    share = g[n, c, i, j] / g.dtype.type(override if override else height * width)
-                    for h in range(top, bottom):
-                        for w in range(left, right):
-                            gx[n, c, h, w] += share
+                    share[j] = g[n, c, i, j] / (height_share * divisors[j])
+                for h in range(top, bottom):
+                    row = gx[n, c, h]
+                    for kw in range(KW):
+                        first, last = _inside(kw - pw, sw, W, OW)
+                        for j in range(first, last):
+                            row[j * sw + kw - pw] += share[j]
+
+
+@helper
+def _inside(start: int, stride: int, size: int, count: int) -> tuple[int, int]:
+    """Along one axis, the windows of which a tap lies inside the image; that of window 0 is at `start`."""
+    first = 0 if start >= 0 else (-start + stride - 1) // stride
+    last = 0 if start >= size else (size - 1 - start) // stride + 1
+    return first, min(last, count)
+
+
+@helper
+def _divisors(
+    divisors: Array, length: int, stride: int, padding: int, size: int, include_pad: bool, override: int
+) -> Array:
+    """What the sums of the windows along an axis are divided by: the override, or the lengths that count."""
+    for j in range(divisors.size):
+        divisors[j] = override if override else _extent(j * stride - padding, length, size, padding, include_pad)[2]
+    return divisors
 
 
 @helper
@@ -183,3 +282,149 @@ def _extent(start: int, length: int, size: int, padding: int, include_pad: bool)
     end = min(start + length, size + padding)
     first, last = max(start, 0), min(end, size)
     return first, last, end - start if include_pad else last - first
+
+
+# ------------------------------------------------------------------------------------ windows of 2x2, as vectors
+#
+# The windows lie side by side: window j has the numbers 2 j and 2 j + 1 of two rows. `top` is where the first of them
+# starts in the flat array, and W is how far below it the second row starts. A winner is numbered 0 1 above 2 3.
+
+
+def _largest_of_four(x: Array, top: int, W: int, y: Array, winners: Array, at: int) -> None:
+    """The largest number of each of LANES windows, and which it is, to y and winners from `at` on."""
+    _largest_of_four_first(x, top, W, y, winners, at, LANES)
+
+
+def _largest_of_four_first(x: Array, top: int, W: int, y: Array, winners: Array, at: int, n: int) -> None:
+    """As `_largest_of_four`, of n windows."""
+    x, y = x.reshape(-1), y.reshape(-1)
+    for j in range(n):
+        places = top + 2 * j, top + 2 * j + 1, top + W + 2 * j, top + W + 2 * j + 1
+        y[at + j], winners[at + j] = x[places[0]], 0
+        for k in range(1, 4):
+            if x[places[k]] > y[at + j] or np.isnan(x[places[k]]):
+                y[at + j], winners[at + j] = x[places[k]], k
+
+
+def _emit_largest_of_four(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+    """Both: with one argument more, of so many windows."""
+    x, top, W, y, winners, at, *n = args
+    masks = _masks_of_pairs(builder, n)
+    numbers = []
+    for start in (top, builder.add(top, W)):
+        here = simd._address(context, builder, signature.args[0], x, start)
+        halves = [_load(builder, simd._ahead(builder, here, v), masks[v : v + 1]) for v in range(2)]
+        numbers += [builder.shuffle_vector(*halves, _lanes(range(odd, 2 * LANES, 2))) for odd in range(2)]
+    best, winner = numbers[0], _bytes(0)
+    for k in range(1, 4):
+        larger = builder.fcmp_ordered(">", numbers[k], best)
+        chosen = builder.or_(larger, builder.fcmp_unordered("uno", numbers[k], numbers[k]))
+        best, winner = builder.select(chosen, numbers[k], best), builder.select(chosen, _bytes(k), winner)
+    mask = [simd._first(builder, m) for m in n]
+    _store(builder, best, simd._address(context, builder, signature.args[3], y, at), mask)
+    _store(builder, winner, simd._address(context, builder, signature.args[4], winners, at), mask)
+    return context.get_dummy_value()
+
+
+@simd.emits(_largest_of_four)
+def _(x: types.Type, top: types.Type, W: types.Type, y: types.Type, winners: types.Type, at: types.Type) -> Any:
+    intp = types.intp
+    return types.void(x, intp, intp, y, winners, intp), _emit_largest_of_four
+
+
+@simd.emits(_largest_of_four_first)
+def _(
+    x: types.Type, top: types.Type, W: types.Type, y: types.Type, winners: types.Type, at: types.Type, n: types.Type
+) -> Any:
+    intp = types.intp
+    return types.void(x, intp, intp, y, winners, intp, intp), _emit_largest_of_four
+
+
+def _to_one_of_four(g: Array, winners: Array, at: int, gx: Array, top: int, W: int) -> None:
+    """Each of LANES numbers of g from `at` on to the winner of its window, zero to the others."""
+    _to_one_of_four_first(g, winners, at, gx, top, W, LANES)
+
+
+def _to_one_of_four_first(g: Array, winners: Array, at: int, gx: Array, top: int, W: int, n: int) -> None:
+    """As `_to_one_of_four`, for n windows."""
+    g, gx = g.reshape(-1), gx.reshape(-1)
+    for j in range(n):
+        for k, place in enumerate((top + 2 * j, top + 2 * j + 1, top + W + 2 * j, top + W + 2 * j + 1)):
+            gx[place] = g[at + j] if winners[at + j] == k else 0
+
+
+def _emit_to_one_of_four(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+    """Both: with one argument more, for so many windows."""
+    g, winners, at, gx, top, W, *n = args
+    mask, masks = [simd._first(builder, m) for m in n], _masks_of_pairs(builder, n)
+    number = _load(builder, simd._address(context, builder, signature.args[0], g, at), mask)
+    winner = _load(builder, simd._address(context, builder, signature.args[1], winners, at), mask)
+    zero = ir.Constant(number.type, None)
+    parts = [builder.select(builder.icmp_unsigned("==", winner, _bytes(k)), number, zero) for k in range(4)]
+    for row, start in enumerate((top, builder.add(top, W))):
+        here = simd._address(context, builder, signature.args[3], gx, start)
+        for v in range(2):
+            lanes = [lane + LANES * odd for lane in range(v * LANES // 2, (v + 1) * LANES // 2) for odd in range(2)]
+            half = builder.shuffle_vector(parts[2 * row], parts[2 * row + 1], _lanes(lanes))
+            _store(builder, half, simd._ahead(builder, here, v), masks[v : v + 1])
+    return context.get_dummy_value()
+
+
+@simd.emits(_to_one_of_four)
+def _(g: types.Type, winners: types.Type, at: types.Type, gx: types.Type, top: types.Type, W: types.Type) -> Any:
+    intp = types.intp
+    return types.void(g, winners, intp, gx, intp, intp), _emit_to_one_of_four
+
+
+@simd.emits(_to_one_of_four_first)
+def _(
+    g: types.Type, winners: types.Type, at: types.Type, gx: types.Type, top: types.Type, W: types.Type, n: types.Type
+) -> Any:
+    intp = types.intp
+    return types.void(g, winners, intp, gx, intp, intp, intp), _emit_to_one_of_four
+
+
+def _lanes(lanes: Any) -> Any:
+    """The lanes that a shuffle takes."""
+    return ir.Constant(ir.VectorType(INT32, LANES), list(lanes))
+
+
+def _bytes(k: int) -> Any:
+    """A byte in every lane."""
+    return ir.Constant(ir.VectorType(INT8, LANES), [k] * LANES)
+
+
+def _masks_of_pairs(builder: Any, n: Sequence) -> list:
+    """The masks of the two vectors that hold n pairs; n is () or (n,)."""
+    return [
+        simd._first(builder, builder.sub(builder.add(m, m), ir.Constant(m.type, v * LANES))) for m in n for v in (0, 1)
+    ]
+
+
+INTRINSIC_NAMES = {"i8": ("i8", 1), "float": ("f32", 4), "double": ("f64", 8)}  # and how they are aligned
+
+
+def _load(builder: Any, address: Any, mask: list) -> Any:
+    """The vector at an address; where there is a mask, only where it holds."""
+    vector = ir.VectorType(address.type.pointee, LANES)
+    name, align = INTRINSIC_NAMES[str(vector.element)]
+    pointer = builder.bitcast(address, vector.as_pointer())
+    if not mask:
+        loaded = builder.load(pointer)
+        loaded.align = align
+        return loaded
+    function = ir.FunctionType(vector, [pointer.type, INT32, mask[0].type, vector])
+    load = cgutils.get_or_insert_function(builder.module, function, f"llvm.masked.load.v{LANES}{name}.p0")
+    return builder.call(load, [pointer, INT32(align), mask[0], ir.Constant(vector, None)])
+
+
+def _store(builder: Any, vector: Any, address: Any, mask: list) -> None:
+    """Write a vector to an address; where there is a mask, only where it holds."""
+    name, align = INTRINSIC_NAMES[str(vector.type.element)]
+    pointer = builder.bitcast(address, vector.type.as_pointer())
+    if not mask:
+        builder.store(vector, pointer).align = align
+        return
+    function = ir.FunctionType(ir.VoidType(), [vector.type, pointer.type, INT32, mask[0].type])
+    store = cgutils.get_or_insert_function(builder.module, function, f"llvm.masked.store.v{LANES}{name}.p0")
+    builder.call(store, [vector, pointer, INT32(align), mask[0]])

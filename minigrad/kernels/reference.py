@@ -35,8 +35,12 @@ __all__ = [
     "max_pool2d",
     "max_pool2d_backward",
     "max_pool2d_take",
+    "max_pool2x2",
+    "max_pool2x2_backward",
     "normalize",
     "normalize_backward",
+    "relu",
+    "relu_backward",
     "sgd_update",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
@@ -80,6 +84,29 @@ def matmul(a: Array, b: Array, *, out: Out = None) -> Array:
     """
     shapes.require_matmul("matmul", a.shape, b.shape)
     return store("matmul", out, a @ b)
+
+
+def relu(x: Array, *, out: Out = None) -> Array:
+    """y = x where x > 0, else 0; NaN stays NaN. x may have any shape.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.relu(np.array([-1.0, 2.0]))
+    array([0., 2.])
+    """
+    return store("relu", out, np.maximum(x, x.dtype.type(0)))
+
+
+def relu_backward(g: Array, y: Array, *, out: Out = None) -> Array:
+    """gx = g where y, the output of relu, is not 0, else 0, also where g is infinite or NaN.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.relu_backward(np.array([np.inf, 3.0]), np.array([0.0, 2.0]))
+    array([0., 3.])
+    """
+    shapes.require_shape("relu_backward", "the output", y, g.shape)
+    return store("relu_backward", out, np.where(y == 0, g.dtype.type(0), g))
 
 
 # --- convolution: three faces of one trilinear form ----------------------------------------------------------
@@ -286,6 +313,47 @@ def max_pool2d_take(x: Array, indices: Array, *, out: Out = None) -> Array:
     shapes.require_range("max_pool2d_take", "indices", indices, H * W)
     n, c = np.arange(N)[:, None, None, None], np.arange(C)[:, None, None]
     return store("max_pool2d_take", out, x.reshape(N, C, H * W)[n, c, indices])
+
+
+def max_pool2x2(x: Array, *, out: Out = None) -> tuple[Array, Array]:
+    """max_pool2d with windows of 2x2 side by side, and which of its four elements each winner is.
+
+    x (N, C, H, W) -> y, winners (N, C, H // 2, W // 2): 0 and 1 above 2 and 3, uint8
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.max_pool2x2(np.array([[[[1.0, 5.0, 2.0, 2.0], [0.0, 3.0, 8.0, 2.0]]]]))
+    (array([[[[5., 8.]]]]), array([[[[1, 2]]]], dtype=uint8))
+    """
+    *_, H, W = shape = shapes.pool2x2("max_pool2x2", x.shape)
+    y = x[:, :, : 2 * H : 2, : 2 * W : 2].copy()
+    winners = np.zeros(shape, np.uint8)
+    for k in range(1, 4):
+        values = x[:, :, k // 2 : 2 * H : 2, k % 2 : 2 * W : 2]
+        chosen = (values > y) | np.isnan(values)
+        np.copyto(y, values, where=chosen)
+        np.copyto(winners, k, where=chosen)
+    return store("max_pool2x2", out, (y, winners))
+
+
+def max_pool2x2_backward(g: Array, winners: Array, input_shape: Shape, *, out: Out = None) -> Array:
+    """Send each gradient to the winner of its window, and zero to the others.
+
+    g, winners (N, C, H // 2, W // 2) -> gx of `input_shape` (N, C, H, W)
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.max_pool2x2_backward(np.array([[[[7.0]]]]), np.array([[[[2]]]]), (1, 1, 2, 3))
+    array([[[[0., 0., 0.],
+             [7., 0., 0.]]]])
+    """
+    *_, H, W = shape = shapes.pool2x2("max_pool2x2_backward", input_shape)
+    shapes.require_shape("max_pool2x2_backward", "the output gradient", g, shape)
+    shapes.require_shape("max_pool2x2_backward", "winners", winners, shape)
+    gx = np.zeros(input_shape, g.dtype)
+    for k in range(4):
+        np.copyto(gx[:, :, k // 2 : 2 * H : 2, k % 2 : 2 * W : 2], g, where=winners == k)
+    return store("max_pool2x2_backward", out, gx)
 
 
 @quiet

@@ -89,6 +89,14 @@ def pool2d(
     return x[0], x[1], output_size[0], output_size[1]
 
 
+def pool2x2(kernel: str, x: Shape) -> Shape:
+    """The output shape of windows of 2x2 side by side; a last row or column that fills none is left out."""
+    require_ndim(kernel, "the input", x, "N, C, H, W")
+    if min(x[2:]) < 2:
+        raise ValueError(f"{kernel}: windows of 2x2 do not fit into the input {tuple(x[2:])}")
+    return x[0], x[1], x[2] // 2, x[3] // 2
+
+
 def _require_window(kernel: str, kernel_size: Shape, stride: Pair, padding: Pair, dilation: Pair) -> None:
     """Raise unless the sizes and steps of a sliding window make sense."""
     for name, pair, least in (

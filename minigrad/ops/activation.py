@@ -10,7 +10,8 @@ import math
 
 import numpy as np
 
-from ..autograd import Op, unwrap
+from .. import kernels
+from ..autograd import Op, is_tensor, unwrap
 from .common import (
     Operand,
     floating,
@@ -33,11 +34,11 @@ class ReLU(Op):
     saves_inputs = False
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        self.y = np.maximum(x, 0)
+        self.y = kernels.current().relu(x) if x.dtype.kind == "f" else np.maximum(x, 0)
         return self.y
 
     def backward(self, g: Operand) -> Operand:
-        return masked(g, self.y != 0)
+        return masked(g, self.y != 0) if is_tensor(g) else kernels.current().relu_backward(g, self.y)
 
 
 class LeakyReLU(Op):

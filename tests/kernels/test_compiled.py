@@ -46,6 +46,13 @@ def _arguments(name, dtype, seed=0):
         "max_pool2d": ((image,), {**WINDOW, "dilation": (1, 2), "output_size": (3, 4)}),
         "max_pool2d_backward": ((pooled, rng.integers(0, 20, pooled.shape)), {"input_shape": image.shape}),
         "max_pool2d_take": ((image, rng.integers(0, 20, pooled.shape)), {}),
+        "max_pool2x2": ((image,), {}),
+        "max_pool2x2_backward": (
+            (normal(2, 4, 2, 2), rng.integers(0, 4, (2, 4, 2, 2)).astype(np.uint8)),
+            {"input_shape": image.shape},
+        ),
+        "relu": ((normal(3, 4),), {}),
+        "relu_backward": ((normal(3, 4), np.maximum(normal(3, 4), 0)), {}),
         "avg_pool2d": ((image,), {**averaging, "output_size": (3, 5)}),
         "avg_pool2d_backward": ((pooled,), {"input_shape": image.shape, **averaging}),
         "batch_norm": ((normal(4, 3, 5), normal(3), normal(3)), {"eps": 1e-5}),
@@ -304,7 +311,7 @@ def test_every_output_element_is_written(name, monkeypatch):
 
     def poisoned(shape, dtype=float, *args, **kwargs):
         a = empty(shape, dtype, *args, **kwargs)
-        a.fill(np.nan if a.dtype.kind == "f" else -(2**40))
+        a.fill(np.nan if a.dtype.kind == "f" else np.iinfo(a.dtype).max)
         return a
 
     _call(compiled, name, [a.copy() for a in operands], options)  # compile before np.empty changes

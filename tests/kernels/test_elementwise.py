@@ -4,8 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from minigrad.kernels import compiled, reference
+from minigrad.kernels.exponential import exp
+from minigrad.kernels.jit import helper
 
 
 @pytest.mark.parametrize("kernels", [reference, compiled])
@@ -24,3 +28,43 @@ def test_erf_at_the_ends(kernels):
     y = kernels.erf(np.array([-np.inf, -0.0, np.inf, np.nan]))
     np.testing.assert_array_equal(y, [-1, 0, 1, np.nan])
     assert np.signbit(y[1])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from([0, 1, 2, 7, 15, 16, 17, 64, 67]), st.sampled_from([np.float32, np.float64]), st.integers(0, 99))
+def test_compiled_relu_equals_reference(n, dtype, seed):
+    rng = np.random.default_rng(seed)
+    x, g = rng.choice([-np.inf, -2.0, -0.0, 0.0, 1e-45, 3.0, np.inf, np.nan], (2, n)).astype(dtype)
+    y, expected = compiled.relu(x), reference.relu(x)
+    assert y.dtype == expected.dtype == dtype
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(compiled.relu_backward(g, y), reference.relu_backward(g, expected))
+
+
+@pytest.mark.parametrize("kernels", [reference, compiled])
+def test_relu_by_hand(kernels):
+    x = np.array([-np.inf, -1.0, 0.0, 2.0, np.inf, np.nan], np.float32)
+    y = kernels.relu(x)
+    np.testing.assert_array_equal(y, [0, 0, 0, 2, np.inf, np.nan])
+    np.testing.assert_array_equal(kernels.relu_backward(np.full(6, np.inf, np.float32), y), [0, 0, 0] + 3 * [np.inf])
+    with pytest.raises(ValueError, match=r"relu_backward: the output has shape \(6,\), expected \(5,\)"):
+        kernels.relu_backward(x[:5].copy(), y)
+
+
+def test_compiled_exp():
+    """Right to 2 in the last place from the least normal number to the largest; beyond, 0 and inf."""
+
+    @helper
+    def exponentials(x):
+        return np.array([exp(v) for v in x])
+
+    x = np.linspace(-87.3, 88.7, 20011).astype(np.float32)
+    expected = np.exp(x.astype(np.float64))
+    y = exponentials(x)
+    assert np.max(np.abs(y / expected - 1)) < 2 * np.finfo(np.float32).eps
+    ends = np.array([-np.inf, -200, -104, 89, 1e30, np.inf, np.nan, -0.0], np.float32)
+    np.testing.assert_array_equal(
+        exponentials(ends), np.array([0, 0, 0, np.inf, np.inf, np.inf, np.nan, 1], np.float32)
+    )
+    small = np.linspace(-103, -87, 99).astype(np.float32)
+    np.testing.assert_allclose(exponentials(small), np.exp(small.astype(np.float64)), atol=3e-45, rtol=1e-6)

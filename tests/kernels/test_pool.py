@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from minigrad.kernels import compiled, reference
 
 BACKENDS = [reference, compiled]
+DTYPES = st.sampled_from([np.float32, np.float64])
 
 
 def _output_size(size, k, s, p, d, ceil_mode):
@@ -78,6 +79,80 @@ def test_backwards_are_adjoint(kernels):
         y = kernels.avg_pool2d(x, *options, (4, 6), *counting)
         gx = kernels.avg_pool2d_backward(g, x.shape, *options, *counting)
         np.testing.assert_allclose(np.vdot(gx, x), np.vdot(g, y), rtol=1e-12)
+
+
+SIZES = st.sampled_from([2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 28, 31, 32, 33, 34, 35, 66])
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 3), st.integers(0, 3), SIZES, SIZES, DTYPES, st.integers(0, 2**32 - 1))
+def test_windows_of_2x2_equal_the_general_kernel(N, C, H, W, dtype, seed):
+    """Small integers for ties, NaN and infinities wherever the generator puts them."""
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-2, 3, (N, C, H, W)).astype(dtype)
+    x[rng.random(x.shape) < 0.1] = np.nan
+    x[rng.random(x.shape) < 0.1] = rng.choice([-np.inf, np.inf])
+    y, indices = reference.max_pool2d(x, (2, 2), (2, 2), (0, 0), (1, 1), (H // 2, W // 2))
+    g = rng.standard_normal(y.shape).astype(dtype)
+    gx = reference.max_pool2d_backward(g, indices, x.shape)
+    for kernels in BACKENDS:
+        y2, winners = kernels.max_pool2x2(x)
+        assert y2.dtype == dtype and winners.dtype == np.uint8
+        np.testing.assert_array_equal(y2, y)
+        rows, columns = np.divmod(indices, W)
+        np.testing.assert_array_equal(winners, rows % 2 * 2 + columns % 2)
+        gx2 = kernels.max_pool2x2_backward(g, winners, x.shape)
+        assert gx2.dtype == dtype
+        np.testing.assert_array_equal(gx2, gx)
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+@pytest.mark.parametrize("width", [2, 5, 32, 35, 67])
+def test_windows_of_2x2_with_nan_or_infinity_at_each_position(kernels, width):
+    x = np.random.default_rng(6).standard_normal((1, 1, 3, width)).astype(np.float32)
+    options = (2, 2), (2, 2), (0, 0), (1, 1), (1, width // 2)
+    for value in (np.nan, np.inf, -np.inf):
+        for position in np.ndindex(x.shape):
+            poisoned = x.copy()
+            poisoned[position] = value
+            np.testing.assert_array_equal(kernels.max_pool2x2(poisoned)[0], reference.max_pool2d(poisoned, *options)[0])
+    y, winners = kernels.max_pool2x2(x)
+    for value in (np.nan, np.inf, -np.inf):
+        for j in range(width // 2):
+            g = np.ones_like(y)
+            g[..., j] = value
+            gx = kernels.max_pool2x2_backward(g, winners, x.shape)
+            np.testing.assert_array_equal(gx, reference.max_pool2x2_backward(g, winners, x.shape))
+            assert np.isfinite(gx).sum() == gx.size - 1
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_windows_of_2x2_write_nothing_outside_of_their_arrays(kernels):
+    """Rows of windows of every length up to a few vectors, between guards."""
+    for W in range(2, 70):
+        shape, pooled = (1, 1, 2, W), (1, 1, 1, W // 2)
+        memory = [
+            np.full(2 * W + 200, 7, np.float32),
+            np.full(W // 2 + 200, 7, np.float32),
+            np.full(W // 2 + 200, 7, "u1"),
+        ]
+        gx, y, winners = (a[100:-100].reshape(s) for a, s in zip(memory, (shape, pooled, pooled), strict=True))
+        x = np.random.default_rng(W).standard_normal(shape).astype(np.float32)
+        kernels.max_pool2x2(x, out=(y, winners))
+        kernels.max_pool2x2_backward(y, winners, shape, out=gx)
+        for a in memory:
+            assert (a[:100] == 7).all() and (a[-100:] == 7).all()
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_images_too_small_for_windows_of_2x2_are_refused(kernels):
+    with pytest.raises(ValueError, match=r"max_pool2x2: windows of 2x2 do not fit into the input \(1, 4\)"):
+        kernels.max_pool2x2(np.zeros((1, 1, 1, 4), np.float32))
+    x, g = np.zeros((1, 1, 4, 4), np.float32), np.zeros((1, 1, 2, 2), np.float32)
+    with pytest.raises(ValueError, match="max_pool2x2_backward: the output gradient has shape"):
+        kernels.max_pool2x2_backward(x, np.zeros((1, 1, 2, 2), np.uint8), x.shape)
+    with pytest.raises(ValueError, match="max_pool2x2_backward: winners has shape"):
+        kernels.max_pool2x2_backward(g, np.zeros((1, 1, 4, 4), np.uint8), x.shape)
 
 
 @pytest.mark.parametrize("kernels", BACKENDS)

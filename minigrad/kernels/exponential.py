@@ -1,0 +1,58 @@
+"""exp for kernels: arithmetic alone in float32, so that the compiler makes vector instructions of a loop with it.
+
+exp(x) = 2^n exp(r) with n = round(x / log 2) and r = x - n log 2, which lies in [-0.35, 0.35]. There a polynomial of
+degree 7 is right to the last bit but one, and 2^n is a matter of writing n into the exponent of a float. The
+coefficients are those of the Cephes library (Moshier, 1989).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba.core import types
+from numba.extending import overload
+
+__all__ = ["exp"]
+
+LOWEST, HIGHEST = np.float32(-104), np.float32(89)  # beyond them exp is 0 and inf in float32
+ONE_OVER_LOG_2 = np.float32(1.44269504088896341)
+LOG_2_HIGH, LOG_2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # n times the first is exact
+ROUND = np.float32(12582912)  # 1.5 2^23: adding it leaves no digit after the point, and n in the lowest bits
+ROUND_BITS, BIAS, MANTISSA, ONE = np.int32(0x4B400000), np.int32(127), np.int32(23), np.int32(1)
+P7, P6, P5, P4, P3, P2 = map(
+    np.float32,
+    (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1),
+)
+UNIT = np.float32(1)
+
+
+def exp(x: Any) -> Any:
+    """The exponential function of a number, which in compiled code is a float32 or a float64."""
+    return np.exp(x)
+
+
+@overload(exp, jit_options={"error_model": "numpy", "fastmath": False}, inline="never")
+def _(x: types.Type) -> Any:
+    return _exp_float32 if x == types.float32 else _exp_float64
+
+
+def _exp_float64(x: types.Type) -> Any:
+    """Left to the C library, one number at a time."""
+    return np.exp(x)
+
+
+def _exp_float32(x: types.Type) -> Any:
+    """Right to 1 in the last place; NaN stays NaN."""
+    x = LOWEST if x < LOWEST else x
+    x = HIGHEST if x > HIGHEST else x
+    shifted = np.float32(x * ONE_OVER_LOG_2 + ROUND)
+    n = np.int32(shifted.view(np.int32) - ROUND_BITS)
+    rounded = shifted - ROUND
+    r = (x - rounded * LOG_2_HIGH) - rounded * LOG_2_LOW
+    p = ((((P7 * r + P6) * r + P5) * r + P4) * r + P3) * r + P2
+    p = p * (r * r) + r + UNIT
+    half = np.int32(n >> ONE)  # in two steps, for 2^n alone may be beyond float32
+    low = np.float32(np.int32((half + BIAS) << MANTISSA).view(np.float32))
+    high = np.float32(np.int32((np.int32(n - half) + BIAS) << MANTISSA).view(np.float32))
+    return p * low * high
