@@ -216,9 +216,11 @@ class BatchNormDiagnosis:
     def _constant_channels(self) -> _Finding | None:
         if not (self.agreeing | self.constant).all():
             return None
+        dead = self.constant & ~self.agreeing
         where = "in the running statistics" if (self.running_var <= self.eps).any() else "in the batch"
         return _Finding(
-            f"dead channels: {_channels(self.constant & ~self.agreeing)} vary by no more than eps={self.eps:g} {where}",
+            f"dead channels: {_channels(dead)} {'varies' if dead.sum() == 1 else 'vary'} by no more than "
+            f"eps={self.eps:g} {where}",
             "look for units of the layer before that always give the same value, and for an input that never changes",
         )
 

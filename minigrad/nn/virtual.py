@@ -184,6 +184,9 @@ class _VirtualBatchNorm(Module):
         They hold one number per channel, ready to broadcast, (1, C, 1) for an input (N, C, L). With mix="example",
         `ref_size` must say how many examples the reference had, and those that come back are (N, C, 1).
 
+        A variance given as a mean of squares loses digits where the mean is large: in float32 all of them, at a mean of
+        some thousands of standard deviations. The other ways to give a reference lose none.
+
         ValueError for another number of features or dimensions, and for a mean of squares below the square of the
         mean; RuntimeError without a reference.
         """

@@ -110,13 +110,13 @@ def other_data(rng):
 def dead_in_the_batch(rng):
     x = data(rng)
     x[:, [2, 5]] = 0
-    return trained(rng), x, "dead channels: channels 2, 5 .*in the batch"
+    return trained(rng), x, "dead channels: channels 2, 5 vary by .*in the batch"
 
 
 def dead_when_trained(rng):
     layer = trained(rng)
     layer.running_var[3] = 0
-    return layer, data(rng), "dead channels: channel 3 .*in the running statistics"
+    return layer, data(rng), "dead channels: channel 3 varies by .*in the running statistics"
 
 
 def nan_in_the_batch(rng):

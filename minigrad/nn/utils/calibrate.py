@@ -120,9 +120,10 @@ def _measure(
     for path, (moments, _) in seen.items():
         if moments.count < 2:
             where = f"{path or 'the model'} ({type(layers[path]).__name__})"
+            got = "a single value" if moments.count else "no value"
             raise ValueError(
-                f"calibrate: {where} got {moments.count} values per channel from the whole loader, and a variance "
-                "needs two; nothing was changed"
+                f"calibrate: {where} got {got} per channel from the whole loader, and a variance needs two; nothing "
+                "was changed"
             )
     return seen
 
