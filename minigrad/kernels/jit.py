@@ -3,19 +3,21 @@
 Three traps of Numba's cache on disk shape this file. Its index is keyed by a function's qualified name and
 line, and two processes that fill it at once can leave it naming one signature over the machine code of
 another: so every dtype gets a function object with a name of its own, and a function of one name only ever
-has one signature. The cache notices a change of the kernel's own file only: so helpers live in the file of
-the kernels that call them. And it raises when it is damaged or cannot be written: then kernels are compiled
-without it.
+has one signature. The cache notices a change of the kernel's own file only, and not of what it calls in
+others: so a digest of all these files is part of that name. And it raises when it is damaged or cannot be
+written: then kernels are compiled without it.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
 import threading
 import types
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -29,7 +31,7 @@ OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 # What may be assumed of floating point where the order of a sum is free. Not nnan and ninf: NaN must survive.
 REORDER = frozenset({"contract", "reassoc", "nsz", "arcp"})
 
-# A function that kernels of the same file call; compiled into them. Its arithmetic is kept in the order it is written
+# A function that kernels call; compiled into them. Its arithmetic is kept in the order it is written
 # in: without the word False it would take over what its caller allows.
 helper = numba.njit(**OPTIONS, fastmath=False)
 
@@ -62,7 +64,8 @@ class Kernel:
                     compiled = np.errstate(all="ignore")(self.function)
                 else:
                     self._require_gated(args)
-                    function = _renamed(self.function, f"{self.function.__qualname__}_{dtype.name}")
+                    name = f"{self.function.__qualname__}_{dtype.name}_{_sources()}"
+                    function = _renamed(self.function, name)
                     compiled = _compile(function, tuple(numba.typeof(a) for a in args), self.fastmath)
                 self.compiled[dtype.char] = compiled
         return self.compiled[dtype.char]
@@ -85,6 +88,15 @@ def kernel(function: Function) -> Kernel:
 def reordering_kernel(function: Function) -> Kernel:
     """Decorate a kernel whose sums may be taken in any order, which lets them use vector instructions."""
     return Kernel(function, fastmath=REORDER)
+
+
+@functools.cache
+def _sources() -> str:
+    """Digits that are others once any file in this folder has changed."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]
 
 
 def _renamed(function: Function, name: str) -> Function:
