@@ -502,7 +502,7 @@ def invertible_batch_norm(
         raise ValueError(f"{op}: running_mean and running_var belong together; give both, or None for both")
     if not training:
         _must_be_given(op, "training=False", running_mean)
-        mean, var = unwrap(running_mean), unwrap(running_var)
+        mean, var = unwrap(running_mean).copy(), unwrap(running_var).copy()  # these will have moved on by the inverse
         y = _normalize_by_constants(x, mean.reshape(-1), var.reshape(-1), scale, shift, eps)
         return ops.reshape(y, input.shape), _log_det(x, log_scale, wrap(var), eps), wrap(mean), wrap(var)
     count = x.shape[0] * x.shape[2]
@@ -1192,6 +1192,8 @@ def cross_entropy(
     smooth = None
     if label_smoothing == 0:
         rows = x if x.ndim == 2 else ops.reshape(ops.movedim(x, 1, -1), labels.size, classes)
+        if weight is None and kept is None and reduction == "mean" and labels.size:
+            return ops.SoftmaxCrossEntropy.apply(rows, labels.reshape(-1), average=True)
         loss = ops.SoftmaxCrossEntropy.apply(rows, labels.reshape(-1))
     else:
         log_p = ops.log_softmax(x, 1)

@@ -321,6 +321,15 @@ def test_calibrate_gives_the_statistics_of_all_batches_together(cls, features, s
     assert layer.num_batches_tracked.item() == 3
 
 
+def test_the_statistics_that_come_back_do_not_move_with_the_running_ones(rng):
+    x, x_next = (minigrad.tensor(rng.normal(2, 3, (5, 3))) for _ in range(2))
+    running = minigrad.zeros(3).double(), minigrad.ones(3).double()
+    y, _, mean, var = F.invertible_batch_norm(x, *running)
+    F.invertible_batch_norm(x_next, *running, training=True)
+    assert running[0].numpy().all()
+    np.testing.assert_allclose(F.invertible_batch_norm_inverse(y, mean, var)[0].numpy(), x.numpy(), atol=1e-12)
+
+
 @pytest.mark.parametrize("mode", ["eval", "frozen"])
 def test_nothing_moves_in_evaluation_and_when_frozen(mode, rng):
     layer = random_layer(nn.InvertibleBatchNorm1d, 3, "channel", rng)
