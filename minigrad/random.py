@@ -177,9 +177,7 @@ def must_be_chances(op: str, name: str, chances: np.ndarray) -> None:
         raise RuntimeError(f"{op}: {name} must be in [0, 1], got {outside.flat[0]}")
 
 
-def multinomial(
-    input: Any, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
-) -> Any:
+def multinomial(input: Any, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Any:
     """Indices drawn from each row of input, (C,) or (N, C), by the weights in it: (num_samples,) or (N, num_samples).
 
     The weights need not add up to 1. Without `replacement` no index is drawn twice. RuntimeError if a weight is

@@ -741,6 +741,7 @@ class Tensor:
     clamp_max = ops.clamp_max
     maximum = ops.maximum
     minimum = ops.minimum
+    logaddexp = ops.logaddexp
 
     def where(self, condition: Tensor, other: Any) -> Tensor:
         """self where the condition holds, else other; the three broadcast.
@@ -796,6 +797,9 @@ class Tensor:
     norm = ops.norm
     dist = ops.dist
     cumsum = ops.cumsum
+    cummax = ops.cummax
+    cummin = ops.cummin
+    diff = ops.diff
     prod = ops.prod
     cumprod = ops.cumprod
     max = ops.max
@@ -860,6 +864,7 @@ class Tensor:
     index_add = ops.index_add
     index_copy = ops.index_copy
     index_fill = ops.index_fill
+    index_put = ops.index_put
     masked_fill = ops.masked_fill
     masked_select = ops.masked_select
     masked_scatter = ops.masked_scatter
@@ -1052,6 +1057,7 @@ class Tensor:
     index_add_ = _in_place("index_add_", ops.index_add)
     index_copy_ = _in_place("index_copy_", ops.index_copy)
     index_fill_ = _in_place("index_fill_", ops.index_fill)
+    index_put_ = _in_place("index_put_", ops.index_put)
     masked_fill_ = _in_place("masked_fill_", ops.masked_fill)
     masked_scatter_ = _in_place("masked_scatter_", ops.masked_scatter)
     logical_and_ = _in_place("logical_and_", ops.logical_and)

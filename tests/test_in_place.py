@@ -366,6 +366,7 @@ METHODS = {
     "index_add_": [(0, np.array([1, 1]), X * 2)],
     "index_copy_": [(0, np.array([1, 0]), X * 2)],
     "index_fill_": [(1, np.array([0, 2]), 7.0)],
+    "index_put_": [((np.array([0, 1]), np.array([2, 0])), W[:2]), ((np.array([1, 1, 0]),), X[:1], True)],
     "masked_fill_": [(MASK, 7.0)],
     "masked_scatter_": [(MASK, W)],
     "logical_and_": [(W,)],
@@ -387,6 +388,9 @@ def prepared(library, args):
     """(leaves, positional, named): the arguments as tensors of a library."""
     leaves, given, named = [], [], {}
     for arg in args:
+        if isinstance(arg, tuple):
+            given.append(tuple(map(library.tensor, arg)))
+            continue
         if isinstance(arg, (np.ndarray, np.floating)):
             arg = library.tensor(np.asarray(arg))
             if arg.dtype == library.float64:

@@ -114,6 +114,25 @@ GRID = [
     *calls("round", [SPECIAL * 1.375], decimals=[-1, 2]),
     *calls("round", [np.arange(-10, 11) / 4], decimals=[0, 1]),
     *composed("round", lambda m, x: [f(x.long()) for f in (m.floor, m.ceil, m.round, m.trunc)], [X]),
+    *[c for s in PAIRS_OF_SHAPES for c in calls("logaddexp broadcast_tensors", s)],
+    *calls("logaddexp", [SPECIAL[:, None], SPECIAL]),
+    *composed("broadcast_tensors", lambda m, a, b, c: m.broadcast_tensors(a, b, c), [(2, 1), (), (1, 3)]),
+    *calls("diff", [X], [0, 1, 2, 5], [0, 1, -1]),
+    *calls("diff", [(0, 2)], [1], [0, 1]),
+    *composed("diff", lambda m, x, p, d: [m.diff(x, n, d, p, x) for n in (0, 1, 2)], [X, X], [0, -1]),
+    *composed("diff", lambda m, x: (m.diff(x > 0, 2), m.diff(x.long(), prepend=x.long()), x.diff(append=x)), [X]),
+    *[c for s in (X, FEW, ()) for c in calls("cummax cummin", [s], [0, -1])],
+    *[c for s in ((0, 2), (2, 0)) for c in composed("cummin", lambda m, x, d: m.cummin(x.detach(), d), [s], [0, -1])],
+    *calls("cummax cummin", [SPECIAL], dim=[0]),
+    *calls("cummax cummin", [np.array([[1.0, nan, 0, nan, 5], [nan, 1, 2, nan, 0]])], [0, 1]),
+    *composed("cummax", lambda m, x: (m.cummax(x > 0, 0), m.cummin(x.long(), 1)), [X]),
+    *composed("index_put", lambda m, x, v, add: m.index_put(x, (constant(x, [1, 0]),), v, add), [X, (3, 1)],
+              [False, True]),
+    *composed("index_put", lambda m, x, v, add: x.index_put((constant(x, [1, 0]), constant(x, [[0], [-1]])), v,
+                                                            accumulate=add), [X, ()], [False, True]),
+    *composed("index_put", lambda m, x, v: m.index_put(x, [constant(x, [1, 1, 1])], v, True), [X, (3, 1, 4)]),
+    *composed("index_put", lambda m, x, v, add: m.index_put(x, (x > 0,), v, add), [FEW, (1,)], [False, True]),
+    *composed("index_put", lambda m, x: m.index_put(x.long(), (constant(x, [0]),), constant(x, 7)), [X]),
     *calls("asin arcsin acos arccos", [np.array([-1.0, -0.5, -0.0, 0.5, 1.0, 2.0, -inf, nan])]),
     *[c for s in TRIPLES for c in calls("addcmul addcdiv", s, value=[1, -0.5])],
     *[c for s in TRIPLES for c in calls("lerp", s)],
@@ -507,7 +526,7 @@ GRID = [
 ]  # fmt: skip
 
 NOT_IN_PYTORCH = {
-    "BatchNorm", "LayerNorm", "SoftmaxCrossEntropy",  # parts of the functional ones
+    "BatchNorm", "LayerNorm", "Normalize", "SoftmaxCrossEntropy",  # parts of the functional ones
     "batch_norm_definition", "layer_norm_definition", "scale_and_shift",
     "as_key", "cast", "is_number_or_array", "normalize_dim", "overwrite", "without_leading_ones",  # tools for methods
 }  # fmt: skip
@@ -1119,6 +1138,27 @@ BAD = [
     (lambda m, x: m.kthvalue(x, 0), "kthvalue: k must be in [1, 4], the size of dim -1, got 0"),
     (lambda m, x: m.kthvalue(x, 4, 1), "kthvalue: k must be in [1, 3], the size of dim 1, got 4"),
     (lambda m, x: m.unique(x, dim=3), "unique: dim must be in [-3, 2]"),
+    (lambda m, x: m.logaddexp(x, 2.0), "logaddexp: needs Tensors, got float"),
+    (lambda m, x: m.logaddexp(x.long(), x.long()), "logaddexp: needs a floating tensor, got int64; use x.float()"),
+    (lambda m, x: m.logaddexp(x, x[:, :2]), "logaddexp: shapes (2, 3, 4) and (2, 2, 4) do not broadcast"),
+    (lambda m, x: m.broadcast_tensors(x, x[:, :2]),
+     "broadcast_tensors: shapes (2, 3, 4) and (2, 2, 4) do not broadcast; from the right, sizes must be equal or 1"),
+    (lambda m, x: m.broadcast_tensors([x, x]), "broadcast_tensors: needs Tensors, got list"),
+    (lambda m, x: m.diff(m.sum(x)), "diff: a 0-d tensor has no neighbours; reshape it to (1,)"),
+    (lambda m, x: m.diff(x, -1), "diff: n must not be negative, got -1"),
+    (lambda m, x: m.diff(x, 1.5), "diff: n must be an int, got 1.5"),
+    (lambda m, x: m.diff(x, dim=3), "diff: dim must be in [-3, 2] for 3 dimensions, got 3"),
+    (lambda m, x: m.diff(x, prepend=x[0]), "diff: prepend must have as many dimensions as input, got shapes (3, 4)"),
+    (lambda m, x: m.diff(x, append=x[:, :2]), "sizes must agree except in dim 2"),
+    (lambda m, x: m.cummax(x, 3), "cummax: dim must be in [-3, 2] for 3 dimensions, got 3"),
+    (lambda m, x: m.cummin(x, -4), "cummin: dim must be in [-3, 2] for 3 dimensions, got -4"),
+    (lambda m, x: m.index_put(x, constant(x, [0]), x), "index_put: indices must be a tuple of tensors, got tensor"),
+    (lambda m, x: m.index_put(x, (0,), x), "index_put: needs Tensors, got int"),
+    (lambda m, x: m.index_put(x, (constant(x, [0]),), 2.0), "index_put: needs Tensors, got float"),
+    (lambda m, x: m.index_put(x, (constant(x, [0]),), x.float()), "index_put: operands must have one dtype"),
+    (lambda m, x: m.index_put(x, (constant(x, [0]),), x),
+     "index_put: values of shape (2, 3, 4) do not broadcast to (1, 3, 4), the shape of input[indices]"),
+    (lambda m, x: m.index_put(x, (constant(x, [2]),), x), "index 2 is out of bounds for axis 0 with size 2"),
     # products
     (lambda m, x: m.matmul(x, x),
      "matmul: the last size of the first must equal the last but one size of the second, got shapes (2, "

@@ -684,6 +684,23 @@ class Atan2(Op):
         return sum_to(g * b, shape_of(a)) if need_a else None, sum_to(-g * a, shape_of(b)) if need_b else None
 
 
+class LogAddExp(Op):
+    """y = log(exp(a) + exp(b)); dy/da = sigmoid(a - b), dy/db = sigmoid(b - a), each half where a = b = -inf or inf"""
+
+    @quiet
+    def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.logaddexp(a, b)
+
+    def backward(self, g: Operand) -> tuple:
+        (a, b), (need_a, need_b) = self.operands(), self.needs
+        same = (unwrap(a) == unwrap(b)) & np.isinf(unwrap(a))
+        d = where(same, 0.0, a - b) if same.any() else a - b
+        return (
+            sum_to(g * sigmoid(d), shape_of(a)) if need_a else None,
+            sum_to(g * sigmoid(-d), shape_of(b)) if need_b else None,
+        )
+
+
 class Sinh(Op):
     """y = sinh(x); dy/dx = cosh(x)"""
 
@@ -793,6 +810,20 @@ def atan2(input: Operand, other: Operand) -> Operand:
     """
     a, b = promote("atan2", input, other)
     return Atan2.apply(*(floating("atan2", x) if hasattr(x, "dtype") else x for x in (a, b)))
+
+
+def logaddexp(input: Operand, other: Operand) -> Operand:
+    """log(exp(input) + exp(other)), broadcast, without overflow. TypeError for integers.
+
+    >>> import minigrad
+    >>> minigrad.logaddexp(minigrad.tensor([1000.0, 0.0]), minigrad.tensor([1000.0, -1000.0]))
+    tensor([1000.6932,    0.0000])
+    """
+    must_be_arrays("logaddexp", input, other)
+    a, b = promote("logaddexp", input, other)
+    if a.dtype.kind != "f":
+        raise TypeError(f"logaddexp: needs a floating tensor, got {a.dtype.name}; use x.float()")
+    return LogAddExp.apply(a, b)
 
 
 def sinh(input: Operand) -> Operand:

@@ -6,6 +6,7 @@ receives both of what is added, and the last of what is written.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from .common import (
     python_number,
 )
 from .elementwise import Where, add, mul
-from .index import Index, IndexAdd, IndexPut, at
+from .index import Index, IndexAdd, IndexPut, as_key, at
 from .shape import reshape
 
 # ------------------------------------------------------------------ an index with a place for each element
@@ -350,6 +351,45 @@ def _must_have_slices(op: str, x: Operand, d: int, places: np.ndarray, source: O
     wanted = (*x.shape[:d], places.size if x.ndim else 1, *x.shape[d + 1 :])
     if tuple(source.shape) != wanted:
         raise RuntimeError(f"{op}: source must have shape {wanted}, a slice for each index, got {tuple(source.shape)}")
+
+
+def index_put(input: Operand, indices: Sequence[Operand], values: Operand, accumulate: bool = False) -> Operand:
+    """input with `values` written at input[indices], a tuple of integer or bool tensors; they are broadcast to it.
+
+    accumulate : add them to what is there; a place that is named more than once receives all
+
+    Otherwise the last element stays at such a place, and it alone has a gradient. (PyTorch gives one to those that
+    were overwritten too.) RuntimeError where the values do not fit or have another dtype, IndexError for a place that
+    is not there.
+
+    >>> import minigrad
+    >>> rows, columns = minigrad.tensor([0, 1, 0]), minigrad.tensor([0, 1, 0])
+    >>> minigrad.zeros(2, 2).index_put((rows, columns), minigrad.tensor(1.0), accumulate=True)
+    tensor([[2., 0.],
+            [0., 1.]])
+    """
+    op = "index_put"
+    must_be_arrays(op, input, values)
+    if not isinstance(indices, (tuple, list)) or not indices:
+        raise TypeError(f"{op}: indices must be a tuple of tensors, got {indices!r}")
+    must_be_arrays(op, *indices)
+    must_share_dtype(op, input, values)
+    key = as_key(input, tuple(indices))
+    wanted = Index.apply(unwrap(input), key=key).shape
+    try:
+        fits = np.broadcast_shapes(tuple(values.shape), wanted) == wanted
+    except ValueError:
+        fits = False
+    if not fits:
+        raise RuntimeError(
+            f"{op}: values of shape {tuple(values.shape)} do not broadcast to {wanted}, the shape of input[indices]"
+        )
+    part = BroadcastTo.apply(values, shape=wanted)
+    if not accumulate:
+        return IndexPut.apply(input, part, key=key)
+    if is_bool(input):
+        raise RuntimeError(f"{op}: bools cannot be added; use accumulate=False")
+    return add(input, IndexAdd.apply(part, key=key, shape=tuple(input.shape)))
 
 
 # -------------------------------------------------------------------------------------------------- masks

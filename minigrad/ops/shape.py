@@ -330,6 +330,26 @@ def _expand(op: str, x: Operand, wanted: tuple[int, ...]) -> Operand:
     return BroadcastTo.apply(x, shape=shape)
 
 
+def broadcast_tensors(*tensors: Operand) -> tuple[Operand, ...]:
+    """Views of the tensors, all in the shape that they broadcast to. RuntimeError if they do not.
+
+    >>> import minigrad
+    >>> a, b = minigrad.broadcast_tensors(minigrad.zeros(2, 1), minigrad.ones(3))
+    >>> a.shape, b.shape
+    ((2, 3), (2, 3))
+    """
+    must_be_arrays("broadcast_tensors", *tensors)
+    shapes = [tuple(x.shape) for x in tensors]
+    try:
+        shape = np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise RuntimeError(
+            f"broadcast_tensors: shapes {' and '.join(map(str, shapes))} do not broadcast; from the right, sizes must "
+            "be equal or 1"
+        ) from None
+    return tuple(BroadcastTo.apply(x, shape=shape) for x in tensors)
+
+
 def expand_as(input: Operand, other: Operand) -> Operand:
     """input expanded to the shape of other.
 
