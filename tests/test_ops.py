@@ -314,6 +314,14 @@ ROWS = [
         awkward=[(1e17, 1, 1, 1, 0, 1, -1e17), (3, 0.1, 0, 3, 1, 0, -2.9), (1, 3, -1, -1, 2, -1, 2)],
     ),
     Row("Lerp", lambda a, b: ops.lerp(a, b, 0.3), lambda a, b: 0.7 * a + 0.3 * b, TWO, awkward=[(1, 1, 1, 0.7, 0.3)]),
+    Row(
+        "LogAddExp",
+        ops.logaddexp,
+        np.logaddexp,
+        TWO,
+        awkward=[(0, 0, math.log(2), 0.5, 0.5), (800, -800, 800, 1, 0), (-inf, 2, 2, 0, 1), (inf, 2, inf, 1, 0),
+                 (nan, 1, nan, nan, nan)],
+    ),
     # rounding: flat almost everywhere
     Row("Rounded", ops.floor, np.floor, ONE, awkward=[(-0.5, -1, 0), (2, 2, 0), (-0.0, -0.0, 0), (nan, nan, 0)]),
     Row("Rounded", ops.ceil, np.ceil, ONE, awkward=[(-0.5, -0.0, 0), (2, 2, 0), (inf, inf, 0)]),
