@@ -8,6 +8,8 @@ A kernel runs on the calling thread alone
 - when it is so short that waking other threads would cost more than they save;
 - when another Python thread has the pool: two at once would only slow each other down, and Numba's workqueue layer
   ends the process when it happens;
+- for a while after it had to wait for a thread that other programs kept from running: on a busy machine each launch
+  may cost milliseconds, and kernels here take a tenth of one;
 - in a process that was forked from one whose pool had been started: the pool's threads do not exist there, and
   waiting for them would never end.
 """
@@ -17,14 +19,21 @@ from __future__ import annotations
 import operator
 import os
 import threading
+import time
 
 __all__ = ["get_num_threads", "set_num_threads"]
 
 SHARE = 10_000  # nanoseconds of work that make it worth while to give a thread a share
 
+# All in nanoseconds.
+STALL = 300_000  # a kernel that takes so much longer than it would on one thread was kept waiting
+PAUSE, LONGEST_PAUSE = 20_000_000, 1_280_000_000  # for how long after that no threads are used; doubled each time
+
 _number: int | None = None  # what was asked for
-_pool = threading.Lock()  # held while kernels run on more than one thread
+_pool = threading.Lock()  # held while a kernel runs on more than one thread
 _started = _forked = False
+_deadline = 0  # when the kernel that runs should be done
+_pause = _resume = 0  # how long the latest pause was, and when it ends
 
 
 def get_num_threads() -> int:
@@ -75,16 +84,26 @@ def claim(units: int, nanoseconds: float, pool_size: int) -> int:
 
     If it is more than 1, the caller has the pool, and must `release` it when the kernel is done.
     """
-    global _started
+    global _started, _deadline
     n = min(get_num_threads(), pool_size, units, int(nanoseconds) // SHARE)
-    if n < 2 or _forked or not _pool.acquire(blocking=False):
+    if n < 2 or _forked:
         return 1
-    _started = True
+    now = time.perf_counter_ns()
+    if now < _resume or not _pool.acquire(blocking=False):
+        return 1
+    _started, _deadline = True, now + int(nanoseconds) + STALL
     return n
 
 
 def release() -> None:
-    """Give back what `claim` gave."""
+    """Give back what `claim` gave, and see whether it was worth it."""
+    global _pause, _resume
+    now = time.perf_counter_ns()
+    if now > _deadline:
+        _pause = min(max(PAUSE, 2 * _pause), LONGEST_PAUSE)
+        _resume = now + _pause
+    elif now > _resume + 2 * _pause:
+        _pause = 0  # it has gone well for longer than the pause was
     _pool.release()
 
 

@@ -26,6 +26,8 @@ def small_products_too(monkeypatch):
     """Tiles for products of any size, and threads for any amount of work."""
     monkeypatch.setattr(gemm, "SMALL", 1)
     monkeypatch.setattr(threads, "SHARE", 1)
+    monkeypatch.setattr(threads, "STALL", 10**12)
+    monkeypatch.setattr(threads, "_resume", 0)
     before = minigrad.get_num_threads()
     yield
     minigrad.set_num_threads(before)

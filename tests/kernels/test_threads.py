@@ -26,6 +26,8 @@ def settings(monkeypatch):
     """Leave the number of threads as it was; kernels of this file stay off the disk."""
     monkeypatch.setattr(jit, "_warned", True)
     monkeypatch.setenv("NUMBA_CACHE_DIR", os.devnull)
+    monkeypatch.setattr(threads, "STALL", 10**12)  # no pauses, however busy the machine
+    monkeypatch.setattr(threads, "_resume", 0)
     before = minigrad.get_num_threads()
     yield
     minigrad.set_num_threads(before)
@@ -82,6 +84,34 @@ def test_a_kernel_gets_as_many_threads_as_pay(number, units, nanoseconds, pool, 
     if n > 1:
         assert threads.claim(units, nanoseconds, pool) == 1  # somebody has it
         threads.release()
+
+
+def test_a_kernel_that_was_kept_waiting_has_no_threads_for_a_while(monkeypatch):
+    now = [10**15]
+    monkeypatch.setattr(threads.time, "perf_counter_ns", lambda: now[0])
+    monkeypatch.setattr(threads, "STALL", 300_000)
+    monkeypatch.setattr(threads, "_pause", 0)
+    minigrad.set_num_threads(2)
+
+    def takes(nanoseconds):
+        n = threads.claim(2, 1_000_000, 2)
+        if n > 1:
+            now[0] += nanoseconds
+            threads.release()
+        return n
+
+    assert [takes(900_000) for _ in range(3)] == [2, 2, 2]
+    for pause in (20, 40, 80, 160, 320, 640, 1280, 1280):  # milliseconds
+        assert takes(1_400_000) == 2
+        now[0] += pause * 1_000_000 - 1
+        assert takes(0) == 1
+        now[0] += 1
+    assert takes(900_000) == 2
+    now[0] += 3 * 1_280_000_000
+    assert takes(900_000) == 2  # all is well again, and the next pause is a short one
+    assert takes(1_400_000) == 2
+    now[0] += 20_000_000
+    assert takes(900_000) == 2
 
 
 # ---------------------------------------------------------------------------------------------------- kernels
@@ -193,6 +223,7 @@ from minigrad.kernels import compiled, gemm, threads
 
 minigrad.set_num_threads(2)
 gemm.SPEED = 1e-3    # long enough for threads
+threads.STALL = 10**15    # however busy the machine
 rng = np.random.default_rng(0)
 a, b = rng.standard_normal((40, 90)).astype("f"), rng.standard_normal((90, 150)).astype("f")
 minigrad.set_num_threads(1)
