@@ -58,6 +58,8 @@ def reference_batch(model: Module, *inputs: Any, **named: Any) -> Iterator[Any]:
     The block gives what the model made of the reference batch. That pass is not recorded, unless a layer has
     detach_reference=False, which is the better choice for training: see `VirtualBatchNorm1d`. Other layers work in it
     as ever, in the mode that they are in: dropout drops, and batch norm in training mode counts one more batch.
+    If it is recorded, all outputs made in the block share its graph: add up their losses for one backward, or pass
+    retain_graph=True to all but the last.
 
     Blocks nest, the innermost counts; a block holds for the thread that enters it, and ends also with an error. It
     comes before what `set_reference` gave to a layer.

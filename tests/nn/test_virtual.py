@@ -305,6 +305,25 @@ def test_the_reference_pass_is_not_recorded_unless_it_is_needed(rng):
         assert not y_ref.requires_grad and not minigrad.is_grad_enabled()
 
 
+def test_outputs_of_a_block_share_the_graph_of_the_reference(rng):
+    model = nn.Sequential(nn.Linear(2, 3), nn.VirtualBatchNorm1d(3, detach_reference=False)).double()
+    x_ref, x, other, v, w = tensors(rng, (5, 2), (4, 2), (3, 2), (4, 3), (3, 3))
+    found = []
+    for together in (True, False):
+        model.zero_grad()
+        with nn.reference_batch(model, x_ref):
+            y, z = model(x), model(other)
+        if together:
+            autograd.backward([y, z], [v, w])
+        else:
+            y.backward(v, retain_graph=True)
+            z.backward(w)
+            with pytest.raises(RuntimeError, match="retain_graph=True"):
+                y.backward(v)
+        found.append(model[0].weight.grad.numpy().copy())
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-10)
+
+
 # ------------------------------------------------------------------------------------------------- in a model
 
 
