@@ -1389,6 +1389,12 @@ ROWS = [
         [((4, 3),), ((1, 3),), ((0, 3),)],
         awkward=[([[0, 0, -inf]], [math.log(2)], [[-0.5, 0.5, 0]]), ([[1e4, 0, 0]], [0], [[0, 0, 0]])],
     ),
+    Row(
+        "SoftmaxCrossEntropy",
+        lambda x: ops.SoftmaxCrossEntropy.apply(x, labels(x), average=True),
+        lambda x: cross_entropy(x, labels(x)).mean(),
+        [((4, 3),), ((1, 3),), ((7, 3),)],
+    ),
 ]
 
 

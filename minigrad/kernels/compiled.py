@@ -14,10 +14,11 @@ from .pool import (
     max_pool2x2,
     max_pool2x2_backward,
 )
-from .update import adam_update, sgd_update
+from .update import adam_update, adam_updates, sgd_update, sgd_updates
 
 __all__ = [
     "adam_update",
+    "adam_updates",
     "avg_pool2d",
     "avg_pool2d_backward",
     "batch_norm",
@@ -39,6 +40,7 @@ __all__ = [
     "relu",
     "relu_backward",
     "sgd_update",
+    "sgd_updates",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
 ]

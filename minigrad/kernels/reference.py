@@ -4,12 +4,13 @@ Shapes: N examples, C input and O output channels, H x W pixels, KH x KW the siz
 OH x OW the size of the output. Options with one value per axis (stride, padding, dilation) are pairs.
 Every kernel with results takes `out`: arrays of exactly the shape and dtype of the results, in any layout,
 which are written and returned; a tuple where there are several results. Inputs are never changed, except by
-`sgd_update` and `adam_update`, which work in place. NaN and infinity pass through as they do in PyTorch.
+the updates of optimizers, which work in place. NaN and infinity pass through as they do in PyTorch.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,6 +22,7 @@ Array = np.ndarray
 
 __all__ = [
     "adam_update",
+    "adam_updates",
     "avg_pool2d",
     "avg_pool2d_backward",
     "batch_norm",
@@ -42,6 +44,7 @@ __all__ = [
     "relu",
     "relu_backward",
     "sgd_update",
+    "sgd_updates",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
 ]
@@ -750,6 +753,31 @@ def sgd_update(
     p -= lr * step
 
 
+def sgd_updates(
+    ps: Sequence[Array],
+    gs: Sequence[Array],
+    momentum_buffers: Sequence[Array | None],
+    firsts: Sequence[bool],
+    lr: float,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
+    maximize: bool,
+) -> None:
+    """sgd_update of many parameters, `firsts` saying whose first step it is.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> ps, gs = [np.array([1.0]), np.array([2.0, 3.0])], [np.array([5.0]), np.array([5.0, 10.0])]
+    >>> reference.sgd_updates(ps, gs, [None, None], [True, True], 0.1, 0, 0, 0, False, False)
+    >>> ps
+    [array([0.5]), array([1.5, 2. ])]
+    """
+    for p, g, buffer, first in zip(ps, gs, momentum_buffers, firsts, strict=True):
+        sgd_update(p, g, buffer, lr, momentum, dampening, weight_decay, nesterov, maximize, first)
+
+
 @quiet
 def adam_update(
     p: Array,
@@ -798,3 +826,32 @@ def adam_update(
     if max_exp_avg_sq is not None:
         v = np.maximum(max_exp_avg_sq, exp_avg_sq, out=max_exp_avg_sq)
     p -= lr / (1 - beta1**step) * exp_avg / (np.sqrt(v) / (1 - beta2**step) ** 0.5 + eps)
+
+
+def adam_updates(
+    ps: Sequence[Array],
+    gs: Sequence[Array],
+    exp_avgs: Sequence[Array],
+    exp_avg_sqs: Sequence[Array],
+    max_exp_avg_sqs: Sequence[Array | None],
+    steps: Sequence[int],
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    maximize: bool,
+) -> None:
+    """adam_update of many parameters, each at a step of its own.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> ps, gs, ms, vs = [[np.array([x]), np.array([x])] for x in (1.0, 5.0, 0.0, 0.0)]
+    >>> reference.adam_updates(ps, gs, ms, vs, [None, None], [1, 1], 0.1, 0.9, 0.999, 0, 0, False, False)
+    >>> ps
+    [array([0.9]), array([0.9])]
+    """
+    options = lr, beta1, beta2, eps, weight_decay, decoupled, maximize
+    for *arrays, step in zip(ps, gs, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps, strict=True):
+        adam_update(*arrays, step, *options)

@@ -1192,6 +1192,8 @@ def cross_entropy(
     smooth = None
     if label_smoothing == 0:
         rows = x if x.ndim == 2 else ops.reshape(ops.movedim(x, 1, -1), labels.size, classes)
+        if weight is None and kept is None and reduction == "mean" and labels.size:
+            return ops.SoftmaxCrossEntropy.apply(rows, labels.reshape(-1), average=True)
         loss = ops.SoftmaxCrossEntropy.apply(rows, labels.reshape(-1))
     else:
         log_p = ops.log_softmax(x, 1)

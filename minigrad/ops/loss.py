@@ -6,23 +6,26 @@ import numpy as np
 
 from .. import kernels
 from ..autograd import Fused
-from .common import Operand
-from .reduce import log_softmax
+from .common import Operand, total
+from .reduce import log_softmax, mean
 from .scatter import Gather
 from .shape import reshape
 
 
 class SoftmaxCrossEntropy(Fused):
-    """y_n = logsumexp(x_n) - x_n[label_n] for each row of x (N, C); gx = (softmax(x) - onehot(label)) g"""
+    """y_n = logsumexp(x_n) - x_n[label_n] for each row of x (N, C), or their average; gx = (softmax(x) - onehot) g"""
 
-    def forward(self, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        self.labels = labels
+    def forward(self, x: np.ndarray, labels: np.ndarray, average: bool = False) -> np.ndarray:
+        self.labels, self.average = labels, average
         loss, self.probabilities = kernels.current().softmax_cross_entropy(x, labels)
-        return loss
+        return total(loss, (0,), keepdims=False) / len(loss) if average else loss
 
     def kernel_backward(self, g: np.ndarray) -> tuple:
+        if self.average:
+            g = np.full(len(self.labels), g / len(self.labels))
         return kernels.current().softmax_cross_entropy_backward(g, self.probabilities, self.labels), None
 
     def definition(self, x: Operand, labels: Operand) -> Operand:
         places = np.reshape(self.labels, (-1, 1))
-        return reshape(-Gather.apply(log_softmax(x, 1), places, dim=1), -1)
+        loss = reshape(-Gather.apply(log_softmax(x, 1), places, dim=1), -1)
+        return mean(loss) if self.average else loss

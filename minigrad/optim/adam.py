@@ -91,18 +91,19 @@ class Adam(Optimizer):
 
     def update(self, group: Group, gradients: Gradients) -> None:
         """Move the parameters one step; see the class."""
-        adam_update = kernels.current().adam_update
         beta1, beta2 = map(float, group["betas"])
         lr, eps, weight_decay = float(group["lr"]), float(group["eps"]), float(group["weight_decay"])
         options = lr, beta1, beta2, eps, weight_decay, group["decoupled_weight_decay"], group["maximize"]
-        for p, g in gradients:
+        exp_avgs, exp_avg_sqs, largest, steps = [], [], [], []
+        for p, _ in gradients:
             state = self.state[p]
             if not state:
                 state.update(step=no_steps(), exp_avg=zeros_for(p), exp_avg_sq=zeros_for(p))
-            largest = None
-            if group["amsgrad"]:
-                if "max_exp_avg_sq" not in state:
-                    state["max_exp_avg_sq"] = zeros_for(p)
-                largest = state["max_exp_avg_sq"].array
-            averages = state["exp_avg"].array, state["exp_avg_sq"].array, largest
-            adam_update(p.array, g, *averages, count_step(state), *options)
+            if group["amsgrad"] and "max_exp_avg_sq" not in state:
+                state["max_exp_avg_sq"] = zeros_for(p)
+            exp_avgs.append(state["exp_avg"].array)
+            exp_avg_sqs.append(state["exp_avg_sq"].array)
+            largest.append(state["max_exp_avg_sq"].array if group["amsgrad"] else None)
+            steps.append(count_step(state))
+        arrays, gs = [p.array for p, _ in gradients], [g for _, g in gradients]
+        kernels.current().adam_updates(arrays, gs, exp_avgs, exp_avg_sqs, largest, steps, *options)

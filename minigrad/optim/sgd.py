@@ -86,10 +86,8 @@ class SGD(Optimizer):
 
     def update(self, group: Group, gradients: Gradients) -> None:
         """Move the parameters one step; see the class."""
-        sgd_update = kernels.current().sgd_update
-        lr, momentum, dampening = float(group["lr"]), float(group["momentum"]), float(group["dampening"])
-        options = float(group["weight_decay"]), group["nesterov"], group["maximize"]
-        for p, g in gradients:
+        momentum, buffers, firsts = float(group["momentum"]), [], []
+        for p, _ in gradients:
             buffer, first = None, True
             if momentum != 0:
                 state = self.state[p]
@@ -97,4 +95,8 @@ class SGD(Optimizer):
                 if first:
                     state["momentum_buffer"] = zeros_for(p)
                 buffer = state["momentum_buffer"].array
-            sgd_update(p.array, g, buffer, lr, momentum, dampening, *options, first)
+            buffers.append(buffer)
+            firsts.append(first)
+        options = float(group["dampening"]), float(group["weight_decay"]), group["nesterov"], group["maximize"]
+        arrays, gs = [p.array for p, _ in gradients], [g for _, g in gradients]
+        kernels.current().sgd_updates(arrays, gs, buffers, firsts, float(group["lr"]), momentum, *options)

@@ -63,6 +63,79 @@ def test_compiled_adam_equals_reference(shape, dtype, seed, step, weight_decay, 
     _assert_close(*results, dtype)
 
 
+def _lists(rng, shapes, dtype, count):
+    """So many lists of one array for each shape, with positive numbers."""
+    return [[np.asarray(rng.random(shape) + 0.1, dtype) for shape in shapes] for _ in range(count)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(SHAPES, max_size=19), DTYPES, SEEDS, RATES, st.sampled_from(["none", "all", "some"]))
+def test_many_parameters_at_once_equal_one_after_the_other(shapes, dtype, seed, momentum, firsts):
+    """As many as one launch takes, more and fewer; also when some take their first step, and others do not."""
+    rng = np.random.default_rng(seed)
+    ps, gs, buffers, squares, largest = _lists(rng, shapes, dtype, 5)
+    firsts = [firsts == "all" or (firsts == "some" and i % 2 == 0) for i in range(len(shapes))]
+    steps = [1 if first else 7 for first in firsts]
+    for amsgrad in (False, True):
+        results = []
+        for kernels in BACKENDS:
+            state = [[a.copy() for a in kind] for kind in (ps, buffers, squares, largest)]
+            options = 0.1, momentum, 0.2, 0.3, False, True
+            given = [None] * len(shapes) if momentum == 0 else state[1]
+            assert kernels.sgd_updates(state[0], gs, given, firsts, *options) is None
+            largest_given = state[3] if amsgrad else [None] * len(shapes)
+            options = 0.01, 0.9, 0.99, 1e-8, 0.1, True, False
+            assert kernels.adam_updates(state[0], gs, *state[1:3], largest_given, steps, *options) is None
+            results.append([a for kind in state for a in kind])
+        _assert_close(*results, dtype)
+
+
+@pytest.mark.parametrize("odd", ["float16", "transposed", "other shape"])
+def test_a_parameter_that_is_not_like_the_others(odd):
+    """It goes its own way: to the definition, through a copy, to an error."""
+    rng = np.random.default_rng(4)
+    ps, gs, ms, vs = _lists(rng, [(3, 2)] * 3, np.float32, 4)
+    if odd == "float16":
+        ps[1], gs[1], ms[1], vs[1] = (a[1].astype(np.float16) for a in (ps, gs, ms, vs))
+    elif odd == "transposed":
+        ps[1] = np.asfortranarray(ps[1])
+    else:
+        gs[1] = np.ones((2, 3), np.float32)
+    options = 0.01, 0.9, 0.99, 1e-8, 0.1, False, False
+    expected = [[a.copy() for a in kind] for kind in (ps, ms, vs)]
+    if odd == "other shape":
+        for kernels in BACKENDS:
+            with pytest.raises(ValueError, match=r"adam_update: the gradient has shape \(2, 3\), expected \(3, 2\)"):
+                kernels.adam_updates(ps, gs, ms, vs, [None] * 3, [1] * 3, *options)
+            with pytest.raises(ValueError, match=r"sgd_update: the gradient has shape \(2, 3\), expected \(3, 2\)"):
+                kernels.sgd_updates(ps, gs, [None] * 3, [True] * 3, 0.1, 0, 0, 0, False, False)
+        return
+    reference.adam_updates(expected[0], gs, *expected[1:], [None] * 3, [1] * 3, *options)
+    compiled.adam_updates(ps, gs, ms, vs, [None] * 3, [1] * 3, *options)
+    for kind, kind_expected in zip((ps, ms, vs), expected, strict=True):
+        for a, e in zip(kind, kind_expected, strict=True):
+            np.testing.assert_allclose(a, e, rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_nan_and_infinity_at_each_position(value):
+    rng = np.random.default_rng(5)
+    for i in range(5):
+        for position in range(19):
+            state = [a[0] for a in _lists(rng, [(19,)], np.float32, 5)]
+            state[i][position] = value
+            for amsgrad in (False, True):
+                results = []
+                for kernels in BACKENDS:
+                    p, g, *averages = (a.copy() for a in state)
+                    averages = averages if amsgrad else [*averages[:2], None]
+                    kernels.adam_update(p, g, *averages, 3, 0.01, 0.9, 0.99, 1e-8, 0.1, False, False)
+                    buffer = state[2].copy()
+                    kernels.sgd_update(p, g, buffer, 0.1, 0.9, 0.1, 0.1, True, False, False)
+                    results.append([p, buffer, *(a for a in averages if a is not None)])
+                _assert_close(*results, np.float32)
+
+
 @pytest.mark.parametrize("kernels", BACKENDS)
 def test_the_first_step_fills_the_buffer_without_reading_it(kernels):
     p, g, buffer = np.array([1.0, 2.0]), np.array([0.5, -1.0]), np.array([np.nan, np.inf])
