@@ -14,7 +14,7 @@ from . import init
 from .module import Module
 from .parameter import Parameter
 
-__all__ = ["Conv1d", "Conv2d", "ConvTranspose2d"]
+__all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
 
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -191,21 +191,9 @@ class Conv2d(_ForwardConv):
         return F.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
-class ConvTranspose2d(_Conv):
-    """The transposed convolution of images: `Conv2d` with input and output exchanged, used to enlarge.
+class _TransposedConv(_Conv):
+    """What the transposed convolutions share: their arguments, and the output_padding that a wanted size asks for."""
 
-    output_padding : rows and columns added to one side of the output, to tell apart the sizes that a strided
-                     convolution maps to the same one
-
-    The other arguments are those of `Conv2d`. weight is (in_channels, out_channels / groups, *kernel_size).
-
-    >>> import minigrad
-    >>> layer = minigrad.nn.ConvTranspose2d(6, 1, kernel_size=2, stride=2)
-    >>> layer(minigrad.zeros(32, 6, 14, 14)).shape
-    (32, 1, 28, 28)
-    """
-
-    dims = 2
     transposed = True
 
     def __init__(
@@ -224,9 +212,9 @@ class ConvTranspose2d(_Conv):
         dtype: Any = None,
     ) -> None:
         if padding_mode != "zeros":
-            raise ValueError(f'ConvTranspose2d: padding_mode can only be "zeros", got {padding_mode!r}')
+            raise ValueError(f'{type(self).__name__}: padding_mode can only be "zeros", got {padding_mode!r}')
         if isinstance(padding, str):
-            raise TypeError(f"ConvTranspose2d: padding must be an int or 2 ints, got {padding!r}")
+            raise TypeError(f"{type(self).__name__}: padding must be an int or {self.dims} ints, got {padding!r}")
         super().__init__(
             in_channels,
             out_channels,
@@ -242,6 +230,58 @@ class ConvTranspose2d(_Conv):
             dtype=dtype,
         )
 
+    def _output_padding(self, input: Tensor, output_size: Size) -> tuple[int, ...]:
+        """What must be added to the smallest possible output to give `output_size`, which may name N and C too."""
+        if isinstance(output_size, (tuple, list)) and len(output_size) == input.ndim:
+            output_size = output_size[-self.dims :]
+        wanted = sizes(type(self).__name__, "output_size", output_size, self.dims, 1)
+        given = zip(input.shape[-self.dims :], self.stride, self.padding, self.dilation, self.kernel_size, strict=True)
+        least = tuple((n - 1) * s - 2 * p + d * (k - 1) + 1 for n, s, p, d, k in given)
+        extra = tuple(n - m for n, m in zip(wanted, least, strict=True))
+        if not all(0 <= e < s for e, s in zip(extra, self.stride, strict=True)):
+            most = tuple(m + s - 1 for m, s in zip(least, self.stride, strict=True))
+            raise ValueError(
+                f"{type(self).__name__}: input {tuple(input.shape)} allows an output_size between {least} and {most}, "
+                f"got {wanted}"
+            )
+        return extra
+
+
+class ConvTranspose1d(_TransposedConv):
+    """The transposed convolution of sequences: `ConvTranspose2d` in one dimension, with the same arguments.
+
+    >>> import minigrad
+    >>> layer = minigrad.nn.ConvTranspose1d(4, 2, kernel_size=4, stride=2, padding=1)
+    >>> layer(minigrad.zeros(8, 4, 10)).shape
+    (8, 2, 20)
+    """
+
+    dims = 1
+
+    def forward(self, input: Tensor, output_size: Size | None = None) -> Tensor:
+        """x (N, in_channels, L) to (N, out_channels, L'), by the formula of `ConvTranspose2d`."""
+        extra = self.output_padding if output_size is None else self._output_padding(input, output_size)
+        return F.conv_transpose1d(
+            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
+        )
+
+
+class ConvTranspose2d(_TransposedConv):
+    """The transposed convolution of images: `Conv2d` with input and output exchanged, used to enlarge.
+
+    output_padding : rows and columns added to one side of the output, to tell apart the sizes that a strided
+                     convolution maps to the same one
+
+    The other arguments are those of `Conv2d`. weight is (in_channels, out_channels / groups, *kernel_size).
+
+    >>> import minigrad
+    >>> layer = minigrad.nn.ConvTranspose2d(6, 1, kernel_size=2, stride=2)
+    >>> layer(minigrad.zeros(32, 6, 14, 14)).shape
+    (32, 1, 28, 28)
+    """
+
+    dims = 2
+
     def forward(self, input: Tensor, output_size: Size | None = None) -> Tensor:
         """x (N, in_channels, H, W) to (N, out_channels, H', W').
 
@@ -252,19 +292,3 @@ class ConvTranspose2d(_Conv):
         return F.conv_transpose2d(
             input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
         )
-
-    def _output_padding(self, input: Tensor, output_size: Size) -> tuple[int, ...]:
-        """What must be added to the smallest possible output to give `output_size`, which may name N and C too."""
-        if isinstance(output_size, (tuple, list)) and len(output_size) == input.ndim:
-            output_size = output_size[-self.dims :]
-        wanted = sizes("ConvTranspose2d", "output_size", output_size, self.dims, 1)
-        given = zip(input.shape[-self.dims :], self.stride, self.padding, self.dilation, self.kernel_size, strict=True)
-        least = tuple((n - 1) * s - 2 * p + d * (k - 1) + 1 for n, s, p, d, k in given)
-        extra = tuple(n - m for n, m in zip(wanted, least, strict=True))
-        if not all(0 <= e < s for e, s in zip(extra, self.stride, strict=True)):
-            most = tuple(m + s - 1 for m, s in zip(least, self.stride, strict=True))
-            raise ValueError(
-                f"ConvTranspose2d: input {tuple(input.shape)} allows an output_size between {least} and {most}, got "
-                f"{wanted}"
-            )
-        return extra

@@ -109,12 +109,15 @@ __all__ = [
     "normalize",
     "one_hot",
     "pad",
+    "pairwise_distance",
     "pixel_shuffle",
     "pixel_unshuffle",
     "prelu",
     "relu",
     "relu6",
+    "relu_",
     "rms_norm",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "silu",
@@ -142,6 +145,18 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     tensor([0., 2.])
     """
     return ops.relu(input)
+
+
+def relu_(input: Tensor) -> Tensor:
+    """`relu` in place: it changes the input, and gives it back.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([-1.0, 2.0])
+    >>> minigrad.nn.functional.relu_(x) is x, x
+    (True, tensor([0., 2.]))
+    """
+    _must_be_tensors("relu_", input=input)
+    return input.relu_()
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -909,6 +924,110 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         size = ops.norm(x, dim=dim, keepdim=True)
         units.append(x / (size + np.maximum(eps - unwrap(size), 0)))  # the gradient sees no limit, as in PyTorch
     return ops.sum(units[0] * units[1], dim)
+
+
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+    """The p-norm of x1 - x2 + eps over the last dimension; the other dimensions are broadcast.
+
+    >>> import minigrad
+    >>> minigrad.nn.functional.pairwise_distance(minigrad.tensor([[3.0, 4.0]]), minigrad.zeros(1, 2))
+    tensor([5.0000])
+    """
+    op = "pairwise_distance"
+    _must_be_floating(op, x1, "x1")
+    _must_be_floating(op, x2, "x2")
+    number(op, "eps", eps)
+    _must_broadcast(op, "x1", x1, "x2", x2)
+    return ops.norm(x1 - x2 + eps, p, -1, keepdim)
+
+
+# -------------------------------------------------------------------------------------------- attention
+
+
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """softmax(query key^T scale + mask) value: each of L queries takes an average of S values.
+
+    query (..., L, E), key (..., S, E), value (..., S, V); the sizes in front are broadcast; result (..., L, V).
+
+    attn_mask  : of bools, True where a query may look; or numbers that are added; broadcast to (..., L, S)
+    dropout_p  : the probability with which each weight is set to 0, whether or not a model is being trained
+    is_causal  : query i looks at keys 0 to i only; instead of attn_mask
+    scale      : 1 / sqrt(E) by default
+    enable_gqa : key and value may have fewer heads (dim -3) than query, of which each serves an equal group
+
+    A query that may look nowhere gets zeros. RuntimeError where shapes or dtypes do not fit.
+
+    Source: Vaswani et al., 2017, "Attention is all you need", equation 1.
+
+    >>> import minigrad
+    >>> x = minigrad.eye(3)
+    >>> y = minigrad.nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True)
+    >>> y[0], y.shape    # the first query sees the first value only
+    (tensor([1., 0., 0.]), (3, 3))
+    """
+    op = "scaled_dot_product_attention"
+    _must_be_tensors(op, query=query, key=key, value=value)
+    must_share_dtype(op, query, key, value)
+    _must_be_floating(op, query, "query")
+    factor = None if scale is None else number(op, "scale", scale)
+    number(op, "dropout_p", dropout_p, " in [0, 1]")
+    shapes = f"query {tuple(query.shape)}, key {tuple(key.shape)} and value {tuple(value.shape)}"
+    if min(query.ndim, key.ndim, value.ndim) < 2:
+        raise RuntimeError(f"{op}: needs shapes (..., L, E), (..., S, E) and (..., S, V), got {shapes}")
+    if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+        raise RuntimeError(f"{op}: query and key must share E, their last size, key and value S, got {shapes}")
+    if enable_gqa:
+        if min(query.ndim, key.ndim, value.ndim) < 3:
+            raise RuntimeError(f"{op}: enable_gqa needs heads in dim -3, got {shapes}")
+        heads = query.shape[-3]
+        if any(not x.shape[-3] or heads % x.shape[-3] for x in (key, value)):
+            raise RuntimeError(f"{op}: the heads (dim -3) of key and value must divide those of query, got {shapes}")
+        key, value = (ops.repeat_interleave(x, heads // x.shape[-3], -3) for x in (key, value))
+    if is_causal and attn_mask is not None:
+        raise RuntimeError(f"{op}: is_causal=True is a mask of its own; leave attn_mask out, or combine them before")
+    try:
+        front = np.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
+    except ValueError:
+        raise RuntimeError(f"{op}: the sizes in front do not broadcast, got {shapes}") from None
+    shape = (*front, query.shape[-2], key.shape[-2])
+    factor = 1 / math.sqrt(query.shape[-1]) if factor is None and query.shape[-1] else factor or 0.0
+    scores = ops.matmul(query * factor, ops.transpose(key, -2, -1))
+    if is_causal:
+        attn_mask = wrap(np.tri(*shape[-2:], dtype=bool))
+    if attn_mask is None:
+        weights = ops.softmax(scores, -1)
+    else:
+        weights = _masked_softmax(op, scores, attn_mask, shape)
+    return ops.matmul(_dropout(op, weights, dropout_p, training=True), value)
+
+
+def _masked_softmax(op: str, scores: Tensor, mask: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The weights along the last dimension; zeros for a row in which the mask leaves nothing."""
+    _must_be_tensors(op, attn_mask=mask)
+    if mask.dtype != np.bool_ and mask.dtype != scores.dtype:
+        raise RuntimeError(
+            f"{op}: attn_mask must be of bools, or of the dtype of query, {scores.dtype.name}, got {mask.dtype.name}"
+        )
+    try:
+        fits = np.broadcast_shapes(tuple(mask.shape), shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise RuntimeError(f"{op}: attn_mask of shape {tuple(mask.shape)} does not broadcast to (..., L, S) = {shape}")
+    scores = ops.where(mask, scores, -math.inf) if mask.dtype == np.bool_ else scores + mask
+    nowhere = np.all(unwrap(scores) == -np.inf, axis=-1, keepdims=True)
+    if not nowhere.any():
+        return ops.softmax(scores, -1)
+    return ops.where(nowhere, 0.0, ops.softmax(ops.where(nowhere, 0.0, scores), -1))  # softmax of -inf alone is NaN
 
 
 # ---------------------------------------------------------------------------------- products and pixels

@@ -15,6 +15,7 @@ LAYERS = {
     "Linear": ((4, 3), ROWS),
     "Conv1d": ((4, 3, 2), SEQUENCES),
     "Conv2d": ((4, 2, 2), IMAGES),
+    "ConvTranspose1d": ((4, 2, 2, 2), (2, 4, 3)),
     "ConvTranspose2d": ((4, 2, 2, 2), (1, 4, 3, 3)),
     "BatchNorm1d": ((4,), ROWS),
     "BatchNorm2d": ((4,), IMAGES),
@@ -68,6 +69,7 @@ LOSSES = {
 ELSEWHERE = {
     *("Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential", "Embedding"),
     *("ActNorm", "Invertible", "InvertibleBatchNorm1d", "InvertibleBatchNorm2d"),
+    "Bilinear",
     *("VirtualBatchNorm1d", "VirtualBatchNorm2d"),
 }
 

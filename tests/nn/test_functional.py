@@ -1133,7 +1133,10 @@ def test_embedding_and_the_rest_equal_pytorch(rng):
 def test_signatures_are_pytorch_s():
     torch = pytest.importorskip("torch")
     left_out = {"size_average", "reduce", "_stacklevel", "out"}
+    ours_alone = {"act_norm", "invertible_batch_norm", "virtual_batch_norm"}
     for name in F.__all__:
+        if name.removesuffix("_inverse") in ours_alone:
+            continue
         theirs = getattr(torch.nn.functional, name)
         try:
             expected = inspect.signature(theirs).parameters.values()

@@ -36,6 +36,10 @@ LAYERS = [
     ("ConvTranspose2d", (2, 3, 2), {"stride": 2}, (2, 3, 4)),
     ("ConvTranspose2d", (2, 3, 3), {"stride": 2, "padding": 1, "output_padding": 1, "bias": False}, (2, 2, 3, 3)),
     ("ConvTranspose2d", (4, 2, (3, 2)), {"stride": (1, 2), "groups": 2, "dilation": (2, 1)}, (1, 4, 3, 2)),
+    ("ConvTranspose1d", (2, 3, 3), {}, (2, 2, 4)),
+    ("ConvTranspose1d", (2, 3, 2), {"stride": 2}, (2, 4)),
+    ("ConvTranspose1d", (4, 2, 3), {"stride": 2, "padding": 1, "output_padding": 1, "groups": 2}, (2, 4, 3)),
+    ("ConvTranspose1d", (2, 3, 2), {"bias": False, "dilation": 2}, (1, 2, 3)),
     ("MaxPool2d", (2,), {}, (2, 3, 5, 4)),
     ("MaxPool2d", (2,), {}, (3, 5, 4)),
     ("MaxPool2d", ((3, 2),), {"stride": (2, 1), "padding": (1, 0), "ceil_mode": True}, (1, 2, 6, 5)),
@@ -229,7 +233,9 @@ def test_state_and_repr_are_pytorchs(name, args, options, shape):
         ("Linear", (300, 200)),
         ("Conv1d", (20, 40, 9)),
         ("Conv2d", (16, 32, (3, 5))),
+        ("ConvTranspose1d", (32, 24, 9)),
         ("ConvTranspose2d", (32, 24, 4)),
+        ("Bilinear", (30, 20, 40)),
         ("Embedding", (300, 50)),
         ("BatchNorm1d", (5000,)),
     ],
@@ -255,6 +261,7 @@ def test_every_layer_is_here():
         and issubclass(getattr(nn, name), nn.Module)
         and not name.endswith("Loss")
         and name not in ("Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential")
+        and name != "Bilinear"  # of two inputs: see test_bilinear.py
         and not name.startswith(("ActNorm", "Invertible", "VirtualBatchNorm"))  # PyTorch has none of these
     }
 
@@ -274,7 +281,9 @@ def test_dtype_and_device_are_keywords_of_every_layer_with_state():
         nn.Linear(2, 3, dtype=minigrad.float64, device="cpu"),
         nn.Conv1d(2, 3, 1, dtype=minigrad.float64, device="cpu"),
         nn.Conv2d(2, 3, 1, dtype=minigrad.float64, device="cpu"),
+        nn.ConvTranspose1d(2, 3, 1, dtype=minigrad.float64, device="cpu"),
         nn.ConvTranspose2d(2, 3, 1, dtype=minigrad.float64, device="cpu"),
+        nn.Bilinear(2, 3, 1, dtype=minigrad.float64, device="cpu"),
         nn.BatchNorm1d(2, dtype=minigrad.float64, device="cpu"),
         nn.BatchNorm2d(2, dtype=minigrad.float64, device="cpu"),
         nn.Embedding(2, 3, dtype=minigrad.float64, device="cpu"),
