@@ -12,7 +12,8 @@ import numpy as np
 
 from . import reference, shapes
 from .gate import Out, gate, output, outputs
-from .jit import helper, kernel, reordering_kernel
+from .jit import helper, reordering_kernel
+from .parallel import reordering_threaded_kernel, threaded_kernel
 
 Array = np.ndarray
 
@@ -34,7 +35,7 @@ def batch_norm(
     if x.shape[2] == 1:
         _batch_norm_columns(x.reshape(x.shape[:2]), w, b, float(eps), y.reshape(x.shape[:2]), mean, var)
     else:
-        _batch_norm(x, w, b, float(eps), y, mean, var)
+        _batch_norm(x.shape[1], 0.3 * x.size, x, w, b, float(eps), y, mean, var)
     return y, mean, var
 
 
@@ -58,7 +59,7 @@ def batch_norm_backward(
             g.reshape(columns), x.reshape(columns), w, mean, var, float(eps), gx.reshape(columns), gw, gb
         )
     else:
-        _batch_norm_backward(g, x, w, mean, var, float(eps), gx, gw, gb)
+        _batch_norm_backward(x.shape[1], 0.4 * x.size, g, x, w, mean, var, float(eps), gx, gw, gb)
     return gx, gw, gb
 
 
@@ -69,7 +70,7 @@ def normalize(x: Array, mean: Array, rstd: Array, w: Array | None, b: Array | No
     y = output("normalize", out, x.shape, x.dtype)
     w = np.ones_like(mean) if w is None else w
     b = np.zeros_like(mean) if b is None else b
-    _normalize(x, mean, rstd * w, b, y)
+    _normalize(x.shape[1], 0.1 * x.size, x, mean, rstd * w, b, y)
     return y
 
 
@@ -81,7 +82,7 @@ def normalize_backward(
     shapes.require_channels("normalize_backward", x, {"mean": mean, "rstd": rstd, "the weight": w})
     shapes.require_shape("normalize_backward", "the output gradient", g, x.shape)
     gx, gw, gb = outputs("normalize_backward", out, *((a.shape, x.dtype) for a in (x, mean, mean)))
-    _normalize_backward(g, x, mean, rstd, rstd if w is None else rstd * w, gx, gw, gb)
+    _normalize_backward(x.shape[1], 0.2 * x.size, g, x, mean, rstd, rstd if w is None else rstd * w, gx, gw, gb)
     return gx, gw, gb
 
 
@@ -118,35 +119,37 @@ def layer_norm_backward(
     return gx, gw, gb
 
 
-@reordering_kernel
-def _batch_norm(x: Array, w: Array, b: Array, eps: float, y: Array, mean: Array, var: Array) -> None:
-    """x, y (N, C, L), everything else (C,)"""
+@reordering_threaded_kernel
+def _batch_norm(
+    first: int, last: int, x: Array, w: Array, b: Array, eps: float, y: Array, mean: Array, var: Array
+) -> None:
+    """x, y (N, C, L), everything else (C,); the channels from first to last"""
     N, C, L = x.shape
     m = np.float64(N * L)
     block = _channels_at_once(x)
     centre, spread = np.zeros(C), np.zeros(C)
-    for first in range(0, C, block):
-        last = min(first + block, C)
+    for start in range(first, last, block):
+        end = min(start + block, last)
         for n in range(N):
-            for c in range(first, last):
+            for c in range(start, end):
                 row, total = x[n, c], 0.0
                 for i in range(L):
                     total += row[i]
                 centre[c] += total
-        for c in range(first, last):
+        for c in range(start, end):
             centre[c] /= m
         for n in range(N):
-            for c in range(first, last):
+            for c in range(start, end):
                 row, mid, total = x[n, c], centre[c], 0.0
                 for i in range(L):
                     total += (row[i] - mid) ** 2
                 spread[c] += total
-        for c in range(first, last):
+        for c in range(start, end):
             spread[c] /= m
             mean[c], var[c] = centre[c], spread[c]
             spread[c] = w[c] / np.sqrt(spread[c] + eps)
         for n in range(N):
-            for c in range(first, last):
+            for c in range(start, end):
                 _scale_row(x[n, c], centre[c], spread[c], b[c], y[n, c])
 
 
@@ -173,20 +176,30 @@ def _batch_norm_columns(x: Array, w: Array, b: Array, eps: float, y: Array, mean
             y[n, c] = kind((x[n, c] - centre[c]) * spread[c] + b[c])
 
 
-@reordering_kernel
+@reordering_threaded_kernel
 def _batch_norm_backward(
-    g: Array, x: Array, w: Array, mean: Array, var: Array, eps: float, gx: Array, gw: Array, gb: Array
+    first: int,
+    last: int,
+    g: Array,
+    x: Array,
+    w: Array,
+    mean: Array,
+    var: Array,
+    eps: float,
+    gx: Array,
+    gw: Array,
+    gb: Array,
 ) -> None:
-    """g, x, gx (N, C, L), not empty, everything else (C,)"""
+    """g, x, gx (N, C, L), not empty, everything else (C,); the channels from first to last"""
     N, C, L = x.shape
     m = np.float64(N * L)
     block = _channels_at_once(x)
     sum_g, sum_xc, sum_gxc = np.zeros(C), np.zeros(C), np.zeros(C)
     centre, slope, scale = np.empty(C), np.empty(C), np.empty(C)
-    for first in range(0, C, block):
-        last = min(first + block, C)
+    for start in range(first, last, block):
+        end = min(start + block, last)
         for n in range(N):
-            for c in range(first, last):
+            for c in range(start, end):
                 row, g_row, mid = x[n, c], g[n, c], np.float64(mean[c])
                 total, total_xc, total_gxc = 0.0, 0.0, 0.0
                 for i in range(L):
@@ -197,12 +210,12 @@ def _batch_norm_backward(
                 sum_g[c] += total
                 sum_xc[c] += total_xc
                 sum_gxc[c] += total_gxc
-        for c in range(first, last):
+        for c in range(start, end):
             gw[c], gb[c], centre[c], slope[c], scale[c] = _batch_norm_slopes(
                 w[c], np.float64(mean[c]), var[c], eps, m, sum_g[c], sum_xc[c], sum_gxc[c]
             )
         for n in range(N):
-            for c in range(first, last):
+            for c in range(start, end):
                 _gradient_row(g[n, c], x[n, c], sum_g[c] / m, centre[c], slope[c], scale[c], gx[n, c])
 
 
@@ -280,35 +293,35 @@ def _gradient_row(g: Array, x: Array, offset: float, centre: float, slope: float
         gx[i] = (g[i] - offset - ((x[i] - high) - low) * slope) * scale
 
 
-@kernel
-def _normalize(x: Array, mean: Array, scale: Array, b: Array, y: Array) -> None:
-    """x, y (N, C, L), everything else (C,)"""
-    N, C, L = x.shape
+@threaded_kernel
+def _normalize(first: int, last: int, x: Array, mean: Array, scale: Array, b: Array, y: Array) -> None:
+    """x, y (N, C, L), everything else (C,); the channels from first to last"""
+    N, _, L = x.shape
     if L == 1:
         for n in range(N):
-            for c in range(C):
+            for c in range(first, last):
                 y[n, c, 0] = (x[n, c, 0] - mean[c]) * scale[c] + b[c]
     else:
         for n in range(N):
-            for c in range(C):
+            for c in range(first, last):
                 _scale_row(x[n, c], mean[c], scale[c], b[c], y[n, c])
 
 
-@reordering_kernel
+@reordering_threaded_kernel
 def _normalize_backward(
-    g: Array, x: Array, mean: Array, rstd: Array, scale: Array, gx: Array, gw: Array, gb: Array
+    first: int, last: int, g: Array, x: Array, mean: Array, rstd: Array, scale: Array, gx: Array, gw: Array, gb: Array
 ) -> None:
-    """g, x, gx (N, C, L), everything else (C,)"""
+    """g, x, gx (N, C, L), everything else (C,); the channels from first to last"""
     N, C, L = x.shape
     sum_g, sum_gxc = np.zeros(C), np.zeros(C)
     for n in range(N):
         if L == 1:
-            for c in range(C):
+            for c in range(first, last):
                 sum_g[c] += g[n, c, 0]
                 sum_gxc[c] += np.float64(g[n, c, 0]) * (x[n, c, 0] - mean[c])
                 gx[n, c, 0] = g[n, c, 0] * scale[c]
         else:
-            for c in range(C):
+            for c in range(first, last):
                 row, g_row, centre, total, dot = x[n, c], g[n, c], mean[c], 0.0, 0.0
                 for i in range(L):
                     total += g_row[i]
@@ -317,7 +330,7 @@ def _normalize_backward(
                 sum_gxc[c] += dot
                 for i in range(L):
                     gx[n, c, i] = g_row[i] * scale[c]
-    for c in range(C):
+    for c in range(first, last):
         gw[c], gb[c] = sum_gxc[c] * rstd[c], sum_g[c]
 
 

@@ -17,6 +17,7 @@ from numba.core import cgutils, types
 from . import reference, shapes, simd
 from .gate import Out, gate, output, outputs
 from .jit import helper, kernel
+from .parallel import threaded_kernel
 from .shapes import Pair, Shape
 from .simd import LANES
 
@@ -75,7 +76,7 @@ def max_pool2x2(x: Array, *, out: Out = None) -> tuple[Array, Array]:
     """Compiled twin of `reference.max_pool2x2`."""
     N, C, H, W = shape = shapes.pool2x2("max_pool2x2", x.shape)
     y, winners = outputs("max_pool2x2", out, (shape, x.dtype), (shape, np.dtype(np.uint8)))
-    _max_pool2x2(x.reshape(N * C, *x.shape[2:]), y.reshape(N * C, H, W), winners.reshape(-1))
+    _max_pool2x2(N * C, 0.1 * x.size, x.reshape(N * C, *x.shape[2:]), y.reshape(N * C, H, W), winners.reshape(-1))
     return y, winners
 
 
@@ -86,7 +87,9 @@ def max_pool2x2_backward(g: Array, winners: Array, input_shape: Shape, *, out: O
     shapes.require_shape("max_pool2x2_backward", "the output gradient", g, shape)
     shapes.require_shape("max_pool2x2_backward", "winners", winners, shape)
     gx = output("max_pool2x2_backward", out, input_shape, g.dtype)
-    _max_pool2x2_backward(g.reshape(N * C, H, W), winners.reshape(-1), gx.reshape(N * C, *input_shape[2:]))
+    _max_pool2x2_backward(
+        N * C, 0.1 * gx.size, g.reshape(N * C, H, W), winners.reshape(-1), gx.reshape(N * C, *input_shape[2:])
+    )
     return gx
 
 
@@ -176,13 +179,13 @@ def _max_pool2d_take(x: Array, indices: Array, y: Array) -> None:
             y[image, p] = x[image, indices[image, p]]
 
 
-@kernel
-def _max_pool2x2(x: Array, y: Array, winners: Array) -> None:
-    """x (NC, H, W) -> y (NC, H // 2, W // 2), winners (all of them,)"""
-    images, H, W = x.shape
+@threaded_kernel
+def _max_pool2x2(first: int, last: int, x: Array, y: Array, winners: Array) -> None:
+    """x (NC, H, W) -> y (NC, H // 2, W // 2), winners (all of them,); the images from first to last"""
+    _, H, W = x.shape
     OH, OW = y.shape[1:]
     whole = OW - OW % LANES
-    for image in range(images):
+    for image in range(first, last):
         for i in range(OH):
             top, at = (image * H + 2 * i) * W, (image * OH + i) * OW
             for j in range(0, whole, LANES):
@@ -191,13 +194,13 @@ def _max_pool2x2(x: Array, y: Array, winners: Array) -> None:
                 _largest_of_four_first(x, top + 2 * whole, W, y, winners, at + whole, OW - whole)
 
 
-@kernel
-def _max_pool2x2_backward(g: Array, winners: Array, gx: Array) -> None:
-    """g (NC, H // 2, W // 2), winners (all of them,) -> gx (NC, H, W)"""
-    images, H, W = gx.shape
+@threaded_kernel
+def _max_pool2x2_backward(first: int, last: int, g: Array, winners: Array, gx: Array) -> None:
+    """g (NC, H // 2, W // 2), winners (all of them,) -> gx (NC, H, W); the images from first to last"""
+    _, H, W = gx.shape
     OH, OW = g.shape[1:]
     whole = OW - OW % LANES
-    for image in range(images):
+    for image in range(first, last):
         for i in range(OH):
             top, at = (image * H + 2 * i) * W, (image * OH + i) * OW
             for j in range(0, whole, LANES):

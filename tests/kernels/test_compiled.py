@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minigrad.kernels import compiled, conv, elementwise, gate, gemm, loss, norm, pool, reference, update
+from minigrad.kernels import compiled, conv, elementwise, gate, gemm, loss, norm, pool, reference, threads, update
 from minigrad.kernels.jit import Kernel
 from minigrad.kernels.parallel import ThreadedKernel
 
@@ -378,3 +378,35 @@ def test_results_are_the_same_without_the_compiler():
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
+
+
+# Calls that are long enough to be shared among threads, with operands whose units do not divide evenly.
+LONG = {
+    "relu": lambda a: ((a(7, 61_001),), {}),
+    "relu_backward": lambda a: ((a(7, 61_001), a(7, 61_001)), {}),
+    "max_pool2x2": lambda a: ((a(7, 5, 90, 91),), {}),
+    "max_pool2x2_backward": lambda a: (
+        (a(7, 5, 45, 45), (a(7, 5, 45, 45) > 0).astype(np.uint8) * 3),
+        {"input_shape": (7, 5, 90, 91)},
+    ),
+    "batch_norm": lambda a: ((a(11, 7, 3001), a(7), a(7)), {"eps": 1e-5}),
+    "batch_norm_backward": lambda a: ((a(11, 7, 3001), a(11, 7, 3001), a(7), a(7), a(7) ** 2), {"eps": 1e-5}),
+    "normalize": lambda a: ((a(11, 7, 3001), a(7), a(7), a(7), a(7)), {}),
+    "normalize_backward": lambda a: ((a(11, 7, 3001), a(11, 7, 3001), a(7), a(7), a(7)), {}),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_the_same_bits_for_any_number_of_threads(name):
+    rng = np.random.default_rng(5)
+    operands, options = LONG[name](lambda *shape: rng.standard_normal(shape).astype(np.float32))
+    before, results = threads.get_num_threads(), []
+    try:
+        for number in (1, 2, 4):
+            threads.set_num_threads(number)
+            results.append(_call(compiled, name, operands, options))
+    finally:
+        threads.set_num_threads(before)
+    for others in results[1:]:
+        for a, first in zip(others, results[0], strict=True):
+            np.testing.assert_array_equal(a, first)
