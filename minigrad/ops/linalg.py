@@ -47,11 +47,14 @@ class Linear(Op):
 
     def backward(self, g: Operand) -> tuple:
         (x, w, _), (need_x, need_w, need_b) = self.operands(), self.needs
-        n = int(np.prod(x.shape[:-1]))
-        g, rows = reshape(g, n, w.shape[0]), reshape(x, n, w.shape[1])
+        rows, matrices = x, x.ndim == 2
+        if not matrices:
+            n = math.prod(x.shape[:-1])
+            g, rows = reshape(g, n, w.shape[0]), reshape(x, n, w.shape[1])
+        gx = MatMul.apply(g, w) if need_x else None
         return (
-            reshape(MatMul.apply(g, w), x.shape) if need_x else None,
-            MatMul.apply(transpose(g, 0, 1), rows) if need_w else None,
+            gx if matrices or gx is None else reshape(gx, x.shape),
+            MatMul.apply(g.T, rows) if need_w else None,
             sum(g, 0) if need_b else None,
         )
 
