@@ -1,7 +1,16 @@
 """The `numba` backend: the compiled twin of every kernel in `reference`, under the same name."""
 
 from .conv import conv2d, conv2d_input, conv2d_weight
-from .elementwise import erf, relu, relu_backward
+from .elementwise import (
+    elu,
+    elu_backward,
+    erf,
+    leaky_relu,
+    leaky_relu_backward,
+    relu,
+    relu_backward,
+    softplus_backward,
+)
 from .gemm import matmul
 from .loss import softmax_cross_entropy, softmax_cross_entropy_backward
 from .norm import batch_norm, batch_norm_backward, layer_norm, layer_norm_backward, normalize, normalize_backward
@@ -26,9 +35,13 @@ __all__ = [
     "conv2d",
     "conv2d_input",
     "conv2d_weight",
+    "elu",
+    "elu_backward",
     "erf",
     "layer_norm",
     "layer_norm_backward",
+    "leaky_relu",
+    "leaky_relu_backward",
     "matmul",
     "max_pool2d",
     "max_pool2d_backward",
@@ -43,4 +56,5 @@ __all__ = [
     "sgd_updates",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
+    "softplus_backward",
 ]

@@ -1,4 +1,4 @@
-"""exp for kernels: arithmetic alone in float32, so that the compiler makes vector instructions of a loop with it.
+"""exp and expm1 for kernels: arithmetic alone in float32, so that the compiler can make vector instructions of a loop.
 
 exp(x) = 2^n exp(r) with n = round(x / log 2) and r = x - n log 2, which lies in [-0.35, 0.35]. There a polynomial of
 degree 7 is right to the last bit but one, and 2^n is a matter of writing n into the exponent of a float. The
@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numba.core import types
 from numba.extending import overload
 
-__all__ = ["exp"]
+__all__ = ["exp", "expm1"]
 
 LOWEST, HIGHEST = np.float32(-104), np.float32(89)  # beyond them exp is 0 and inf in float32
 ONE_OVER_LOG_2 = np.float32(1.44269504088896341)
@@ -44,6 +45,35 @@ def _exp_float64(x: types.Type) -> Any:
 
 def _exp_float32(x: types.Type) -> Any:
     """Right to 1 in the last place; NaN stays NaN."""
+    r, p, low, high = _in_parts(x)
+    return (p + r + UNIT) * low * high
+
+
+def expm1(x: Any) -> Any:
+    """exp(x) - 1 without loss of digits near 0, for x <= 0; in compiled code a float32 or a float64."""
+    return np.expm1(x)
+
+
+@overload(expm1, jit_options={"error_model": "numpy", "fastmath": False}, inline="never")
+def _(x: types.Type) -> Any:
+    return _expm1_float32 if x == types.float32 else _expm1_float64
+
+
+def _expm1_float64(x: types.Type) -> Any:
+    """Left to the C library, one number at a time."""
+    return np.expm1(x)
+
+
+def _expm1_float32(x: types.Type) -> Any:
+    """2^n (exp(r) - 1) + (2^n - 1)"""
+    r, p, low, high = _in_parts(x)
+    power = low * high
+    return (p + r) * power + (power - UNIT)
+
+
+@njit(error_model="numpy", fastmath=False)
+def _in_parts(x: np.float32) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    """r, exp(r) - 1 - r, and two numbers whose product is 2^n: by itself it may be beyond float32."""
     x = LOWEST if x < LOWEST else x
     x = HIGHEST if x > HIGHEST else x
     shifted = np.float32(x * ONE_OVER_LOG_2 + ROUND)
@@ -51,8 +81,7 @@ def _exp_float32(x: types.Type) -> Any:
     rounded = shifted - ROUND
     r = (x - rounded * LOG_2_HIGH) - rounded * LOG_2_LOW
     p = ((((P7 * r + P6) * r + P5) * r + P4) * r + P3) * r + P2
-    p = p * (r * r) + r + UNIT
-    half = np.int32(n >> ONE)  # in two steps, for 2^n alone may be beyond float32
+    half = np.int32(n >> ONE)
     low = np.float32(np.int32((half + BIAS) << MANTISSA).view(np.float32))
     high = np.float32(np.int32((np.int32(n - half) + BIAS) << MANTISSA).view(np.float32))
-    return p * low * high
+    return r, p * (r * r), low, high

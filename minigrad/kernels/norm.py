@@ -298,9 +298,12 @@ def _normalize(first: int, last: int, x: Array, mean: Array, scale: Array, b: Ar
     """x, y (N, C, L), everything else (C,); the channels from first to last"""
     N, _, L = x.shape
     if L == 1:
+        columns, y_columns = x.reshape(x.shape[:2]), y.reshape(x.shape[:2])
+        mean, scale, b = mean[first:last], scale[first:last], b[first:last]
         for n in range(N):
-            for c in range(first, last):
-                y[n, c, 0] = (x[n, c, 0] - mean[c]) * scale[c] + b[c]
+            row, y_row = columns[n][first:last], y_columns[n][first:last]
+            for c in range(row.size):
+                y_row[c] = (row[c] - mean[c]) * scale[c] + b[c]
     else:
         for n in range(N):
             for c in range(first, last):
@@ -313,24 +316,28 @@ def _normalize_backward(
 ) -> None:
     """g, x, gx (N, C, L), everything else (C,); the channels from first to last"""
     N, C, L = x.shape
-    sum_g, sum_gxc = np.zeros(C), np.zeros(C)
-    for n in range(N):
-        if L == 1:
-            for c in range(first, last):
-                sum_g[c] += g[n, c, 0]
-                sum_gxc[c] += np.float64(g[n, c, 0]) * (x[n, c, 0] - mean[c])
-                gx[n, c, 0] = g[n, c, 0] * scale[c]
-        else:
-            for c in range(first, last):
-                row, g_row, centre, total, dot = x[n, c], g[n, c], mean[c], 0.0, 0.0
+    mean, rstd, scale, gw, gb = mean[first:last], rstd[first:last], scale[first:last], gw[first:last], gb[first:last]
+    sum_g, sum_gxc = np.zeros(mean.size), np.zeros(mean.size)
+    if L == 1:
+        x_columns, g_columns, gx_columns = x.reshape(N, C), g.reshape(N, C), gx.reshape(N, C)
+        for n in range(N):
+            row, g_row, gx_row = x_columns[n][first:last], g_columns[n][first:last], gx_columns[n][first:last]
+            for c in range(mean.size):
+                sum_g[c] += g_row[c]
+                sum_gxc[c] += np.float64(g_row[c]) * (row[c] - mean[c])
+                gx_row[c] = g_row[c] * scale[c]
+    else:
+        for n in range(N):
+            for c in range(mean.size):
+                row, g_row, gx_row = x[n, first + c], g[n, first + c], gx[n, first + c]
+                centre, factor, total, dot = mean[c], scale[c], 0.0, 0.0
                 for i in range(L):
                     total += g_row[i]
                     dot += np.float64(g_row[i]) * (row[i] - centre)
+                    gx_row[i] = g_row[i] * factor
                 sum_g[c] += total
                 sum_gxc[c] += dot
-                for i in range(L):
-                    gx[n, c, i] = g_row[i] * scale[c]
-    for c in range(first, last):
+    for c in range(mean.size):
         gw[c], gb[c] = sum_gxc[c] * rstd[c], sum_g[c]
 
 

@@ -30,9 +30,13 @@ __all__ = [
     "conv2d",
     "conv2d_input",
     "conv2d_weight",
+    "elu",
+    "elu_backward",
     "erf",
     "layer_norm",
     "layer_norm_backward",
+    "leaky_relu",
+    "leaky_relu_backward",
     "matmul",
     "max_pool2d",
     "max_pool2d_backward",
@@ -47,6 +51,7 @@ __all__ = [
     "sgd_updates",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
+    "softplus_backward",
 ]
 
 
@@ -110,6 +115,70 @@ def relu_backward(g: Array, y: Array, *, out: Out = None) -> Array:
     """
     shapes.require_shape("relu_backward", "the output", y, g.shape)
     return store("relu_backward", out, np.where(y == 0, g.dtype.type(0), g))
+
+
+@quiet
+def leaky_relu(x: Array, slope: float, *, out: Out = None) -> Array:
+    """y = x where x > 0, else slope x.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.leaky_relu(np.array([-2.0, 2.0]), 0.25)
+    array([-0.5,  2. ])
+    """
+    return store("leaky_relu", out, np.where(x > 0, x, x * slope))
+
+
+@quiet
+def leaky_relu_backward(g: Array, x: Array, slope: float, *, out: Out = None) -> Array:
+    """gx = g where x > 0, else slope g.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.leaky_relu_backward(np.array([1.0, 1.0]), np.array([-2.0, 2.0]), 0.25)
+    array([0.25, 1.  ])
+    """
+    shapes.require_shape("leaky_relu_backward", "the input", x, g.shape)
+    return store("leaky_relu_backward", out, np.where(x > 0, g, g * slope))
+
+
+@quiet
+def elu(x: Array, alpha: float, rate: float, *, out: Out = None) -> Array:
+    """y = alpha (exp(rate x) - 1) where x <= 0, else x, also where it is NaN.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.elu(np.array([-np.inf, 0.0, 2.0]), 0.5, 1.0)
+    array([-0.5,  0. ,  2. ])
+    """
+    return store("elu", out, np.where(x <= 0, np.expm1(x * rate) * alpha, x))
+
+
+@quiet
+def elu_backward(g: Array, x: Array, alpha: float, rate: float, *, out: Out = None) -> Array:
+    """gx = g alpha rate exp(rate x) where x <= 0, else g.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.elu_backward(np.array([3.0, 3.0, 3.0]), np.array([-np.inf, 0.0, 2.0]), 0.5, 1.0)
+    array([0. , 1.5, 3. ])
+    """
+    shapes.require_shape("elu_backward", "the input", x, g.shape)
+    return store("elu_backward", out, np.where(x <= 0, g * (np.exp(x * rate) * (alpha * rate)), g))
+
+
+@quiet
+def softplus_backward(g: Array, x: Array, beta: float, threshold: float, *, out: Out = None) -> Array:
+    """gx = g / (1 + exp(-beta x)), and g where beta x > threshold: the gradient of log(1 + exp(beta x)) / beta.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.softplus_backward(np.array([2.0, 2.0, 2.0]), np.array([-np.inf, 0.0, 25.0]), 1.0, 20.0)
+    array([0., 1., 2.])
+    """
+    shapes.require_shape("softplus_backward", "the input", x, g.shape)
+    z = x * beta
+    return store("softplus_backward", out, np.where(z > threshold, g, g * (1 / (1 + np.exp(-z)))))
 
 
 # --- convolution: three faces of one trilinear form ----------------------------------------------------------

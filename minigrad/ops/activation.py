@@ -44,42 +44,49 @@ class ReLU(Op):
 class LeakyReLU(Op):
     """y = x where x > 0, else slope x"""
 
-    saves_inputs = False
-
     def forward(self, x: np.ndarray, slope: float) -> np.ndarray:
-        self.slope, self.positive = slope, x > 0
-        return np.where(self.positive, x, x * slope)
+        self.slope = slope
+        return kernels.current().leaky_relu(x, slope)
 
     def backward(self, g: Operand) -> Operand:
-        return where(self.positive, g, g * self.slope)
+        (x,) = self.operands()
+        if is_tensor(g):
+            return where(unwrap(x) > 0, g, g * self.slope)
+        return kernels.current().leaky_relu_backward(g, x, self.slope)
 
 
 class ELU(Op):
     """y = alpha (exp(rate x) - 1) where x <= 0, else x, also where it is NaN; dy/dx = alpha rate exp(rate x) or 1"""
 
-    @quiet
     def forward(self, x: np.ndarray, alpha: float, rate: float = 1.0) -> np.ndarray:
-        self.alpha, self.rate, self.negative = alpha, rate, x <= 0
-        return np.where(self.negative, np.expm1(x * rate) * alpha, x)
+        self.alpha, self.rate = alpha, rate
+        return kernels.current().elu(x, alpha, rate)
 
     def backward(self, g: Operand) -> Operand:
         (x,) = self.operands()
+        if not is_tensor(g):
+            return kernels.current().elu_backward(g, x, self.alpha, self.rate)
+        negative = unwrap(x) <= 0
         # exp is not asked for large x: its infinity, unused, would still turn a second derivative into NaN
-        slope = exp(where(self.negative, x, 0.0) * self.rate) * (self.alpha * self.rate)
-        return where(self.negative, g * slope, g)
+        slope = exp(where(negative, x, 0.0) * self.rate) * (self.alpha * self.rate)
+        return where(negative, g * slope, g)
 
 
 class Softplus(Op):
     """y = log(1 + exp(beta x)) / beta, and x itself where beta x > threshold; dy/dx = sigmoid(beta x)"""
 
     def forward(self, x: np.ndarray, beta: float, threshold: float) -> np.ndarray:
-        self.beta, self.linear = beta, x * beta > threshold
+        self.beta, self.threshold = beta, threshold
         z = x * beta
-        return np.where(self.linear, x, (np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))) / beta)
+        y = (np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))) / beta
+        linear = z > threshold
+        return np.where(linear, x, y) if linear.any() else y
 
     def backward(self, g: Operand) -> Operand:
         (x,) = self.operands()
-        return where(self.linear, g, g * sigmoid(x * self.beta))
+        if not is_tensor(g):
+            return kernels.current().softplus_backward(g, x, self.beta, self.threshold)
+        return where(unwrap(x) * self.beta > self.threshold, g, g * sigmoid(x * self.beta))
 
 
 class HardTanh(Op):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minigrad.kernels import compiled, reference
-from minigrad.kernels.exponential import exp
+from minigrad.kernels.exponential import exp, expm1
 from minigrad.kernels.jit import helper
 
 
@@ -68,3 +68,37 @@ def test_compiled_exp():
     )
     small = np.linspace(-103, -87, 99).astype(np.float32)
     np.testing.assert_allclose(exponentials(small), np.exp(small.astype(np.float64)), atol=3e-45, rtol=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from([0, 1, 2, 7, 15, 16, 17, 64, 67]), st.sampled_from([np.float32, np.float64]), st.integers(0, 99))
+def test_compiled_activations_equal_reference(n, dtype, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.choice([-np.inf, -200, -9, -1, -1e-3, -1e-30, -0.0, 0.0, 1e-20, 1e-3, 1, 25, 95, np.inf, np.nan], n)
+    x, g = x.astype(dtype), rng.standard_normal(n).astype(dtype)
+    tolerance = {"rtol": 2e-6, "atol": 1e-37} if dtype == np.float32 else {"rtol": 1e-14, "atol": 0}
+    for name, arrays, options in (
+        ("leaky_relu", (x,), (0.1,)),
+        ("leaky_relu_backward", (g, x), (0.1,)),
+        ("elu", (x,), (1.5, 1.0)),
+        ("elu", (x,), (0.7, 0.25)),
+        ("elu_backward", (g, x), (0.7, 0.25)),
+        ("softplus_backward", (g, x), (0.5, 3.0)),
+        ("softplus_backward", (g, x), (1.0, np.inf)),
+    ):
+        y, expected = (getattr(kernels, name)(*arrays, *options) for kernels in (compiled, reference))
+        assert y.dtype == expected.dtype == dtype
+        np.testing.assert_allclose(y, expected, **tolerance, err_msg=name)
+
+
+def test_compiled_expm1():
+    """No digits are lost near 0."""
+
+    @helper
+    def differences(x):
+        return np.array([expm1(v) for v in x])
+
+    x = -np.concatenate([np.geomspace(1e-30, 1, 5000), np.linspace(0.01, 90, 20000)]).astype(np.float32)
+    expected = np.expm1(x.astype(np.float64))
+    assert np.max(np.abs(differences(x) / expected - 1)) < 3 * np.finfo(np.float32).eps
+    np.testing.assert_array_equal(differences(np.array([-np.inf, -0.0, np.nan], np.float32)), [-1, 0, np.nan])
