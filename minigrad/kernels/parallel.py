@@ -25,10 +25,10 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 from . import jit, threads
-from .simd import emits
+from .simd import Type, emits
 
 BYTES = ir.IntType(8).as_pointer()
-INTP = ir.IntType(types.intp.bitwidth)
+INTP = ir.IntType(types.intp.bitwidth)  # type: ignore[attr-defined]
 
 
 class ThreadedKernel:
@@ -79,7 +79,7 @@ def _runner(function: Callable[..., None], fastmath: frozenset[str]) -> Callable
     return run
 
 
-def _run(array, parts, units, *args):  # type: ignore[no-untyped-def]
+def _run(array, parts, units, *args):
     """All units, on as many threads as there are parts. What went wrong on a thread is raised by doing it again."""
     if parts == 1 or launch(part, parts, units, array, args):  # type: ignore[name-defined] # noqa: F821
         part(0, units, array, *args)  # type: ignore[name-defined] # noqa: F821
@@ -93,7 +93,7 @@ def launch(part: Callable[..., None], parts: int, units: int, array: Any, args: 
 
 
 @emits(launch)
-def _(part: types.Type, parts: types.Type, units: types.Type, array: types.Type, args: types.Type) -> Any:
+def _(part: Type, parts: Type, units: Type, array: Type, args: Type) -> Any:
     def emit(context: Any, builder: Any, signature: Any, values: Sequence) -> Any:
         _, parts_value, units_value, array_value, args_value = values
         arguments = [array_value, *cgutils.unpack_tuple(builder, args_value)]

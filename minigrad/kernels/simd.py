@@ -63,6 +63,7 @@ __all__ = [
 
 Array = np.ndarray
 Tile = tuple[tuple[Array, ...], ...]  # rows of vectors
+Type = Any  # one of Numba's types
 
 INT32 = ir.IntType(32)
 
@@ -94,7 +95,7 @@ LANES, REGISTERS = _registers()
 class Vector(types.Type):
     """LANES numbers of one dtype."""
 
-    def __init__(self, dtype: types.Float) -> None:
+    def __init__(self, dtype: Type) -> None:
         self.dtype = dtype
         super().__init__(name=f"vector({dtype}, {LANES})")
 
@@ -118,17 +119,17 @@ class _MaskModel(models.PrimitiveModel):
         super().__init__(manager, mask, ir.VectorType(ir.IntType(1), LANES))
 
 
-def _vector(dtype: types.Float, lanes: int = LANES) -> ir.VectorType:
+def _vector(dtype: Type, lanes: int = LANES) -> ir.VectorType:
     """LLVM's type for a vector."""
     return ir.VectorType(ir.FloatType() if dtype.bitwidth == 32 else ir.DoubleType(), lanes)
 
 
-def _tile(dtype: types.Float, rows: int, vectors: int) -> types.UniTuple:
+def _tile(dtype: Type, rows: int, vectors: int) -> Type:
     """Numba's type for a tile: its shape is part of the type."""
     return types.UniTuple(types.UniTuple(Vector(dtype), vectors), rows)
 
 
-def _is_array(*kinds: types.Type) -> bool:
+def _is_array(*kinds: Type) -> bool:
     """Are these the types of C-contiguous arrays of float32 or float64?"""
     return all(isinstance(t, types.Array) and t.layout == "C" and isinstance(t.dtype, types.Float) for t in kinds)
 
@@ -143,7 +144,7 @@ def emits(definition: Callable) -> Callable[[Callable], Callable]:
     """
 
     def decorate(typed: Callable) -> Callable:
-        def typer(*args: types.Type) -> Any:
+        def typer(*args: Type) -> Any:
             found = typed(*args)
             return found[0] if found else None
 
@@ -164,7 +165,7 @@ def emits(definition: Callable) -> Callable[[Callable], Callable]:
 # What the emitting functions below are made of: LLVM values in, LLVM values out.
 
 
-def _address(context: Any, builder: Any, array: types.Array, value: Any, at: Any) -> Any:
+def _address(context: Any, builder: Any, array: Type, value: Any, at: Any) -> Any:
     """A pointer to one element. No test for negative indices, which costs half the speed of a tight loop."""
     return builder.gep(context.make_array(array)(context, builder, value).data, [at])
 
@@ -174,14 +175,14 @@ def _offset(builder: Any, at: Any, step: Any, times: int) -> Any:
     return builder.add(at, builder.mul(step, ir.Constant(at.type, times)))
 
 
-def _load(builder: Any, dtype: types.Float, address: Any) -> Any:
+def _load(builder: Any, dtype: Type, address: Any) -> Any:
     """The vector at an address, which need not be aligned."""
     loaded = builder.load(builder.bitcast(address, _vector(dtype).as_pointer()))
     loaded.align = dtype.bitwidth // 8
     return loaded
 
 
-def _store(builder: Any, dtype: types.Float, vector: Any, address: Any) -> None:
+def _store(builder: Any, dtype: Type, vector: Any, address: Any) -> None:
     """Write a vector to an address, which need not be aligned."""
     builder.store(vector, builder.bitcast(address, _vector(dtype).as_pointer())).align = dtype.bitwidth // 8
 
@@ -199,7 +200,7 @@ def _first(builder: Any, n: Any) -> Any:
     return builder.icmp_signed("<", lanes, _splat(builder, n))
 
 
-def _masked_load(builder: Any, dtype: types.Float, address: Any, mask: Any) -> Any:
+def _masked_load(builder: Any, dtype: Type, address: Any, mask: Any) -> Any:
     """The vector at an address where the mask holds, zero elsewhere; memory is read only where it holds."""
     kind, pointer = _vector(dtype), builder.bitcast(address, _vector(dtype).as_pointer())
     function = ir.FunctionType(kind, [pointer.type, INT32, mask.type, kind])
@@ -208,7 +209,7 @@ def _masked_load(builder: Any, dtype: types.Float, address: Any, mask: Any) -> A
     return builder.call(load, [pointer, INT32(dtype.bitwidth // 8), mask, ir.Constant(kind, None)])
 
 
-def _masked_store(builder: Any, dtype: types.Float, vector: Any, address: Any, mask: Any) -> None:
+def _masked_store(builder: Any, dtype: Type, vector: Any, address: Any, mask: Any) -> None:
     """Write those lanes of a vector where the mask holds."""
     pointer = builder.bitcast(address, vector.type.as_pointer())
     function = ir.FunctionType(ir.VoidType(), [vector.type, pointer.type, INT32, mask.type])
@@ -217,7 +218,7 @@ def _masked_store(builder: Any, dtype: types.Float, vector: Any, address: Any, m
     builder.call(store, [vector, pointer, INT32(dtype.bitwidth // 8), mask])
 
 
-def _fma(builder: Any, dtype: types.Float, a: Any, b: Any, c: Any) -> Any:
+def _fma(builder: Any, dtype: Type, a: Any, b: Any, c: Any) -> Any:
     """a b + c, rounded once on a processor that can, else twice: emulating it would take a library call a lane."""
     kind = _vector(dtype)
     function = ir.FunctionType(kind, [kind] * 3)
@@ -239,13 +240,13 @@ def _totals(builder: Any, vectors: list) -> Any:
     return vectors[0]
 
 
-def _rows(builder: Any, tile: types.UniTuple, value: Any) -> list[list]:
+def _rows(builder: Any, tile: Type, value: Any) -> list[list]:
     """The vectors of a tile."""
     rows, vectors = tile.count, tile.dtype.count
     return [[builder.extract_value(value, [r, v]) for v in range(vectors)] for r in range(rows)]
 
 
-def _tile_value(context: Any, builder: Any, tile: types.UniTuple, rows: list[list]) -> Any:
+def _tile_value(context: Any, builder: Any, tile: Type, rows: list[list]) -> Any:
     """A tile of these vectors."""
     made = [context.make_tuple(builder, tile.dtype, row) for row in rows]
     return context.make_tuple(builder, tile, made)
@@ -268,7 +269,7 @@ def zero(a: Array) -> Array:
 
 
 @emits(zero)
-def _(a: types.Type) -> Any:
+def _(a: Type) -> Any:
     return _is_array(a) and (
         Vector(a.dtype)(a),
         lambda context, builder, signature, args: ir.Constant(_vector(a.dtype), None),
@@ -281,7 +282,7 @@ def broadcast(x: np.floating) -> Array:
 
 
 @emits(broadcast)
-def _(x: types.Type) -> Any:
+def _(x: Type) -> Any:
     return isinstance(x, types.Float) and (
         Vector(x)(x),
         lambda context, builder, signature, args: _splat(builder, args[0]),
@@ -294,7 +295,7 @@ def load(a: Array, at: int) -> Array:
 
 
 @emits(load)
-def _(a: types.Type, at: types.Type) -> Any:
+def _(a: Type, at: Type) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
         return _load(builder, a.dtype, _address(context, builder, a, *args))
 
@@ -307,7 +308,7 @@ def load_broadcast(a: Array, at: int) -> Array:
 
 
 @emits(load_broadcast)
-def _(a: types.Type, at: types.Type) -> Any:
+def _(a: Type, at: Type) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
         return _splat(builder, builder.load(_address(context, builder, a, *args)))
 
@@ -322,7 +323,7 @@ def load_first(a: Array, at: int, n: int) -> Array:
 
 
 @emits(load_first)
-def _(a: types.Type, at: types.Type, n: types.Type) -> Any:
+def _(a: Type, at: Type, n: Type) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
         address = _address(context, builder, a, *args[:2])
         return _masked_load(builder, a.dtype, address, _first(builder, args[2]))
@@ -336,7 +337,7 @@ def store(a: Array, at: int, v: Array) -> None:
 
 
 @emits(store)
-def _(a: types.Type, at: types.Type, v: types.Type) -> Any:
+def _(a: Type, at: Type, v: Type) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
         _store(builder, a.dtype, args[2], _address(context, builder, a, *args[:2]))
         return context.get_dummy_value()
@@ -351,7 +352,7 @@ def store_first(a: Array, at: int, v: Array, n: int) -> None:
 
 
 @emits(store_first)
-def _(a: types.Type, at: types.Type, v: types.Type, n: types.Type) -> Any:
+def _(a: Type, at: Type, v: Type, n: Type) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
         address = _address(context, builder, a, *args[:2])
         _masked_store(builder, a.dtype, args[2], address, _first(builder, args[3]))
@@ -384,7 +385,7 @@ def _emits_arithmetic(definition: Callable, instruction: str) -> None:
     """Let compiled code have one instruction of LLVM for the definition."""
 
     @emits(definition)
-    def _(a: types.Type, b: types.Type) -> Any:
+    def _(a: Type, b: Type) -> Any:
         def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
             return getattr(builder, instruction)(*args)
 
@@ -401,7 +402,7 @@ def fma(a: Array, b: Array, c: Array) -> Array:
 
 
 @emits(fma)
-def _(a: types.Type, b: types.Type, c: types.Type) -> Any:
+def _(a: Type, b: Type, c: Type) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
         return _fma(builder, a.dtype, *args)
 
@@ -414,7 +415,7 @@ def maximum(a: Array, b: Array) -> Array:
 
 
 @emits(maximum)
-def _(a: types.Type, b: types.Type) -> Any:
+def _(a: Type, b: Type) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
         x, y = args
         keep = builder.fcmp_unordered(">", x, y)  # also where either is NaN: x + y is NaN then
@@ -430,7 +431,7 @@ def less(a: Array, b: Array) -> Array:
 
 
 @emits(less)
-def _(a: types.Type, b: types.Type) -> Any:
+def _(a: Type, b: Type) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
         return builder.fcmp_ordered("<", *args)
 
@@ -443,7 +444,7 @@ def select(mask: Array, a: Array, b: Array) -> Array:
 
 
 @emits(select)
-def _(mask: types.Type, a: types.Type, b: types.Type) -> Any:
+def _(mask: Type, a: Type, b: Type) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
         return builder.select(*args)
 
@@ -458,7 +459,7 @@ def total(v: Array) -> np.floating:
 
 
 @emits(total)
-def _(v: types.Type) -> Any:
+def _(v: Type) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
         return builder.extract_element(_totals(builder, list(args)), INT32(0))
 
@@ -478,7 +479,7 @@ def tile_zero(a: Array, rows: int, vectors: int) -> Tile:
 
 
 @emits(tile_zero)
-def _(a: types.Type, rows: types.Type, vectors: types.Type) -> Any:
+def _(a: Type, rows: Type, vectors: Type) -> Any:
     if not (_is_array(a) and isinstance(rows, types.IntegerLiteral) and isinstance(vectors, types.IntegerLiteral)):
         return None
     tile = _tile(a.dtype, rows.literal_value, vectors.literal_value)
@@ -495,7 +496,7 @@ def tile_load(t: Tile, a: Array, at: int, row: int) -> Tile:
 
 
 @emits(tile_load)
-def _(t: types.Type, a: types.Type, at: types.Type, row: types.Type) -> Any:
+def _(t: Type, a: Type, at: Type, row: Type) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
         _, array, at, row = args
         rows = []
@@ -513,7 +514,7 @@ def tile_broadcast(t: Tile, a: Array, at: int, row: int) -> Tile:
 
 
 @emits(tile_broadcast)
-def _(t: types.Type, a: types.Type, at: types.Type, row: types.Type) -> Any:
+def _(t: Type, a: Type, at: Type, row: Type) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
         _, array, at, row = args
         rows = []
@@ -530,14 +531,14 @@ def tile_outer(t: Tile, a: Array, at: int, row: int, b: Array, bt: int) -> Tile:
 
     The step of a matrix product whose result is the tile, `rows` by `vectors * LANES` numbers.
     """
-    b = [load(b, bt + v * LANES) for v in range(len(t[0]))]
-    return _outer(t, a, at, row, b)
+    return _outer(t, a, at, row, [load(b, bt + v * LANES) for v in range(len(t[0]))])
 
 
 def tile_outer_first(t: Tile, a: Array, at: int, row: int, b: Array, bt: int, n: int) -> Tile:
     """As `tile_outer`, for a tile of which only the first n columns are wanted: the others get zero added."""
-    b = [load_first(b, bt + v * LANES, n - v * LANES) for v in range(len(t[0])) if v == 0 or n > v * LANES]
-    return _outer(t, a, at, row, b + [zero(b[0])] * (len(t[0]) - len(b)))
+    vectors = len(t[0])
+    there = [load_first(b, bt + v * LANES, n - v * LANES) for v in range(vectors) if n > v * LANES]
+    return _outer(t, a, at, row, there + [zero(b)] * (vectors - len(there)))
 
 
 def _outer(t: Tile, a: Array, at: int, row: int, b: list[Array]) -> Tile:
@@ -561,14 +562,12 @@ def _emit_outer(context: Any, builder: Any, signature: Any, args: Sequence) -> A
 
 
 @emits(tile_outer)
-def _(t: types.Type, a: types.Type, at: types.Type, row: types.Type, b: types.Type, bt: types.Type) -> Any:
+def _(t: Type, a: Type, at: Type, row: Type, b: Type, bt: Type) -> Any:
     return _is_tile(t, a, b) and (t(t, a, types.intp, types.intp, b, types.intp), _emit_outer)
 
 
 @emits(tile_outer_first)
-def _(
-    t: types.Type, a: types.Type, at: types.Type, row: types.Type, b: types.Type, bt: types.Type, n: types.Type
-) -> Any:
+def _(t: Type, a: Type, at: Type, row: Type, b: Type, bt: Type, n: types.Type) -> Any:
     return _is_tile(t, a, b) and (t(t, a, types.intp, types.intp, b, types.intp, types.intp), _emit_outer)
 
 
@@ -601,23 +600,21 @@ def _emit_inner(context: Any, builder: Any, signature: Any, args: Sequence) -> A
 
 
 @emits(tile_inner)
-def _(
-    t: types.Type, a: types.Type, at: types.Type, row: types.Type, b: types.Type, bt: types.Type, column: types.Type
-) -> Any:
+def _(t: Type, a: Type, at: Type, row: Type, b: Type, bt: Type, column: types.Type) -> Any:
     intp = types.intp
     return _is_tile(t, a, b) and (t(t, a, intp, intp, b, intp, intp), _emit_inner)
 
 
 @emits(tile_inner_first)
 def _(
-    t: types.Type,
-    a: types.Type,
-    at: types.Type,
-    row: types.Type,
-    b: types.Type,
-    bt: types.Type,
-    column: types.Type,
-    n: types.Type,
+    t: Type,
+    a: Type,
+    at: Type,
+    row: Type,
+    b: Type,
+    bt: Type,
+    column: Type,
+    n: Type,
 ) -> Any:
     intp = types.intp
     return _is_tile(t, a, b) and (t(t, a, intp, intp, b, intp, intp, intp), _emit_inner)
@@ -652,12 +649,12 @@ def _emit_store(context: Any, builder: Any, signature: Any, args: Sequence) -> A
 
 
 @emits(tile_store)
-def _(t: types.Type, a: types.Type, at: types.Type, row: types.Type) -> Any:
+def _(t: Type, a: Type, at: Type, row: Type) -> Any:
     return _is_tile(t, a) and (types.void(t, a, types.intp, types.intp), _emit_store)
 
 
 @emits(tile_store_first)
-def _(t: types.Type, a: types.Type, at: types.Type, row: types.Type, n: types.Type) -> Any:
+def _(t: Type, a: Type, at: Type, row: Type, n: Type) -> Any:
     return _is_tile(t, a) and (types.void(t, a, types.intp, types.intp, types.intp), _emit_store)
 
 
@@ -669,7 +666,7 @@ def tile_store_totals(t: Tile, a: Array, at: int, row: int) -> None:
 
 
 @emits(tile_store_totals)
-def _(t: types.Type, a: types.Type, at: types.Type, row: types.Type) -> Any:
+def _(t: Type, a: Type, at: Type, row: Type) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
         tile, array, at, row = args
         places = [
@@ -688,7 +685,7 @@ def _(t: types.Type, a: types.Type, at: types.Type, row: types.Type) -> Any:
     return _is_tile(t, a) and (types.void(t, a, types.intp, types.intp), emit)
 
 
-def _is_tile(t: types.Type, *arrays: types.Type) -> bool:
+def _is_tile(t: Type, *arrays: Type) -> bool:
     """Is t the type of a tile, and are the others those of arrays of its dtype?"""
     return (
         isinstance(t, types.UniTuple)
@@ -709,7 +706,7 @@ def _masks(builder: Any, n: Sequence, vectors: int, step: int = 0) -> list:
     return [_first(builder, builder.sub(m, ir.Constant(m.type, v * step))) for m in n for v in range(vectors)]
 
 
-def _loads(builder: Any, dtype: types.Float, addresses: list, n: Sequence, step: int = 0) -> list:
+def _loads(builder: Any, dtype: Type, addresses: list, n: Sequence, step: int = 0) -> list:
     """The vectors at these addresses; n is () for all lanes, else (n,) as for `_masks`."""
     if not n:
         return [_load(builder, dtype, address) for address in addresses]
