@@ -666,8 +666,17 @@ def test_one_context_object_entered_twice():
         (lambda f: minigrad.enable_grad()(f), True),
         (lambda f: minigrad.set_grad_enabled(True)(f), True),
     ],
-    ids=["no_grad", "no_grad()", "set(False)", "inference", "inference()", "inference(False)", "enable_grad",
-         "enable_grad()", "set(True)"],
+    ids=[
+        "no_grad",
+        "no_grad()",
+        "set(False)",
+        "inference",
+        "inference()",
+        "inference(False)",
+        "enable_grad",
+        "enable_grad()",
+        "set(True)",
+    ],
 )
 def test_modes_as_decorators(decorate, records):
     def plain(depth):

@@ -38,12 +38,12 @@ def _(x: types.Type) -> Any:
     return _exp_float32 if x == types.float32 else _exp_float64
 
 
-def _exp_float64(x: types.Type) -> Any:
+def _exp_float64(x: Any) -> Any:
     """Left to the C library, one number at a time."""
     return np.exp(x)
 
 
-def _exp_float32(x: types.Type) -> Any:
+def _exp_float32(x: Any) -> Any:
     """Right to 1 in the last place; NaN stays NaN."""
     r, p, low, high = _in_parts(x)
     return (p + r + UNIT) * low * high
@@ -59,12 +59,12 @@ def _(x: types.Type) -> Any:
     return _expm1_float32 if x == types.float32 else _expm1_float64
 
 
-def _expm1_float64(x: types.Type) -> Any:
+def _expm1_float64(x: Any) -> Any:
     """Left to the C library, one number at a time."""
     return np.expm1(x)
 
 
-def _expm1_float32(x: types.Type) -> Any:
+def _expm1_float32(x: Any) -> Any:
     """2^n (exp(r) - 1) + (2^n - 1)"""
     r, p, low, high = _in_parts(x)
     power = low * high

@@ -921,6 +921,5 @@ def adam_updates(
     >>> ps
     [array([0.9]), array([0.9])]
     """
-    options = lr, beta1, beta2, eps, weight_decay, decoupled, maximize
-    for *arrays, step in zip(ps, gs, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps, strict=True):
-        adam_update(*arrays, step, *options)
+    for p, g, m, v, largest, step in zip(ps, gs, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps, strict=True):
+        adam_update(p, g, m, v, largest, step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)

@@ -128,7 +128,7 @@ def _all_equal(values: Sequence[Any]) -> bool:
     return len(values) > 0 and all(value == values[0] for value in values)
 
 
-def _together(*kinds: Sequence[Array]) -> Iterator[list[tuple[Array, ...]]]:
+def _together(*kinds: Sequence[Any]) -> Iterator[list[tuple[Array, ...]]]:
     """Of each kind (parameters, gradients, ...) TOGETHER flat arrays at a time, filled up with empty ones."""
     count = len(kinds[0])
     empty = (kinds[0][0].reshape(-1)[:0],) * (-count % TOGETHER)

@@ -145,4 +145,4 @@ def test_numba_asked_for_but_not_installed_is_refused(code, environment, asked_b
 
 
 def test_public_names():
-    assert kernels.__all__ == ["current", "get_backend", "use_backend"]
+    assert kernels.__all__ == ["current", "get_backend", "get_num_threads", "set_num_threads", "use_backend"]
