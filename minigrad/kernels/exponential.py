@@ -34,7 +34,7 @@ def exp(x: Any) -> Any:
 
 
 @overload(exp, jit_options={"error_model": "numpy", "fastmath": False}, inline="never")
-def _(x: types.Type) -> Any:
+def _(x: Any) -> Any:  # annotated like what it gives, which Numba insists on
     return _exp_float32 if x == types.float32 else _exp_float64
 
 
@@ -55,7 +55,7 @@ def expm1(x: Any) -> Any:
 
 
 @overload(expm1, jit_options={"error_model": "numpy", "fastmath": False}, inline="never")
-def _(x: types.Type) -> Any:
+def _(x: Any) -> Any:  # annotated like what it gives, which Numba insists on
     return _expm1_float32 if x == types.float32 else _expm1_float64
 
 
