@@ -1345,6 +1345,12 @@ ROWS = [
         [((3, 2, 2),), ((2, 3, 1),)],
     ),
     Row(
+        "BatchNorm",
+        lambda x, w, b: ops.BatchNorm.apply(x, w, b, eps=1e-5)[0],
+        lambda x, w, b: normalized(x.reshape(*x.shape[:2], -1), w, b).reshape(x.shape),
+        [((4, 2), (2,), (2,)), ((2, 2, 3, 2), (2,), (2,)), ((2, 1, 1, 2, 2), (1,), (1,))],
+    ),
+    Row(
         "batch_norm_definition",
         lambda x, w, b: ops.batch_norm_definition(x, w, b, 1e-5),
         normalized,
@@ -1361,7 +1367,7 @@ ROWS = [
         "Normalize",
         lambda x: ops.Normalize.apply(x, None, None, **constants(x)),
         lambda x: (x - 0.25) * 3,
-        [((3, 2, 2),), ((2, 3, 1),), ((1, 1, 7),)],
+        [((3, 2, 2),), ((2, 3),), ((1, 1, 7, 2),)],
     ),
     Row(
         "LayerNorm",

@@ -334,9 +334,10 @@ def _normalize_backward(
                 for i in range(L):
                     total += g_row[i]
                     dot += np.float64(g_row[i]) * (row[i] - centre)
-                    gx_row[i] = g_row[i] * factor
                 sum_g[c] += total
                 sum_gxc[c] += dot
+                for i in range(L):  # in the loop above, the order of the sum would depend on where gx lies in memory
+                    gx_row[i] = g_row[i] * factor
     for c in range(mean.size):
         gw[c], gb[c] = sum_gxc[c] * rstd[c], sum_g[c]
 

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..autograd import unwrap
+from ..autograd import changed, unwrap
 from ..checks import flag, number, whole
 from ..tensor import Tensor
 from . import functional as F
@@ -183,7 +183,8 @@ class _BatchNorm(Affine, RunningStatistics):
         by_batch = training or mean is None
         y = F.batch_norm(input, mean, var, self.weight, self.bias, by_batch, momentum, self.eps)
         if seen is not None:
-            seen.add_(1)
+            seen.array += 1
+            changed(seen.array, by=f"{type(self).__name__}, which counts its batches")
         return y
 
     def extra_repr(self) -> str:

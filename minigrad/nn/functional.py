@@ -369,8 +369,7 @@ def batch_norm(
     if not training:
         _must_be_given(op, "training=False", running_mean)
         return _normalize_by_constants(input, unwrap(running_mean), unwrap(running_var), weight, bias, eps)
-    x = _positions_in_one(input)
-    count = x.shape[0] * x.shape[2]
+    count = input.shape[0] * math.prod(input.shape[2:])
     if count == 1:
         raise ValueError(
             f"{op}: training needs more than one value per channel, but input of shape {tuple(input.shape)} has one, "
@@ -378,15 +377,15 @@ def batch_norm(
             "or eval mode, which normalizes by the running statistics."
         )
     _check_momentum(op, running_mean, running_var, momentum)
-    if count == 0 or x.shape[1] == 0:
-        y = ops.scale_and_shift(x, weight, bias)
+    if count == 0 or input.shape[1] == 0:
+        y = ops.reshape(ops.scale_and_shift(ops.positions_in_one(input), weight, bias), input.shape)
     else:
-        y, mean, var = ops.BatchNorm.apply(x, weight, bias, eps=eps)
+        y, mean, var = ops.BatchNorm.apply(input, weight, bias, eps=eps)
         if running_mean is not None:
             _move(
                 op, (running_mean, unwrap(mean)), (running_var, unwrap(var) * (count / (count - 1))), momentum=momentum
             )
-    return y if input.ndim == 3 else ops.reshape(y, input.shape)
+    return y
 
 
 def _check_channels(
@@ -442,16 +441,11 @@ def _check_momentum(op: str, running_mean: Tensor | None, running_var: Tensor | 
 
 def _move(op: str, *statistics: tuple[Tensor | None, np.ndarray], momentum: float) -> None:
     """Move each running statistic, in place, towards that of the batch."""
-    for running, batch in statistics:
-        array = unwrap(running)
+    arrays = [unwrap(running) for running, _ in statistics]
+    for array, (_, batch) in zip(arrays, statistics, strict=True):
         array *= 1 - momentum
         array += momentum * batch
-        changed(array, by=f"{op}, which moved its running statistics")
-
-
-def _positions_in_one(x: Tensor) -> Tensor:
-    """x (N, C, ...) as (N, C, L)."""
-    return x if x.ndim == 3 else ops.reshape(x, *x.shape[:2], math.prod(x.shape[2:]))
+    changed(*arrays, by=f"{op}, which moved its running statistics")
 
 
 def _normalize_by_constants(
@@ -459,9 +453,7 @@ def _normalize_by_constants(
 ) -> Tensor:
     """x (N, C, ...) normalized by a given mean and variance, which are constants."""
     rstd = (1 / np.sqrt(var.astype(np.float64) + eps)).astype(x.dtype)  # float16 has no eps of 1e-8
-    return ops.reshape(
-        ops.Normalize.apply(_positions_in_one(x), weight, bias, mean=mean.astype(x.dtype), rstd=rstd), x.shape
-    )
+    return ops.Normalize.apply(x, weight, bias, mean=mean.astype(x.dtype), rstd=rstd)
 
 
 def _normalize_rows(op: str, x: Tensor, rows: int, count: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -633,7 +625,7 @@ def _check_flow(
     _must_be_one_for_each(op, x, statistics, {**(others or {}), "log_scale": log_scale, "bias": bias})
     must_share_dtype(op, x, log_scale, bias)
     size = math.prod(x.shape[1:])
-    flat = _positions_in_one(x) if statistics == "channel" else ops.reshape(x, x.shape[0], size, 1)
+    flat = ops.positions_in_one(x) if statistics == "channel" else ops.reshape(x, x.shape[0], size, 1)
     scale = None if log_scale is None else ops.reshape(ops.exp(log_scale), -1)
     return flat, scale, None if bias is None else ops.reshape(bias, -1)
 
@@ -855,7 +847,7 @@ def virtual_batch_norm(
     _check_channels(op, input, None, None, weight, bias)
     number(op, "eps", eps, " > 0")
     choice(op, "mix", mix, "batch", "example")
-    x = _positions_in_one(input)
+    x = ops.positions_in_one(input)
     N, C, L = x.shape
     if reference is None and N * L < 2:
         raise ValueError(

@@ -143,7 +143,15 @@ from .linalg import (
     vdot,
 )
 from .loss import SoftmaxCrossEntropy
-from .norm import BatchNorm, LayerNorm, Normalize, batch_norm_definition, layer_norm_definition, scale_and_shift
+from .norm import (
+    BatchNorm,
+    LayerNorm,
+    Normalize,
+    batch_norm_definition,
+    layer_norm_definition,
+    positions_in_one,
+    scale_and_shift,
+)
 from .pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -417,6 +425,7 @@ __all__ = [
     "overwrite",
     "pad",
     "permute",
+    "positions_in_one",
     "pow",
     "prelu",
     "prod",

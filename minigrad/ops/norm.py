@@ -6,10 +6,12 @@ Kiros and Hinton, "Layer Normalization", 2016.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .. import kernels
-from ..autograd import Fused
+from ..autograd import Fused, is_tensor
 from .common import Operand
 from .elementwise import rsqrt
 from .reduce import mean
@@ -17,10 +19,10 @@ from .shape import reshape
 
 
 class BatchNorm(Fused):
-    """y = (x - mean) / sqrt(var + eps) * w + b, with the mean and biased variance of each channel of x (N, C, L).
+    """y = (x - mean) / sqrt(var + eps) * w + b, with the mean and biased variance of each channel of x (N, C, ...).
 
-    Gives also the mean and the variance, as constants. With u = (x - mean) / sqrt(var + eps) and M = N L,
-    gb = sum g, gw = sum g u, gx = w / sqrt(var + eps) (g - gb / M - u gw / M), the sums over N and L.
+    Gives also the mean and the variance, as constants. With u = (x - mean) / sqrt(var + eps) and M = the numbers of a
+    channel, gb = sum g, gw = sum g u, gx = w / sqrt(var + eps) (g - gb / M - u gw / M), the sums over all but C.
     """
 
     uses = ((0, 1), (0,), ())
@@ -29,15 +31,18 @@ class BatchNorm(Fused):
         self, x: np.ndarray, w: np.ndarray | None, b: np.ndarray | None, eps: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         self.eps = eps
-        y, self.mean, self.var = kernels.current().batch_norm(x, w, b, eps)
-        return y, self.mean, self.var
+        y, self.mean, self.var = kernels.current().batch_norm(positions_in_one(x), w, b, eps)
+        return y.reshape(x.shape), self.mean, self.var
 
     def kernel_backward(self, g: np.ndarray) -> tuple:
         x, w, _ = self.operands()
-        return kernels.current().batch_norm_backward(g, x, w, self.mean, self.var, self.eps)
+        gx, gw, gb = kernels.current().batch_norm_backward(
+            positions_in_one(g), positions_in_one(x), w, self.mean, self.var, self.eps
+        )
+        return gx.reshape(g.shape), gw, gb
 
     def definition(self, x: Operand, w: Operand | None, b: Operand | None) -> Operand:
-        return batch_norm_definition(x, w, b, self.eps)
+        return reshape(batch_norm_definition(positions_in_one(x), w, b, self.eps), x.shape)
 
 
 def batch_norm_definition(x: Operand, w: Operand | None, b: Operand | None, eps: float) -> Operand:
@@ -45,6 +50,14 @@ def batch_norm_definition(x: Operand, w: Operand | None, b: Operand | None, eps:
     centred = x - mean(x, (0, 2), keepdim=True)
     var = mean(centred * centred, (0, 2), keepdim=True)
     return scale_and_shift(centred * rsqrt(var + eps), w, b)
+
+
+def positions_in_one(x: Operand) -> Operand:
+    """x (N, C, ...) as (N, C, L)."""
+    if x.ndim == 3:
+        return x
+    shape = (*x.shape[:2], math.prod(x.shape[2:]))
+    return reshape(x, shape) if is_tensor(x) else x.reshape(shape)
 
 
 def scale_and_shift(x: Operand, w: Operand | None, b: Operand | None) -> Operand:
@@ -55,9 +68,9 @@ def scale_and_shift(x: Operand, w: Operand | None, b: Operand | None) -> Operand
 
 
 class Normalize(Fused):
-    """y = (x - mean) * rstd * w + b for x (N, C, L), where mean and rstd = 1 / sqrt(var + eps) are constants.
+    """y = (x - mean) * rstd * w + b for x (N, C, ...), where mean and rstd = 1 / sqrt(var + eps) are constants.
 
-    gb = sum g, gw = sum g (x - mean) rstd, the sums over N and L, and gx = g rstd w.
+    gb = sum g, gw = sum g (x - mean) rstd, the sums over all but C, and gx = g rstd w.
     """
 
     uses = ((1,), (0,), ())
@@ -66,14 +79,17 @@ class Normalize(Fused):
         self, x: np.ndarray, w: np.ndarray | None, b: np.ndarray | None, mean: np.ndarray, rstd: np.ndarray
     ) -> np.ndarray:
         self.mean, self.rstd = mean, rstd
-        return kernels.current().normalize(x, mean, rstd, w, b)
+        return kernels.current().normalize(positions_in_one(x), mean, rstd, w, b).reshape(x.shape)
 
     def kernel_backward(self, g: np.ndarray) -> tuple:
         x, w, _ = self.operands()
-        return kernels.current().normalize_backward(g, x, self.mean, self.rstd, w)
+        gx, gw, gb = kernels.current().normalize_backward(
+            positions_in_one(g), positions_in_one(x), self.mean, self.rstd, w
+        )
+        return gx.reshape(g.shape), gw, gb
 
     def definition(self, x: Operand, w: Operand | None, b: Operand | None) -> Operand:
-        return normalize_definition(x, w, b, self.mean, self.rstd)
+        return reshape(normalize_definition(positions_in_one(x), w, b, self.mean, self.rstd), x.shape)
 
 
 def normalize_definition(
