@@ -319,8 +319,13 @@ ROWS = [
         ops.logaddexp,
         np.logaddexp,
         TWO,
-        awkward=[(0, 0, math.log(2), 0.5, 0.5), (800, -800, 800, 1, 0), (-inf, 2, 2, 0, 1), (inf, 2, inf, 1, 0),
-                 (nan, 1, nan, nan, nan)],
+        awkward=[
+            (0, 0, math.log(2), 0.5, 0.5),
+            (800, -800, 800, 1, 0),
+            (-inf, 2, 2, 0, 1),
+            (inf, 2, inf, 1, 0),
+            (nan, 1, nan, nan, nan),
+        ],
     ),
     # rounding: flat almost everywhere
     Row("Rounded", ops.floor, np.floor, ONE, awkward=[(-0.5, -1, 0), (2, 2, 0), (-0.0, -0.0, 0), (nan, nan, 0)]),
