@@ -17,6 +17,7 @@ from .parallel import reordering_threaded_kernel, threaded_kernel
 
 Array = np.ndarray
 
+ZERO = np.float64(0)  # where the compiler is switched off, 0.0 and a float32 would make a float32
 CACHED = 1 << 17  # so many numbers stay in a core's cache (512 KiB of float32) while passes go over them
 
 
@@ -132,7 +133,7 @@ def _batch_norm(
         end = min(start + block, last)
         for n in range(N):
             for c in range(start, end):
-                row, total = x[n, c], 0.0
+                row, total = x[n, c], ZERO
                 for i in range(L):
                     total += row[i]
                 centre[c] += total
@@ -140,7 +141,7 @@ def _batch_norm(
             centre[c] /= m
         for n in range(N):
             for c in range(start, end):
-                row, mid, total = x[n, c], centre[c], 0.0
+                row, mid, total = x[n, c], centre[c], ZERO
                 for i in range(L):
                     total += (row[i] - mid) ** 2
                 spread[c] += total
@@ -201,7 +202,7 @@ def _batch_norm_backward(
         for n in range(N):
             for c in range(start, end):
                 row, g_row, mid = x[n, c], g[n, c], np.float64(mean[c])
-                total, total_xc, total_gxc = 0.0, 0.0, 0.0
+                total, total_xc, total_gxc = ZERO, ZERO, ZERO
                 for i in range(L):
                     xc, g_i = row[i] - mid, np.float64(g_row[i])
                     total += g_i
@@ -330,7 +331,7 @@ def _normalize_backward(
         for n in range(N):
             for c in range(mean.size):
                 row, g_row, gx_row = x[n, first + c], g[n, first + c], gx[n, first + c]
-                centre, factor, total, dot = mean[c], scale[c], 0.0, 0.0
+                centre, factor, total, dot = mean[c], scale[c], ZERO, ZERO
                 for i in range(L):
                     total += g_row[i]
                     dot += np.float64(g_row[i]) * (row[i] - centre)
@@ -346,14 +347,15 @@ def _normalize_backward(
 def _layer_norm(x: Array, w: Array, b: Array, eps: float, y: Array, mean: Array, var: Array) -> None:
     """x, y (N, L), w and b (L,), mean and var (N,)"""
     N, L = x.shape
+    m = np.float64(L)  # by which 0.0 can be divided in Python too
     for n in range(N):
-        centre, spread = 0.0, 0.0
+        centre, spread = ZERO, ZERO
         for i in range(L):
             centre += x[n, i]
-        centre /= L
+        centre /= m
         for i in range(L):
             spread += (x[n, i] - centre) ** 2
-        spread /= L
+        spread /= m
         rstd = 1 / np.sqrt(spread + eps)
         mean[n], var[n] = centre, spread
         for i in range(L):
@@ -366,18 +368,19 @@ def _layer_norm_backward(
 ) -> None:
     """g, x, gx (N, L), w, gw, gb (L,), mean and var (N,)"""
     N, L = x.shape
+    m = np.float64(L)
     sum_gxhat, sum_g = np.zeros(L), np.zeros(L)
     for n in range(N):
         rstd = 1 / np.sqrt(np.float64(var[n]) + eps)
-        shift, offset, slope = 0.0, 0.0, 0.0
+        shift, offset, slope = ZERO, ZERO, ZERO
         for i in range(L):
             shift += np.float64(x[n, i]) - mean[n]
-        centre = mean[n] + shift / L  # the mean without the rounding to x's dtype
+        centre = mean[n] + shift / m  # the mean without the rounding to x's dtype
         for i in range(L):
             gxhat = np.float64(g[n, i]) * w[i]
             offset += gxhat
             slope += gxhat * (x[n, i] - centre)
-        _layer_norm_backward_row(n, g, x, w, centre, rstd, offset / L, slope * rstd / L, gx, sum_gxhat, sum_g)
+        _layer_norm_backward_row(n, g, x, w, centre, rstd, offset / m, slope * rstd / m, gx, sum_gxhat, sum_g)
     for i in range(L):
         gw[i], gb[i] = sum_gxhat[i], sum_g[i]
 

@@ -133,8 +133,11 @@ def _together(*kinds: Sequence[Any]) -> Iterator[list[tuple[Array, ...]]]:
     count = len(kinds[0])
     empty = (kinds[0][0].reshape(-1)[:0],) * (-count % TOGETHER)
     for start in range(0, count, TOGETHER):
-        rest = empty if start + TOGETHER > count else ()
-        yield [tuple([a.reshape(-1) for a in kind[start : start + TOGETHER]]) + rest for kind in kinds]
+        rest, flat = empty if start + TOGETHER > count else (), {}
+        for kind in kinds:
+            if id(kind) not in flat:  # one kind may stand in for another, which is not used
+                flat[id(kind)] = tuple([a.reshape(-1) for a in kind[start : start + TOGETHER]]) + rest
+        yield [flat[id(kind)] for kind in kinds]
 
 
 def _sgd_options(
