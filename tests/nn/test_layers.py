@@ -76,6 +76,7 @@ LAYERS = [
     ("LayerNorm", ([3, 4],), {"bias": False, "eps": 1e-2}, (2, 3, 4)),
     ("LayerNorm", ((2, 3),), {"elementwise_affine": False}, (2, 3)),
     ("GroupNorm", (2, 4), {}, (3, 4, 5)),
+    ("GroupNorm", (2, 8), {"eps": 0.1}, (3, 8)),
     ("GroupNorm", (3, 6), {"bias": False, "eps": 1e-2}, (2, 6, 2, 2)),
     ("GroupNorm", (1, 3), {"affine": False}, (2, 3, 4)),
     ("InstanceNorm1d", (3,), {}, (2, 3, 4)),
@@ -302,3 +303,8 @@ def test_numpys_integers_count_as_ints():
     x, w = minigrad.ones(1, 2, 3, 3), minigrad.ones(2, 1, 3, 3)
     assert nn.functional.conv2d(x, w, groups=np.int64(2)).shape == (1, 2, 1, 1)
     assert nn.AvgPool2d(3, divisor_override=np.int32(2))(x).tolist() == [[[[4.5]], [[4.5]]]]
+
+
+def test_threshold_accepts_inplace_and_leaves_its_input_alone():
+    x = minigrad.tensor([0.5, 3.0], requires_grad=True)  # PyTorch would refuse: a leaf cannot be changed in place
+    assert nn.Threshold(1, 2, True)(x).tolist() == [2.0, 3.0] and x.tolist() == [0.5, 3.0]
