@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from . import memory
 from .shapes import Shape
 
 FLOAT32, FLOAT64, INT64, UINT8 = map(np.dtype, (np.float32, np.float64, np.int64, np.uint8))
@@ -89,7 +90,7 @@ def gate_in_place(definition: Function, *changed: str) -> Callable[[Function], F
 def output(kernel: str, out: np.ndarray | None, shape: Shape, dtype: np.dtype) -> np.ndarray:
     """The array a kernel writes to: `out` once its shape and dtype are checked, or a new one."""
     if out is None:
-        return np.empty(shape, dtype)
+        return memory.empty(shape, dtype)
     if not isinstance(out, np.ndarray) or out.shape != tuple(shape) or out.dtype.newbyteorder("=") != dtype:
         got = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
         raise ValueError(f"{kernel}: out must be a {dtype} array of shape {tuple(shape)}, got {got}")
@@ -99,7 +100,7 @@ def output(kernel: str, out: np.ndarray | None, shape: Shape, dtype: np.dtype) -
 def outputs(kernel: str, out: Out, *kinds: tuple[Shape, np.dtype]) -> list[np.ndarray]:
     """As `output`, for kernels with several results; each kind is a shape and a dtype."""
     if out is None:
-        return [np.empty(shape, dtype) for shape, dtype in kinds]
+        return [memory.empty(shape, dtype) for shape, dtype in kinds]
     if not isinstance(out, tuple) or len(out) != len(kinds):
         raise ValueError(f"{kernel}: out must be a tuple of {len(kinds)} arrays")
     return [output(kernel, o, shape, dtype) for o, (shape, dtype) in zip(out, kinds, strict=True)]
