@@ -12,6 +12,7 @@ from .elementwise import (
     softplus_backward,
 )
 from .gemm import matmul
+from .linear import linear, linear_backward
 from .loss import softmax_cross_entropy, softmax_cross_entropy_backward
 from .norm import batch_norm, batch_norm_backward, layer_norm, layer_norm_backward, normalize, normalize_backward
 from .pool import (
@@ -42,6 +43,8 @@ __all__ = [
     "layer_norm_backward",
     "leaky_relu",
     "leaky_relu_backward",
+    "linear",
+    "linear_backward",
     "matmul",
     "max_pool2d",
     "max_pool2d_backward",

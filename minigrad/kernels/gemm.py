@@ -10,7 +10,8 @@ A product y = a b comes in three layouts, those of a linear layer and its two gr
 BLAS copies its operands into an order of its own first. At the sizes of a layer this costs more than it saves: the
 tiles are about twice as fast as OpenBLAS on a core (`benchmarks/matmul.py` shows it, shape by shape). For matrices of
 which neither stays in the processor's cache it is the other way round, and for very small ones nothing counts but the
-cost of a call. `_by_tiles` is where this is decided; what is not float32 goes to BLAS as well.
+cost of a call. `by_outer_products` and `by_inner_products` are where this is decided; what is not float32 goes to BLAS
+as well.
 
 Every number of y is the same sum in the same order, whichever tile it falls in and whichever thread does the tile.
 """
@@ -21,6 +22,7 @@ import numpy as np
 
 from . import reference
 from .gate import Out
+from .jit import helper
 from .parallel import threaded_kernel
 from .shapes import require_matmul
 from .simd import (
@@ -48,6 +50,7 @@ CACHED = 1 << 18  # numbers that stay in a core's cache while all of them are go
 SPEED = 50  # multiplications and additions in a nanosecond on one thread, roughly
 
 FLOAT32 = np.dtype(np.float32)
+NOTHING = np.empty(0, FLOAT32)  # in the place of an array that is not there
 
 
 def matmul(a: Array, b: Array, *, out: Out = None) -> Array:
@@ -56,28 +59,40 @@ def matmul(a: Array, b: Array, *, out: Out = None) -> Array:
     (M, K), N = a.shape, b.shape[1]
     if out is not None or not _by_tiles(a, b, M, K, N):
         return reference.matmul(a, b, out=out)
-    y = np.empty((M, N), FLOAT32)
-    nanoseconds = M * K * N / SPEED
-    sweep_rows = M < N  # the smaller operand is gone through again for each tile of the larger one
     if not b.flags.c_contiguous:
-        units = _tiles(M, INNER_ROWS) * _tiles(N, INNER_COLUMNS)
-        _inner_products(units, nanoseconds, a, b.T, y, sweep_rows)
-    else:
-        units = _tiles(M, ROWS) * _tiles(N, WIDTH)
-        if a.flags.c_contiguous:
-            _outer_products(units, nanoseconds, a, K, 1, b, y, sweep_rows)
-        else:
-            _outer_products(units, nanoseconds, a.T, 1, M, b, y, sweep_rows)
+        return inner_products(a, b.T, None)
+    y = np.empty((M, N), FLOAT32)
+    a, a_row, a_step = (a, K, 1) if a.flags.c_contiguous else (a.T, 1, M)
+    _outer_products(outer_tiles(M, N), M * K * N / SPEED, a, a_row, a_step, b, y)
     return y
 
 
 def _by_tiles(a: Array, b: Array, M: int, K: int, N: int) -> bool:
     """Whether a product is done by tiles and not by BLAS."""
-    if M * K * N < SMALL or min(M, N) * K > CACHED or not (_plain(a) and _plain(b)):
+    if M * K * N < SMALL or not (_plain(a) and _plain(b)):
         return False
     if b.flags.c_contiguous:
-        return M >= ROWS
-    return a.flags.c_contiguous and M >= INNER_ROWS and N >= INNER_COLUMNS
+        return by_outer_products(M, K, N)
+    return a.flags.c_contiguous and by_inner_products(M, K, N)
+
+
+def inner_products(x: Array, w: Array, b: Array | None) -> Array:
+    """b[j] + the sum over k of x[i, k] w[j, k], by tiles."""
+    (M, K), N = x.shape, w.shape[0]
+    y = np.empty((M, N), FLOAT32)
+    units = -(-M // INNER_ROWS) * -(-N // INNER_COLUMNS)
+    _inner_products(units, M * K * N / SPEED, x, w, NOTHING if b is None else b, y)
+    return y
+
+
+def by_outer_products(M: int, K: int, N: int) -> bool:
+    """Are (M, K) (K, N) outer products better done by tiles than by BLAS?"""
+    return M >= ROWS and K * N > 0 and min(M, N) * K <= CACHED
+
+
+def by_inner_products(M: int, K: int, N: int) -> bool:
+    """Are (M, K) (N, K)^T inner products better done by tiles than by BLAS?"""
+    return M >= INNER_ROWS and N >= INNER_COLUMNS and K > 0 and min(M, N) * K <= CACHED
 
 
 def _plain(a: Array) -> bool:
@@ -86,20 +101,26 @@ def _plain(a: Array) -> bool:
     return type(a) is np.ndarray and a.dtype == FLOAT32 and flags.forc and flags.behaved
 
 
-def _tiles(n: int, size: int) -> int:
-    """How many tiles of a size cover n rows or columns. The last one reaches back over the one before."""
-    return -(-n // size)
+@helper
+def outer_tiles(M: int, N: int) -> int:
+    """How many tiles cover (M, N). The last ones reach back over those before, or end early."""
+    return ((M + ROWS - 1) // ROWS) * ((N + WIDTH - 1) // WIDTH)
 
 
 @threaded_kernel
-def _outer_products(
-    first: int, last: int, a: Array, a_row: int, a_step: int, b: Array, y: Array, sweep_rows: bool
-) -> None:
+def _outer_products(first: int, last: int, a: Array, a_row: int, a_step: int, b: Array, y: Array) -> None:
     """y[i, j] = sum over k of a[i * a_row + k * a_step] b[k, j], the units being tiles; a is addressed as flat."""
+    outer_products(first, last, a, a_row, a_step, b, y)
+
+
+@helper
+def outer_products(first: int, last: int, a: Array, a_row: int, a_step: int, b: Array, y: Array) -> None:
+    """What `_outer_products` does, for other kernels to call."""
     (M, N), K = y.shape, b.shape[0]
     down, across = (M + ROWS - 1) // ROWS, (N + WIDTH - 1) // WIDTH
     for unit in range(first, last):
-        i, j = (unit % down, unit // down) if sweep_rows else (unit // across, unit % across)
+        # The smaller operand is gone through again for each tile of the larger one.
+        i, j = (unit % down, unit // down) if M < N else (unit // across, unit % across)
         i, j = min(i * ROWS, M - ROWS), j * WIDTH
         t = tile_zero(b, ROWS, VECTORS)
         if j + WIDTH <= N:
@@ -113,15 +134,18 @@ def _outer_products(
 
 
 @threaded_kernel
-def _inner_products(first: int, last: int, x: Array, w: Array, y: Array, sweep_rows: bool) -> None:
-    """y[i, j] = sum over k of x[i, k] w[j, k], the units being tiles"""
+def _inner_products(first: int, last: int, x: Array, w: Array, b: Array, y: Array) -> None:
+    """y[i, j] = b[j] + sum over k of x[i, k] w[j, k], the units being tiles; there may be no b."""
     (M, N), K = y.shape, x.shape[1]
     whole = K - K % LANES
+    one = np.ones(1, x.dtype)
     down, across = (M + INNER_ROWS - 1) // INNER_ROWS, (N + INNER_COLUMNS - 1) // INNER_COLUMNS
     for unit in range(first, last):
-        i, j = (unit % down, unit // down) if sweep_rows else (unit // across, unit % across)
+        i, j = (unit % down, unit // down) if M < N else (unit // across, unit % across)
         i, j = min(i * INNER_ROWS, M - INNER_ROWS), min(j * INNER_COLUMNS, N - INNER_COLUMNS)
         t = tile_zero(x, INNER_ROWS, INNER_COLUMNS)
+        if b.size:
+            t = tile_inner_first(t, one, 0, 0, b, j, 1, 1)  # the first lane starts at 1 * b[j]
         for k in range(0, whole, LANES):
             t = tile_inner(t, x, i * K + k, K, w, j * K + k, K)
         if whole < K:

@@ -37,6 +37,8 @@ __all__ = [
     "layer_norm_backward",
     "leaky_relu",
     "leaky_relu_backward",
+    "linear",
+    "linear_backward",
     "matmul",
     "max_pool2d",
     "max_pool2d_backward",
@@ -92,6 +94,50 @@ def matmul(a: Array, b: Array, *, out: Out = None) -> Array:
     """
     shapes.require_matmul("matmul", a.shape, b.shape)
     return store("matmul", out, a @ b)
+
+
+@quiet
+def linear(x: Array, w: Array, b: Array | None, *, out: Out = None) -> Array:
+    """y[n, o] = b[o] + sum over i of x[n, i] w[o, i]
+
+    x (N, I), w (O, I), b (O,) or None -> y (N, O)
+
+    ValueError for other shapes.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.linear(np.array([[1.0, 2.0]]), np.array([[1.0, 10.0], [0.0, 1.0]]), np.array([0.5, 0.0]))
+    array([[21.5,  2. ]])
+    """
+    shapes.require_linear("linear", x.shape, w.shape, b)
+    y = x @ w.T
+    return store("linear", out, y if b is None else y + b)
+
+
+@quiet
+def linear_backward(
+    g: Array, x: Array, w: Array, need_x: bool, need_w: bool, need_b: bool, *, out: Out = None
+) -> tuple[Array, ...]:
+    """Those gradients of linear that are needed: gx = g w, gw = g^T x, gb = the sum of the rows of g.
+
+    g (N, O), x (N, I), w (O, I) -> gx (N, I), gw (O, I), gb (O,), as far as needed, in this order
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> g, x, w = np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]]), np.array([[1.0, 10.0], [0.0, 1.0]])
+    >>> reference.linear_backward(g, x, w, True, False, True)
+    (array([[ 1., 12.]]), array([1., 2.]))
+    """
+    shapes.require_linear("linear_backward", x.shape, w.shape, None)
+    shapes.require_shape("linear_backward", "the gradient", g, (x.shape[0], w.shape[0]))
+    gradients = []
+    if need_x:
+        gradients.append(g @ w)
+    if need_w:
+        gradients.append(g.T @ x)
+    if need_b:
+        gradients.append(g.sum(0, dtype={"e": np.float32, "f": np.float64}.get(g.dtype.char)).astype(g.dtype))
+    return store("linear_backward", out, tuple(gradients))
 
 
 def relu(x: Array, *, out: Out = None) -> Array:

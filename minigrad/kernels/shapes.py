@@ -45,6 +45,16 @@ def require_matmul(kernel: str, a: Shape, b: Shape) -> None:
         raise ValueError(f"{kernel}: needs matrices (M, K) and (K, N), got shapes {tuple(a)} and {tuple(b)}")
 
 
+def require_linear(kernel: str, x: Shape, w: Shape, b: np.ndarray | None) -> None:
+    """Raise unless a linear layer with these weights can be applied to rows of such a length."""
+    if len(x) != 2 or len(w) != 2 or x[1] != w[1] or (b is not None and b.shape != w[:1]):
+        bias = "" if b is None else f" and a bias {b.shape}"
+        raise ValueError(
+            f"{kernel}: needs rows (N, I), a weight (O, I) and a bias (O,) or None, got rows {tuple(x)}, a weight "
+            f"{tuple(w)}{bias}"
+        )
+
+
 def conv2d(
     kernel: str, x: Shape, w: Shape, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> tuple[int, int, int, int]:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .. import kernels
-from ..autograd import Op
+from ..autograd import Fused, Op
 from .common import Operand, is_bool, must_be_arrays, must_share_dtype, python_number, quiet, sum_to
 from .diagonal import diagonal
 from .elementwise import add, mul, where
@@ -32,31 +32,29 @@ class MatMul(Op):
         )
 
 
-class Linear(Op):
+class Linear(Fused):
     """y = x w^T + b, over the last axis of x; gx = g w, gw = g^T x, gb = the sum of g over all rows"""
 
     uses = ((1,), (0,), ())
 
-    @quiet
     def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
-        rows = x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-        y = kernels.current().matmul(rows, w.T)
-        if b is not None:
-            y += b
+        y = kernels.current().linear(_rows(x), w, b)
         return y if x.ndim == 2 else y.reshape(*x.shape[:-1], w.shape[0])
 
-    def backward(self, g: Operand) -> tuple:
-        (x, w, _), (need_x, need_w, need_b) = self.operands(), self.needs
-        rows, matrices = x, x.ndim == 2
-        if not matrices:
-            n = math.prod(x.shape[:-1])
-            g, rows = reshape(g, n, w.shape[0]), reshape(x, n, w.shape[1])
-        gx = MatMul.apply(g, w) if need_x else None
-        return (
-            gx if matrices or gx is None else reshape(gx, x.shape),
-            MatMul.apply(g.T, rows) if need_w else None,
-            sum(g, 0) if need_b else None,
-        )
+    def definition(self, x: Operand, w: Operand, b: Operand | None) -> Operand:
+        y = matmul(x, transpose(w, 0, 1))
+        return y if b is None else add(y, b)
+
+    def kernel_backward(self, g: np.ndarray) -> tuple:
+        x, w, _ = self.operands()
+        found = iter(kernels.current().linear_backward(_rows(g), _rows(x), w, *self.needs))
+        gx, gw, gb = (next(found) if need else None for need in self.needs)
+        return gx if gx is None or x.ndim == 2 else gx.reshape(x.shape), gw, gb
+
+
+def _rows(x: np.ndarray) -> np.ndarray:
+    """The last axis of x as rows of a matrix."""
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def matmul(input: Operand, other: Operand) -> Operand:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minigrad.kernels import compiled, conv, elementwise, gate, gemm, loss, norm, pool, reference, threads, update
+from minigrad.kernels import compiled, conv, elementwise, gate, gemm, linear, loss, norm, pool, reference, threads, update
 from minigrad.kernels.jit import Kernel
 from minigrad.kernels.parallel import ThreadedKernel
 
@@ -39,6 +39,11 @@ def _arguments(name, dtype, seed=0):
     adam = {"step": 3, "lr": 0.1, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.01, "decoupled": True}
     return {
         "erf": ((normal(3, 4),), {}),
+        "linear": ((normal(9, 20), normal(12, 20), normal(12)), {}),
+        "linear_backward": (
+            (normal(9, 12), normal(9, 20), normal(12, 20)),
+            {"need_x": True, "need_w": True, "need_b": True},
+        ),
         "matmul": ((normal(40, 20), normal(20, 350)), {}),
         "conv2d": ((image, filters, normal(6)), SLIDE),
         "conv2d_input": ((output, filters), {"input_shape": image.shape, **SLIDE}),
@@ -102,7 +107,7 @@ def _assert_same(actual, expected, dtype):
 
 def _signatures():
     """Every signature compiled so far, by function."""
-    modules = conv, elementwise, gemm, loss, norm, pool, update
+    modules = conv, elementwise, gemm, linear, loss, norm, pool, update
     found = {k for module in modules for k in vars(module).values() if isinstance(k, (Kernel, ThreadedKernel))}
     kernels = {k.kernel if isinstance(k, ThreadedKernel) else k for k in found}
     return {

@@ -161,25 +161,6 @@ def test_the_choice_by_shape(monkeypatch):
     assert not by_tiles(0, 784, 100) and not by_tiles(100, 0, 100) and not by_tiles(100, 784, 0)
 
 
-@pytest.mark.parametrize("features", [False, True])
-def test_a_linear_layer_by_tiles_has_the_gradients_of_the_definition(rng, features):
-    """First and second order; leading axes are rows like any others."""
-    shape = (6, 7, 45) if features else (42, 45)
-    arrays = [rng.standard_normal(s).astype(np.float32) for s in (shape, (70, 45), (70,))]
-    g, v = rng.standard_normal((*shape[:-1], 70)).astype(np.float32), rng.standard_normal((70, 45)).astype(np.float32)
-    results = {}
-    for backend in ("numba", "numpy"):
-        with minigrad.use_backend(backend):
-            x, w, b = (minigrad.tensor(a, requires_grad=True) for a in arrays)
-            y = minigrad.nn.functional.linear(x, w, b)
-            gradients = minigrad.autograd.grad(y, (x, w, b), minigrad.tensor(g), create_graph=True)
-            (second,) = minigrad.autograd.grad(gradients[0], w, gradients[0].detach() * 2, retain_graph=True)
-            (third,) = minigrad.autograd.grad(gradients[1], x, minigrad.tensor(v))
-            results[backend] = [t.numpy(force=True) for t in (y, *gradients, second, third)]
-    for actual, expected in zip(results["numba"], results["numpy"], strict=True):
-        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-3)
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="is about the compiler")
 @pytest.mark.parametrize(("cpu", "features"), [("generic", None), ("haswell", "")], ids=["generic", "haswell"])
