@@ -1,27 +1,33 @@
 """How kernels are compiled: one machine code per function and dtype, at first use, kept on disk.
 
-Three traps of Numba's cache on disk shape this file. Its index is keyed by a function's qualified name and
-line, and two processes that fill it at once can leave it naming one signature over the machine code of
-another: so every dtype gets a function object with a name of its own, and a function of one name only ever
-has one signature. The cache notices a change of the kernel's own file only, and not of what it calls in
-others: so a digest of all these files is part of that name. And it raises when it is damaged or cannot be
-written: then kernels are compiled without it.
+Every dtype gets a function object of its own, and that has one signature only. Its machine code is looked for in a
+folder that is named after all it depends on: the sources of all kernels, for one is compiled into another, the
+versions of what compiles them, the settings of the compiler, and the processor. Whatever goes wrong with the files,
+kernels are compiled without them; see `cache` for how they are kept, and `machine_code` for what is in them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import inspect
+import logging
+import platform
 import threading
+import time
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import llvmlite
 import numba
 import numpy as np
+from numba.core import registry
+
+from . import cache, machine_code
 
 Function = Callable[..., Any]
 
@@ -35,8 +41,26 @@ REORDER = frozenset({"contract", "reassoc", "nsz", "arcp"})
 # in: without the word False it would take over what its caller allows.
 helper = numba.njit(**OPTIONS, fastmath=False)
 
+# Settings of Numba's that do not change the machine code.
+NO_MATTER = {"CACHE_DIR", "COLOR_SCHEME", "NUMBA_NUM_THREADS", "NUMBA_DEFAULT_NUM_THREADS"}
+NO_MATTER |= {"THREADING_LAYER", "THREADING_LAYER_PRIORITY"}
+
+PATIENCE = 1.0  # seconds of compiling, in the whole process, after which it is said what takes so long
+
 _lock = threading.Lock()
-_warned = False
+_warned = _told = False
+
+
+class Made(NamedTuple):
+    """A kernel that this process has compiled or loaded."""
+
+    name: str
+    dtype: str
+    seconds: float
+    compiled: bool  # or else loaded
+
+
+made: list[Made] = []  # in that order
 
 
 class Kernel:
@@ -56,7 +80,7 @@ class Kernel:
         return (compiled or self._compile(args))(*args)
 
     def _compile(self, args: tuple[Any, ...]) -> Function:
-        """The machine code for arguments like these, from the cache on disk if it is there."""
+        """The machine code for arguments like these, from the disk if it is there."""
         dtype = args[0].dtype
         with _lock:
             if dtype.char not in self.compiled:
@@ -64,9 +88,7 @@ class Kernel:
                     compiled = np.errstate(all="ignore")(self.function)
                 else:
                     self._require_gated(args)
-                    name = f"{self.function.__qualname__}_{dtype.name}_{_sources()}"
-                    function = _renamed(self.function, name)
-                    compiled = _compile(function, tuple(numba.typeof(a) for a in args), self.fastmath)
+                    compiled = _make(self.function, dtype.name, _signature(self.function, args), self.fastmath)
                 self.compiled[dtype.char] = compiled
         return self.compiled[dtype.char]
 
@@ -90,51 +112,131 @@ def reordering_kernel(function: Function) -> Kernel:
     return Kernel(function, fastmath=REORDER)
 
 
-@functools.cache
-def _sources() -> str:
-    """Digits that are others once any file in this folder has changed."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:8]
-
-
-def _renamed(function: Function, name: str) -> Function:
-    """A copy of the function with a qualified name of its own."""
-    twin = types.FunctionType(function.__code__, function.__globals__, name, function.__defaults__)
-    twin.__qualname__, twin.__module__, twin.__doc__ = name, function.__module__, function.__doc__
-    return twin
-
-
-def _compile(function: Function, signature: tuple[Any, ...], fastmath: frozenset[str]) -> Function:
-    """Compile for one signature and no other, with the cache on disk if that can be had."""
-    options = {**OPTIONS, "fastmath": set(fastmath)}
+def _signature(function: Function, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Numba's types of the arguments, those for a starred parameter as one tuple."""
+    signature = tuple(numba.typeof(a) for a in args)
     if function.__code__.co_flags & inspect.CO_VARARGS:
         n = function.__code__.co_argcount
         signature = (*signature[:n], numba.types.BaseTuple.from_types(signature[n:]))
-    dispatcher = trouble = None
-    try:
-        dispatcher = numba.njit(cache=True, **options)(function)
-        dispatcher.compile(signature)
-    except Exception as error:  # whatever a missing or damaged cache raises; an error in the kernel comes again
-        place = f" in {dispatcher.stats.cache_path}" if dispatcher else ""
-        trouble = f"{type(error).__name__}{place}: {error}"
-        dispatcher = numba.njit(**options)(function)
-        dispatcher.compile(signature)
+    return signature
+
+
+def _make(function: Function, dtype: str, signature: tuple[Any, ...], fastmath: frozenset[str]) -> Function:
+    """Load or compile a function for one signature and no other."""
+    start = time.perf_counter()
+    dispatcher = numba.njit(**OPTIONS, fastmath=set(fastmath))(_twin(function))
+    kept = function.__module__.startswith(f"{__package__}.")  # of other files we would not notice a change
+    trouble = None
+    if kept:
+        name = _file_name(function, dtype, signature)
+        try:
+            content = cache.read(_folder(), name)
+            if content is not None:
+                dispatcher.add_overload(machine_code.link(content, function, signature))
+        except Exception as error:  # whatever a damaged file or a strange system brings: there is the compiler
+            trouble = error
+    compiled = not dispatcher.overloads
+    if compiled:
+        with _progress():
+            dispatcher.compile(signature)
+        if kept:
+            try:
+                content = machine_code.pack(dispatcher.overloads[signature])
+                if content is not None:
+                    cache.write(_folder(), name, content)
+            except Exception as error:
+                trouble = error
     dispatcher.disable_compile()
+    made.append(Made(function.__qualname__, dtype, time.perf_counter() - start, compiled))
     if trouble:
         _warn_once(trouble)
     return dispatcher
 
 
-def _warn_once(trouble: str) -> None:
+def _twin(function: Function) -> Function:
+    """A function object of its own for each dtype."""
+    twin = types.FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
+    return functools.update_wrapper(twin, function, updated=())
+
+
+def _file_name(function: Function, dtype: str, signature: tuple[Any, ...]) -> str:
+    """Module, function and dtype, and digits that stand for the signature."""
+    module = function.__module__.rpartition(".")[2]
+    return f"{module}.{function.__qualname__}.{dtype}-{_digest(map(str, signature))}"
+
+
+def _folder() -> Path:
+    """Where machine code is kept that was made from these sources, by this compiler, for this processor."""
+    codegen = registry.cpu_target.target_context.codegen()
+    versions = platform.python_implementation(), platform.python_version(), np.__version__, numba.__version__
+    settings = {k: v for k, v in vars(numba.config).items() if k.isupper() and k not in NO_MATTER}
+    digest = _digest([_sources(), *versions, llvmlite.__version__, *codegen.magic_tuple(), sorted(settings.items())])
+    return cache.home() / f"{cache.FOLDERS}{digest}"
+
+
+@functools.cache
+def _sources() -> str:
+    """Digits that are others once any file in this folder has changed."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    if not files:
+        raise FileNotFoundError(f"the sources in {Path(__file__).parent} cannot be read")
+    return _digest(path.read_bytes() for path in files)
+
+
+def _digest(parts: Any) -> str:
+    """Sixteen digits that stand for some texts or bytes."""
+    digest = hashlib.sha256()
+    for part in parts:
+        content = part if isinstance(part, bytes) else str(part).encode()
+        digest.update(len(content).to_bytes(8, "little") + content)
+    return digest.hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[None]:
+    """Once compiling has taken more than a second in all, say what takes so long, while it does."""
+    remaining = PATIENCE - sum(kernel.seconds for kernel in made if kernel.compiled)
+    timer = threading.Timer(remaining, _tell)
+    timer.daemon = True
+    if remaining <= 0:
+        _tell()
+    elif not _told:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _tell() -> None:
+    """Say it, in the way that a program can turn off or send elsewhere, and that is seen if it does not."""
+    global _told
+    if not _told:
+        _told = True
+        logging.getLogger("minigrad").warning(
+            "minigrad: compiling kernels for this processor, which takes a few seconds the first time (see "
+            "minigrad.warmup); they are kept in %s",
+            _place(),
+        )
+
+
+def _place() -> str:
+    """Where kernels are kept, in words."""
+    try:
+        return str(cache.home())
+    except OSError as error:
+        return f"no folder: {error}"
+
+
+def _warn_once(trouble: Exception) -> None:
     """Say, the first time only, that kernels are not kept on disk."""
     global _warned
     if not _warned:
         _warned = True
         warnings.warn(
-            f"minigrad cannot keep compiled kernels on disk and compiles them in every process anew ({trouble}). "
-            "Empty that folder, or set NUMBA_CACHE_DIR to one that can be written.",
+            f"minigrad cannot keep compiled kernels on disk and compiles them anew ({type(trouble).__name__}: {trouble}"
+            f"). They belong into a folder that only you can write to, in {_place()}; set NUMBA_CACHE_DIR to have it "
+            "elsewhere.",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -1,111 +1,18 @@
-"""How kernels are compiled: one signature per function, and a cache on disk that may fail."""
+"""How kernels are compiled: one signature per function, in sight of the user, and never twice at once."""
 
+import logging
 import os
-import shutil
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+pytest.importorskip("numba")
+
 from minigrad.kernels import jit
 from minigrad.kernels.jit import Kernel, kernel, reordering_kernel
 
-ROOT = Path(__file__).parents[2]
-
-# Prints the result of a kernel in both dtypes, and how often the user was warned.
-CODE = """
-import sys, warnings
-sys.path.insert(0, {root!r})
-import numpy as np
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    from minigrad.kernels import compiled
-    for dtype in (np.float32, np.float64):
-        print(compiled.erf(np.array([0.5, np.inf], dtype)), compiled.erf(np.zeros(1, dtype)))
-        p = np.ones(2, dtype)
-        compiled.sgd_update(p, p.copy(), None, 0.5, 0, 0, 0, False, False, False)
-        print(p)
-print(len(caught), *[w.category.__name__ + " " + str(w.message) for w in caught])
-"""
-RESULTS = ["[0.5204999 1.       ] [0.]", "[0.5 0.5]", "[0.52049988 1.        ] [0.]", "[0.5 0.5]"]
-
-
-def _run(root=ROOT, **environment):
-    """What the code prints at its end in a fresh interpreter, with the package that lies in `root`."""
-    done = subprocess.run(
-        [sys.executable, "-c", CODE.format(root=str(root))],
-        env={**os.environ, "NUMBA_DISABLE_JIT": "0", **{name: str(value) for name, value in environment.items()}},
-        cwd=root,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    *results, warned = done.stdout.strip().split("\n")
-    assert results == RESULTS
-    return warned
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """A folder filled by one run of the code."""
-    folder = tmp_path_factory.mktemp("cache")
-    assert _run(NUMBA_CACHE_DIR=folder) == "0"
-    return folder
-
-
-def test_each_dtype_has_a_cache_entry_of_its_own(cache):
-    indices, codes = ({p.name: p for p in cache.rglob(f"*.{ending}")} for ending in ("nbi", "nbc"))
-    stems = {name.rsplit("_", 1)[0] for name in indices}  # without the digest of the sources
-    assert stems == {f"{f}_{d}" for f in ("elementwise._erf", "update._sgd_updates") for d in ("float32", "float64")}
-    assert len(codes) == len(indices)  # one signature, one machine code
-
-
-def test_a_change_in_any_file_of_kernels_leaves_old_machine_code_behind(cache, tmp_path):
-    """Also in one that the kernel only calls: its own file, and the date of that, stay as they are."""
-    kernels = tmp_path / "minigrad" / "kernels"
-    shutil.copytree(ROOT / "minigrad" / "kernels", kernels, ignore=_no_caches)
-    (tmp_path / "minigrad" / "__init__.py").touch()
-    folder = tmp_path / "cache"
-    _run(tmp_path, NUMBA_CACHE_DIR=folder)
-    before = {path.name for path in folder.rglob("*.nbi")}
-    assert len(before) == 4
-    _run(tmp_path, NUMBA_CACHE_DIR=folder)
-    assert {path.name for path in folder.rglob("*.nbi")} == before
-    with (kernels / "simd.py").open("a") as file:
-        file.write("\nCHANGED = True\n")
-    _run(tmp_path, NUMBA_CACHE_DIR=folder)
-    assert len({path.name for path in folder.rglob("*.nbi")} - before) == 4
-
-
-def test_a_damaged_cache_is_reported_once_and_done_without(cache, tmp_path):
-    folder = shutil.copytree(cache, tmp_path / "cache")
-    damages = [lambda content: content[: len(content) // 2], lambda content: b"", lambda content: b"\x80garbage" * 9]
-    files = sorted(folder.rglob("*.nb?"), key=lambda path: path.name)
-    assert len(files) == 8
-    for path, damage in zip(files, [*damages, *damages, *damages], strict=False):
-        path.write_bytes(damage(path.read_bytes()))
-    warned = _run(NUMBA_CACHE_DIR=folder)
-    assert warned.startswith("1 RuntimeWarning minigrad cannot keep compiled kernels on disk")
-    assert str(folder) in warned and "set NUMBA_CACHE_DIR" in warned
-
-
-def test_a_cache_that_cannot_be_written_is_reported_once_and_done_without(tmp_path):
-    """A package in a folder where nothing can be written, and no home directory."""
-    shutil.copytree(ROOT / "minigrad" / "kernels", tmp_path / "minigrad" / "kernels", ignore=_no_caches)
-    (tmp_path / "minigrad" / "__init__.py").touch()
-    file = tmp_path / "minigrad" / "kernels" / "__pycache__"
-    file.touch()  # a file where folders are looked for: root may write anywhere, but not in here
-    warned = _run(tmp_path, HOME=file, XDG_CACHE_HOME=file / "cache", NUMBA_CACHE_DIR=file / "numba")
-    assert warned.startswith("1 RuntimeWarning minigrad cannot keep compiled kernels on disk")
-    assert "no locator available" in warned and "set NUMBA_CACHE_DIR" in warned
-
-
-def _no_caches(folder, names):
-    return [name for name in names if name == "__pycache__"]
+compiled_only = pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="is about the compiler")
 
 
 def _double(x, y):
@@ -117,15 +24,8 @@ def _crooked(x):
     return x.there_is_no_such_attribute
 
 
-@pytest.fixture
-def no_cache(monkeypatch):
-    """Kernels of this file stay off the disk."""
-    monkeypatch.setattr(jit, "_warned", True)
-    monkeypatch.setenv("NUMBA_CACHE_DIR", os.devnull)
-
-
-@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="is about the compiler")
-def test_a_second_signature_is_an_error_and_not_a_compilation(no_cache):
+@compiled_only
+def test_a_second_signature_is_an_error_and_not_a_compilation():
     double = kernel(_double)
     assert isinstance(double, Kernel) and double.__name__ == "_double" and not double.compiled
     for dtype in (np.float32, np.float64):
@@ -133,16 +33,14 @@ def test_a_second_signature_is_an_error_and_not_a_compilation(no_cache):
         double(np.ones(3, dtype), y)
         np.testing.assert_array_equal(y, 2)
     assert {char: len(d.signatures) for char, d in double.compiled.items()} == {"f": 1, "d": 1}
-    names = {d.py_func.__qualname__.rsplit("_", 1)[0] for d in double.compiled.values()}
-    assert names == {"_double_float32", "_double_float64"}
     for x in (np.ones((2, 3), np.float32), np.ones(6, np.float32)[::2]):
         with pytest.raises(TypeError):
             double(x, y)
     assert {char: len(d.signatures) for char, d in double.compiled.items()} == {"f": 1, "d": 1}
 
 
-@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="is about the compiler")
-def test_arrays_that_went_past_the_gate_are_never_compiled_for(no_cache):
+@compiled_only
+def test_arrays_that_went_past_the_gate_are_never_compiled_for():
     double, x = kernel(_double), np.ones(3, np.float32)
     read_only = x.copy()
     read_only.flags.writeable = False
@@ -154,8 +52,8 @@ def test_arrays_that_went_past_the_gate_are_never_compiled_for(no_cache):
     assert not double.compiled
 
 
-@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="is about the compiler")
-def test_threads_that_arrive_together_share_one_compilation(no_cache):
+@compiled_only
+def test_threads_that_arrive_together_share_one_compilation():
     double, results, barrier = kernel(_double), [], threading.Barrier(6)
 
     def work():
@@ -173,8 +71,8 @@ def test_threads_that_arrive_together_share_one_compilation(no_cache):
     assert len({id(compiled) for _, compiled in results}) == 1
 
 
-@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="is about the compiler")
-def test_an_error_in_a_kernel_is_not_taken_for_a_broken_cache(no_cache, monkeypatch):
+@compiled_only
+def test_an_error_in_a_kernel_is_not_taken_for_a_broken_cache(monkeypatch):
     monkeypatch.setattr(jit, "_warned", False)
     with pytest.raises(Exception, match="there_is_no_such_attribute"):
         kernel(_crooked)(np.ones(3))
@@ -186,3 +84,72 @@ def test_reordering_never_assumes_that_nan_and_infinity_do_not_occur():
     assert reordering_kernel(_double).fastmath <= {"contract", "reassoc", "nsz", "arcp"}
     assert "fastmath" not in jit.OPTIONS
     assert jit.OPTIONS["error_model"] == "numpy" and jit.OPTIONS["nogil"] is True
+
+
+@compiled_only
+def test_what_was_compiled_is_written_down():
+    double, before = kernel(_double), len(jit.made)
+    double(np.ones(3), np.zeros(3))
+    double(np.ones(3), np.zeros(3))
+    (made,) = jit.made[before:]
+    assert made[:2] == ("_double", "float64") and made.compiled and 0 < made.seconds < 60
+
+
+class _Notes(logging.Handler):
+    """Notes what is logged, and whether a kernel was being compiled at that time."""
+
+    def __init__(self):
+        super().__init__()
+        self.messages = []
+
+    def emit(self, record):
+        self.messages.append((record.getMessage(), jit._lock.locked()))
+
+
+@pytest.fixture
+def logged(monkeypatch):
+    """Messages of this test, in which nothing has been compiled or said before."""
+    handler = _Notes()
+    monkeypatch.setattr(jit, "_told", False)
+    monkeypatch.setattr(jit, "made", [])
+    logger = logging.getLogger("minigrad")
+    logger.addHandler(handler)
+    yield handler.messages
+    logger.removeHandler(handler)
+
+
+@compiled_only
+def test_a_user_who_waits_is_told_why_once_and_while_it_lasts(logged, monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(jit, "PATIENCE", 0.0)
+    for dtype in (np.float32, np.float64):
+        kernel(_double)(np.ones(3, dtype), np.zeros(3, dtype))
+    ((message, compiling),) = logged
+    assert message.startswith("minigrad: compiling kernels for this processor") and compiling
+    assert str(tmp_path) in message and "minigrad.warmup" in message
+
+
+@compiled_only
+def test_patience_is_for_the_sum_of_all_kernels(logged, monkeypatch):
+    jit.made.append(jit.Made("_loaded", "float32", 100.0, False))
+    kernel(_double)(np.ones(3), np.zeros(3))
+    assert not logged
+    jit.made.append(jit.Made("_compiled", "float32", jit.PATIENCE, True))
+    kernel(_double)(np.ones(3), np.zeros(3))
+    assert len(logged) == 1
+
+
+@compiled_only
+def test_who_need_not_wait_is_told_nothing(logged, monkeypatch):
+    monkeypatch.setattr(jit, "PATIENCE", 60.0)
+    kernel(_double)(np.ones(3), np.zeros(3))
+    assert not logged
+
+
+@compiled_only
+def test_a_single_long_compilation_is_told_of_while_it_lasts(logged, monkeypatch):
+    monkeypatch.setattr(jit, "PATIENCE", 0.001)
+    told = threading.Event()
+    monkeypatch.setattr(jit, "_tell", told.set)
+    with jit._progress():
+        assert told.wait(60)
