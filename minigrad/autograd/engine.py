@@ -182,7 +182,11 @@ class Op:
         assert self.inputs is not None
         if self.uses is None:
             return list(range(len(self.inputs)))
-        return sorted({j for used, need in zip(self.uses, self.needs, strict=True) if need for j in used})
+        found: set[int] = set()
+        for used, need in zip(self.uses, self.needs, strict=True):
+            if need:
+                found.update(used)
+        return sorted(found)
 
     def output(self, y: Any) -> Any:
         """A result that forward kept, tied to the graph again if this backward pass is recorded."""
@@ -394,13 +398,15 @@ def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | Non
                 continue
             grads[edge] = grads[edge] + gx if edge in grads else gx
     for leaf in grads if wanted is None else wanted & grads.keys():
-        g = _run_hooks(leaf, grads[leaf]) if leaf.hooks else grads[leaf]
-        if g.shape != leaf.shape:
+        g, array = grads[leaf], leaf.array
+        if leaf.hooks:
+            g = _run_hooks(leaf, g)
+        if g.shape != array.shape:
             raise RuntimeError(
-                f"a gradient of shape {g.shape} arrived at a leaf of shape {leaf.shape}: an op's backward is wrong"
+                f"a gradient of shape {g.shape} arrived at a leaf of shape {array.shape}: an op's backward is wrong"
             )
-        if g.dtype != leaf.dtype:
-            g = g.to(leaf.dtype) if create_graph else g.astype(leaf.dtype)
+        if g.dtype is not array.dtype and g.dtype != array.dtype:
+            g = g.to(array.dtype) if create_graph else g.astype(array.dtype)
         found[leaf] = g
     return found
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
@@ -81,9 +80,10 @@ def version(array: np.ndarray) -> int:
 
 def check(op: Any) -> None:
     """RuntimeError if something that the backward of `op` needs was changed in place since the op ran."""
-    for what, owner, array in _needed(op):
+    for owner, array, which in _needed(op):
         history = _histories.get(id(owner))
         if history is not None and history.stamps[-1] > op.stamp:
+            what = f"what it saved as {which}" if isinstance(which, str) else f"inputs[{which}]"
             advice = "" if anomaly.is_anomaly_enabled() else anomaly.ADVICE
             raise RuntimeError(
                 f"{op.name()}: backward needs {what}, of shape {array.shape}, as it was when the op ran"
@@ -95,21 +95,23 @@ def check(op: Any) -> None:
 
 def needed(op: Any) -> list[np.ndarray]:
     """The arrays that the backward of `op` reads."""
-    return [array for _, _, array in _needed(op)]
+    return [array for _, array, _ in _needed(op)]
 
 
-def _needed(op: Any) -> Iterator[tuple[str, Any, np.ndarray]]:
-    """(what it is, the owner of its history, array) for everything that the backward of `op` reads."""
-    inputs = op.inputs or ()
+def _needed(op: Any) -> list[tuple[Any, np.ndarray, int | str]]:
+    """(the owner of its history, array, which input or what name) for everything that the backward of `op` reads."""
+    found: list[tuple[Any, np.ndarray, int | str]] = []
+    inputs = op.inputs
     for i in op.inputs_needed() if inputs else ():
         x = inputs[i]
         array = getattr(x, "array", x)
         if isinstance(array, np.ndarray):
-            yield f"inputs[{i}]", memory(array), array
+            found.append((memory(array), array, i))
             if array is not x:
-                yield f"inputs[{i}]", x, array
+                found.append((x, array, i))
     for name, kept in op.__dict__.items():
         for part in kept if type(kept) is tuple else (kept,):
             array = getattr(part, "array", part)
             if isinstance(array, np.ndarray):
-                yield f"what it saved as {name}", memory(array), array
+                found.append((memory(array), array, name))
+    return found

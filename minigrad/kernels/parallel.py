@@ -44,14 +44,19 @@ class ThreadedKernel:
         self.kernel = jit.Kernel(_runner(function, fastmath), frozenset())
 
     def __call__(self, units: int, nanoseconds: float, array: Any, *args: Any) -> None:
-        if not self.kernel.compiled:
+        kernel = self.kernel.compiled.get(array.dtype.char)
+        if kernel is None:
             numba.get_num_threads()  # loads the threading layer, which the machine code refers to
+            kernel = self.kernel
+        if nanoseconds < 2 * threads.SHARE:  # not worth the asking
+            kernel(array, 1, units, *args)
+            return
         parts = threads.claim(units, nanoseconds, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
         if parts == 1:
-            self.kernel(array, 1, units, *args)
+            kernel(array, 1, units, *args)
         else:
             try:
-                self.kernel(array, parts, units, *args)
+                kernel(array, parts, units, *args)
             finally:
                 threads.release()
 
