@@ -1,27 +1,24 @@
-"""Convolution, compiled: the pixels under each tap are laid out as a matrix, and the rest is matrix products.
+"""The three faces of convolution, compiled, out of the two kernels of `direct_conv`.
 
-For one group of one image, the matrix `columns` has a row for each tap (c, kh, kw) of a filter and a column for
-each output pixel (i, j); it holds the pixel that the tap reads there, or zero in the padding. Then
+Every shape goes that way: it was faster than laying out a matrix of patches for BLAS in all that were tried, with
+strides, dilation and groups of channels too. What is left to the definitions in NumPy is
 
-    y = w columns,    gw = g columns^T,    and gx adds up, pixel by pixel, the columns of w^T g.
-
-Images are taken a few at a time, so that their columns stay in the processor's cache.
+- a convolution with nothing in it, which is not worth a kernel;
+- the gradient of the input where a weight is not finite, and of the weights where the sum of a gradient comes out not
+  finite: the kernels multiply numbers by zeros of their own, next to the image, and 0 times infinity is not 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 
 import numpy as np
 
-from . import reference, shapes
-from .gate import Out, gate, output, quiet
-from .jit import kernel
+from . import direct_conv, reference, shapes
+from .gate import Out, gate, output, quiet, store
 from .shapes import Pair, Shape
 
 Array = np.ndarray
-
-BLOCK = 1 << 18  # about as many numbers as columns are laid out at a time
 
 
 @gate(reference.conv2d)
@@ -32,14 +29,15 @@ def conv2d(
     """Compiled twin of `reference.conv2d`."""
     N, O, OH, OW = shapes.conv2d("conv2d", x.shape, w.shape, stride, padding, dilation, groups)
     shapes.require_shape("conv2d", "the bias", b, (O,))
+    if x.size == 0 or w.size == 0:
+        return reference.conv2d(x, w, b, stride, padding, dilation, groups, out=out)
     y = output("conv2d", out, (N, O, OH, OW), x.dtype)
-    wm, ym = _filter_matrices(w, groups), y.reshape(N, groups, O // groups, OH * OW)
-    window = (*w.shape[2:], *stride, *padding, *dilation)
-    for block, columns in _blocks(x.shape, w.shape, (OH, OW), x.dtype):
-        _lay_out(x[block], columns, window)
-        np.matmul(wm, _column_matrices(columns, groups), out=ym[block])
-    if b is not None:
-        y += b[:, None, None]
+    taps = (*w.shape[2:], *dilation)
+    pixels, border = _images(x, groups), padding
+    if max(stride) > 1:
+        pixels, border = direct_conv.phases(pixels, (OH, OW), padding, taps, stride), (0, 0)
+    biases = None if b is None else b.reshape(groups, O // groups)
+    direct_conv.convolve(pixels, _filters(w, groups), biases, _images(y, groups), border, taps, stride)
     return y
 
 
@@ -59,13 +57,15 @@ def conv2d_input(
     """Compiled twin of `reference.conv2d_input`."""
     N, O, OH, OW = shapes.conv2d("conv2d_input", input_shape, w.shape, stride, padding, dilation, groups)
     shapes.require_shape("conv2d_input", "the output gradient", g, (N, O, OH, OW))
+    if g.size == 0 or w.size == 0 or not _finite(w):
+        return reference.conv2d_input(g, w, input_shape, stride, padding, dilation, groups, out=out)
     gx = output("conv2d_input", out, input_shape, g.dtype)
-    wt = _filter_matrices(w, groups).swapaxes(1, 2)
-    gm = g.reshape(N, groups, O // groups, OH * OW)
-    window = (*w.shape[2:], *stride, *padding, *dilation)
-    for block, columns in _blocks(input_shape, w.shape, (OH, OW), g.dtype):
-        np.matmul(wt, gm[block], out=_column_matrices(columns, groups))
-        _add_up(columns, gx[block], window)
+    filters, gradients, pixels = _filters(w, groups).swapaxes(1, 2), _images(g, groups), _images(gx, groups)
+    for start in np.ndindex(*stride):  # every s-th pixel from there on: they meet the same taps
+        part = pixels[:, :, start[0] :: stride[0], start[1] :: stride[1]]
+        if part.size:
+            met, apart, border = zip(*map(_taps_of, start, w.shape[2:], stride, padding, dilation), strict=True)
+            _input_gradient(gradients, filters[..., met[0], met[1]], part, border, apart)
     return gx
 
 
@@ -85,74 +85,52 @@ def conv2d_weight(
     """Compiled twin of `reference.conv2d_weight`."""
     N, O, OH, OW = shapes.conv2d("conv2d_weight", x.shape, weight_shape, stride, padding, dilation, groups)
     shapes.require_shape("conv2d_weight", "the output gradient", g, (N, O, OH, OW))
-    gw = output("conv2d_weight", out, weight_shape, x.dtype)
-    gw[...] = 0
-    gwm, gm = _filter_matrices(gw, groups), g.reshape(N, groups, O // groups, OH * OW)
-    window = (*weight_shape[2:], *stride, *padding, *dilation)
-    for block, columns in _blocks(x.shape, weight_shape, (OH, OW), x.dtype):
-        _lay_out(x[block], columns, window)
-        gwm += np.matmul(gm[block], _column_matrices(columns, groups).swapaxes(2, 3)).sum(axis=0)
-    return gw
+    if x.size and g.size:
+        taps = (weight_shape[2], weight_shape[3], *dilation)
+        pixels, border = _images(x, groups), padding
+        if max(stride) > 1:
+            pixels, border = direct_conv.phases(pixels, (OH, OW), padding, taps, stride), (0, 0)
+        gw = direct_conv.correlate(pixels, _images(g, groups), groups, border, taps, stride).reshape(weight_shape)
+        if _finite(gw):
+            return store("conv2d_weight", out, gw)
+    return reference.conv2d_weight(x, g, weight_shape, stride, padding, dilation, groups, out=out)
 
 
-def _blocks(x: Shape, w: Shape, output_size: Pair, dtype: np.dtype) -> Iterator[tuple[slice, Array]]:
-    """Slices of the batch, each with the array (n, C*KH*KW, OH, OW) for its columns."""
-    N, C = x[:2]
-    rows = C * w[2] * w[3]
-    n = max(1, min(N, BLOCK // max(1, rows * output_size[0] * output_size[1])))
-    columns = np.empty((n, rows, *output_size), dtype)
-    for start in range(0, N, n):
-        yield slice(start, start + n), columns[: N - start]
+def _input_gradient(g: Array, w: Array, gx: Array, border: Pair, apart: Pair) -> None:
+    """The convolution that an input gradient is, or each s-th pixel of it: by w (groups, C, O, KH, KW) turned round."""
+    up, left = (max(0, -n) for n in border)
+    g = np.ascontiguousarray(g[:, :, up:, left:])  # if there is more padding than a filter reaches
+    if w.size == 0 or g.size == 0:
+        gx[...] = 0
+        return
+    y = gx if gx.flags.c_contiguous else np.empty(gx.shape, gx.dtype)
+    direct_conv.convolve(g, w, None, y, (max(0, border[0]), max(0, border[1])), (*w.shape[3:], *apart), skip_zeros=True)
+    if y is not gx:
+        gx[...] = y
 
 
-def _filter_matrices(w: Array, groups: int) -> Array:
-    """(O, C/groups, KH, KW) as matrices (groups, O/groups, C/groups*KH*KW)"""
-    O, C, KH, KW = w.shape
-    return w.reshape(groups, O // groups, C * KH * KW)
+def _taps_of(start: int, K: int, stride: int, padding: int, dilation: int) -> tuple[slice, int, int]:
+    """Along one axis, the taps that meet every s-th pixel from `start` on, the last one first; how far apart they are,
+    and how far before the output the first pixel sees."""
+    taps = [k for k in range(K) if (start + padding - k * dilation) % stride == 0]
+    if not taps:
+        return slice(0), 1, 0
+    step = stride // math.gcd(stride, dilation)
+    backwards = slice(taps[-1], taps[0] - 1 if taps[0] else None, -step)
+    return backwards, step * dilation // stride, (taps[-1] * dilation - padding - start) // stride
 
 
-def _column_matrices(columns: Array, groups: int) -> Array:
-    """(n, C*KH*KW, OH, OW) as matrices (n, groups, C/groups*KH*KW, OH*OW)"""
-    n, rows, OH, OW = columns.shape
-    return columns.reshape(n, groups, rows // groups, OH * OW)
+def _images(a: Array, groups: int) -> Array:
+    """(N, C, H, W) as (N * groups, C / groups, H, W): groups of channels have nothing to do with each other."""
+    N, C, H, W = a.shape
+    return a.reshape(N * groups, C // groups, H, W)
 
 
-@kernel
-def _lay_out(x: Array, columns: Array, window: tuple[int, ...]) -> None:
-    """x (n, C, H, W) -> columns (n, C*KH*KW, OH, OW)"""
-    KH, KW, sh, sw, ph, pw, dh, dw = window
-    N, C, H, W = x.shape
-    OH, OW = columns.shape[2:]
-    for n in range(N):
-        for c in range(C):
-            for kh in range(KH):
-                for kw in range(KW):
-                    row = (c * KH + kh) * KW + kw
-                    for i in range(OH):
-                        h = i * sh + kh * dh - ph
-                        for j in range(OW):
-                            w = j * sw + kw * dw - pw
-                            if 0 <= h < H and 0 <= w < W:
-                                columns[n, row, i, j] = x[n, c, h, w]
-                            else:
-                                columns[n, row, i, j] = 0
+def _filters(w: Array, groups: int) -> Array:
+    """(O, C / groups, KH, KW) as (groups, O / groups, C / groups, KH, KW)"""
+    return w.reshape(groups, w.shape[0] // groups, *w.shape[1:])
 
 
-@kernel
-def _add_up(columns: Array, gx: Array, window: tuple[int, ...]) -> None:
-    """columns (n, C*KH*KW, OH, OW) -> gx (n, C, H, W): the adjoint of _lay_out."""
-    KH, KW, sh, sw, ph, pw, dh, dw = window
-    N, C, H, W = gx.shape
-    OH, OW = columns.shape[2:]
-    gx[:] = 0
-    for n in range(N):
-        for c in range(C):
-            for kh in range(KH):
-                for kw in range(KW):
-                    row = (c * KH + kh) * KW + kw
-                    for i in range(OH):
-                        h = i * sh + kh * dh - ph
-                        for j in range(OW):
-                            w = j * sw + kw * dw - pw
-                            if 0 <= h < H and 0 <= w < W:
-                                gx[n, c, h, w] += columns[n, row, i, j]
+def _finite(a: Array) -> bool:
+    """Whether all numbers are finite. (If so, their sum may be too large: then the slow way is taken for nothing.)"""
+    return math.isfinite(a.sum())

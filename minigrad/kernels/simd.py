@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,10 @@ __all__ = [
     "store",
     "store_first",
     "sub",
+    "tile_add_totals",
     "tile_broadcast",
     "tile_inner",
+    "tile_inner_at",
     "tile_inner_first",
     "tile_load",
     "tile_outer",
@@ -317,8 +320,9 @@ def _(a: Type, at: Type) -> Any:
 
 def load_first(a: Array, at: int, n: int) -> Array:
     """As `load`, but of the first n lanes only, and zero in the others: memory beyond is not touched."""
-    vector, n = np.zeros(LANES, a.dtype), min(max(n, 0), LANES)
-    vector[:n] = _part(a, at, n)
+    vector, n = np.zeros(LANES, a.dtype), min(n, LANES)
+    if n > 0:  # else nothing is touched, wherever `at` is
+        vector[:n] = _part(a, at, n)
     return vector
 
 
@@ -347,8 +351,9 @@ def _(a: Type, at: Type, v: Type) -> Any:
 
 def store_first(a: Array, at: int, v: Array, n: int) -> None:
     """As `store`, but of the first n lanes only."""
-    n = min(max(n, 0), LANES)
-    _part(a, at, n)[:] = v[:n]
+    n = min(n, LANES)
+    if n > 0:
+        _part(a, at, n)[:] = v[:n]
 
 
 @emits(store_first)
@@ -620,6 +625,32 @@ def _(
     return _is_tile(t, a, b) and (t(t, a, intp, intp, b, intp, intp, intp), _emit_inner)
 
 
+def tile_inner_at(t: Tile, a: Array, at: int, row: int, b: Array, bt: int, offsets: Array, k: int) -> Tile:
+    """As `tile_inner`, with the vectors of b wherever they are: t[r][v] + a[at + r * row] * b[bt + offsets[k + v]]."""
+    x = [load(a, at + r * row) for r in range(len(t))]
+    y = [load(b, bt + int(offset)) for offset in _part(offsets, k, len(t[0]))]
+    return tuple(tuple(fma(x[r], y[v], t[r][v]) for v in range(len(y))) for r in range(len(x)))
+
+
+@emits(tile_inner_at)
+def _(t: Type, a: Type, at: Type, row: Type, b: Type, bt: Type, offsets: Type, k: Type) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+        tile, x, at, row, y, bt, table, k = args
+        columns, rows = [], []
+        for v in range(t.dtype.count):
+            place = _address(context, builder, offsets, table, builder.add(k, ir.Constant(k.type, v)))
+            there = _address(context, builder, b, y, builder.add(bt, builder.load(place)))
+            columns.append(_load(builder, b.dtype, there))
+        for r, old in enumerate(_rows(builder, t, tile)):
+            factor = _load(builder, a.dtype, _address(context, builder, a, x, _offset(builder, at, row, r)))
+            rows.append([_fma(builder, a.dtype, factor, c, v) for c, v in zip(columns, old, strict=True)])
+        return _tile_value(context, builder, t, rows)
+
+    intp = types.intp
+    whole = isinstance(offsets, types.Array) and offsets.layout == "C" and offsets.dtype == intp
+    return _is_tile(t, a, b) and whole and (t(t, a, intp, intp, b, intp, offsets, intp), emit)
+
+
 def tile_store(t: Tile, a: Array, at: int, row: int) -> None:
     """Row r of the tile to a[at + r * row : at + r * row + vectors * LANES]."""
     tile_store_first(t, a, at, row, len(t[0]) * LANES)
@@ -665,24 +696,39 @@ def tile_store_totals(t: Tile, a: Array, at: int, row: int) -> None:
             _part(a, at + r * row + v, 1)[0] = total(t[r][v])
 
 
+def tile_add_totals(t: Tile, a: Array, at: int, row: int) -> None:
+    """a[at + r * row + v] += total(t[r][v])"""
+    for r in range(len(t)):
+        for v in range(len(t[r])):
+            _part(a, at + r * row + v, 1)[0] += total(t[r][v])
+
+
+def _emit_totals(context: Any, builder: Any, signature: Any, args: Sequence, add: bool = False) -> Any:
+    """`tile_store_totals`, and `tile_add_totals`."""
+    t, a = signature.args[:2]
+    tile, array, at, row = args
+    places = [
+        (vector, _offset(builder, builder.add(at, ir.Constant(at.type, v)), row, r))
+        for r, vectors in enumerate(_rows(builder, t, tile))
+        for v, vector in enumerate(vectors)
+    ]
+    for start in range(0, len(places), LANES):
+        group = places[start : start + LANES]
+        sums = _totals(builder, [vector for vector, _ in group])
+        for lane, (_, place) in enumerate(group):
+            x, address = builder.extract_element(sums, INT32(lane)), _address(context, builder, a, array, place)
+            builder.store(builder.fadd(builder.load(address), x) if add else x, address)
+    return context.get_dummy_value()
+
+
 @emits(tile_store_totals)
 def _(t: Type, a: Type, at: Type, row: Type) -> Any:
-    def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
-        tile, array, at, row = args
-        places = [
-            (vector, _offset(builder, builder.add(at, ir.Constant(at.type, v)), row, r))
-            for r, vectors in enumerate(_rows(builder, t, tile))
-            for v, vector in enumerate(vectors)
-        ]
-        for start in range(0, len(places), LANES):
-            group = places[start : start + LANES]
-            sums = _totals(builder, [vector for vector, _ in group])
-            for lane, (_, place) in enumerate(group):
-                x = builder.extract_element(sums, INT32(lane))
-                builder.store(x, _address(context, builder, a, array, place))
-        return context.get_dummy_value()
+    return _is_tile(t, a) and (types.void(t, a, types.intp, types.intp), _emit_totals)
 
-    return _is_tile(t, a) and (types.void(t, a, types.intp, types.intp), emit)
+
+@emits(tile_add_totals)
+def _(t: Type, a: Type, at: Type, row: Type) -> Any:
+    return _is_tile(t, a) and (types.void(t, a, types.intp, types.intp), partial(_emit_totals, add=True))
 
 
 def _is_tile(t: Type, *arrays: Type) -> bool:

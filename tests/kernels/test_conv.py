@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minigrad.kernels import compiled, conv, reference
+from minigrad.kernels import compiled, reference
 
 BACKENDS = [reference, compiled]
 
@@ -88,22 +88,6 @@ def test_equals_the_sum_written_out(kernels, stride, padding, dilation, groups):
         expected = _naive_conv2d(x, w, bias, stride, padding, dilation, groups)
         actual = kernels.conv2d(x, w, bias, stride, padding, dilation, groups)
         np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.parametrize("block", [1, 100, 10**9])
-def test_the_block_size_does_not_matter(block, monkeypatch):
-    rng = np.random.default_rng(4)
-    x, w, b = rng.standard_normal((7, 4, 6, 5)), rng.standard_normal((6, 2, 3, 3)), rng.standard_normal(6)
-    options = ((1, 2), (1, 0), (1, 1), 2)
-    g = rng.standard_normal(reference.conv2d(x, w, b, *options).shape)
-    monkeypatch.setattr(conv, "BLOCK", block)
-    for name, args in (
-        ("conv2d", (x, w, b)),
-        ("conv2d_input", (g, w, x.shape)),
-        ("conv2d_weight", (x, g, w.shape)),
-    ):
-        expected = getattr(reference, name)(*args, *options)
-        np.testing.assert_allclose(getattr(compiled, name)(*args, *options), expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("kernels", BACKENDS)

@@ -1,0 +1,351 @@
+"""Direct convolution: sums of products straight from the pixels, without laying out a matrix of patches first.
+
+Take an image as one flat row of numbers, its rows `pitch` apart. The tap (c, kh, kw) of the window at position
+p = i * pitch + j then reads the number at p + offset, where the offset depends on the tap alone: for all windows at
+once, the pixels under a tap are the image itself, moved. So a vector of outputs is a sum, over the taps, of a weight
+times a vector of pixels from memory:
+
+    y[o, p] = b[o] + sum over k of w[o, k] x[p + offset[k]]         `convolve`
+    gw[o, k] = sum over p of g[o, p] x[p + offset[k]]               `correlate`
+
+The last columns of a row, less than a filter's width of them, belong to no window. Their sums are taken and dropped;
+in the gradient of the weights, g is zero there.
+
+An image is copied first to where it is read from, which costs next to nothing: with a border of zeros for padding, and
+if it is large in bands of rows, which stay in the processor's cache. Dilation is a matter of the offsets, and a group
+of channels is an image by itself. With a stride s there is an image of every s-th pixel for each of the s places to
+start from (`phases`), so that the windows are neighbours again.
+
+The input gradient of a convolution is a convolution too, of the output gradient with a border of zeros: by filters
+that are turned round, with their input and output channels exchanged. With a stride it is one for each phase, by the
+taps that meet pixels of that phase. All of them run the same machine code.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .jit import helper
+from .parallel import ThreadedKernel, threaded_kernel
+from .shapes import Pair
+from .simd import (
+    LANES,
+    REGISTERS,
+    load_first,
+    store_first,
+    tile_add_totals,
+    tile_broadcast,
+    tile_inner_at,
+    tile_outer,
+    tile_store,
+    tile_zero,
+)
+
+Array = np.ndarray
+Tiles = tuple[Pair, ...]
+Taps = tuple[int, int, int, int]  # KH, KW, and how far apart they are
+
+BAND = 1 << 16  # about as many numbers of an image as are laid out at a time
+SPEED = 50  # multiplications and additions in a nanosecond on one thread, roughly
+
+# Rows by vectors: as large as there are registers for, with a few left over for what they are multiplied by.
+# A vector of float64 takes two registers.
+FLOAT32_TILES: Tiles = ((8, 3), (6, 4), (4, 6), (2, 8)) if REGISTERS == 32 else ((6, 2), (4, 3), (2, 4))
+FLOAT64_TILES: Tiles = ((6, 2), (2, 4)) if REGISTERS == 32 else ((3, 2),)
+
+# The same for inner products: output channels by taps.
+FLOAT32_INNER_TILES: Tiles = ((4, 5), (6, 3)) if REGISTERS == 32 else ((3, 3),)
+FLOAT64_INNER_TILES: Tiles = ((3, 3),) if REGISTERS == 32 else ((2, 2),)
+
+SLICES = 16  # at most so many slices of the batch; as many parts of a weight gradient, if it is large
+SLICE = 1 << 19  # multiplications that are worth a slice
+PARTIAL = 1 << 22  # at most so many numbers for the sums of slices
+
+
+class Plan(NamedTuple):
+    """What of a convolution depends on the shapes alone."""
+
+    tile: Pair
+    blocks: int  # of output channels, each as many as a tile has rows
+    bands: int  # of rows
+    window: tuple[int, ...]
+    offsets: Array  # of the taps, in the order (kh, c, kw) of packed filters
+
+
+class CorrelationPlan(NamedTuple):
+    """What of a correlation depends on the shapes alone."""
+
+    tile: Pair
+    blocks: int  # of output channels
+    slices: int  # of the batch
+    parts: int  # of the blocks, done one by one
+    window: tuple[int, ...]
+    offsets: Array  # of the taps, in the order (c, kh, kw), filled up to whole tiles
+
+
+def convolve(
+    x: Array,
+    w: Array,
+    b: Array | None,
+    y: Array,
+    padding: Pair,
+    taps: Taps,
+    stride: Pair = (1, 1),
+    skip_zeros: bool = False,
+) -> None:
+    """y[n, g, o, i, j] = b[g, o] + sum over c, kh, kw of w[g, o, c, kh, kw] x[n, g, c, i + kh * dh, j + kw * dw]
+
+    with x in a border of zeros: `padding` many above and to the left, as many as it takes below and to the right.
+    x (N * groups, C, H, W), or with a stride (N * groups, C * A * B, H, W) as from `phases`;
+    w (groups, O, C, KH, KW), in any layout; b (groups, O) or None; y (N * groups, O, OH, OW) is written to.
+    With `skip_zeros` rows of zeros above and below are not multiplied: as if 0 times a weight were 0 always.
+    """
+    groups, O, C = w.shape[:3]
+    tiles = FLOAT32_TILES if x.dtype == np.float32 else FLOAT64_TILES
+    plan = _plan(C, O, *y.shape[2:], taps, padding, stride, tiles, skip_zeros)
+    rows = plan.blocks * plan.tile[0]
+    packed = _filled_up(w, rows).reshape(groups, plan.blocks, plan.tile[0], *w.shape[2:]).transpose(0, 1, 4, 3, 5, 2)
+    bias = np.zeros((groups, rows), x.dtype) if b is None else _filled_up(b, rows)
+    nanoseconds = y.size * w[0, 0].size / SPEED
+    _convolve[plan.tile](
+        len(y) * plan.bands, nanoseconds, x, np.ascontiguousarray(packed), bias, y, plan.offsets, groups, plan.window
+    )
+
+
+def _filled_up(a: Array, rows: int) -> Array:
+    """a (groups, O, ...) with zeros after the last of axis 1, so that there are so many."""
+    if a.shape[1] == rows:
+        return a
+    filled = np.zeros((a.shape[0], rows, *a.shape[2:]), a.dtype)
+    filled[:, : a.shape[1]] = a
+    return filled
+
+
+@functools.lru_cache(1024)
+def _plan(
+    C: int, O: int, OH: int, OW: int, taps: Taps, padding: Pair, stride: Pair, tiles: Tiles, skip_zeros: bool
+) -> Plan:
+    """The plan of `convolve` for these shapes."""
+    band, halo, pitch = _bands(C, OH, OW, taps, stride)
+    offsets = _offsets(C, taps, stride, band + halo, pitch).transpose(1, 0, 2)
+    KH, _, dh, _ = taps if skip_zeros else (0, 0, 1, 1)
+    reach = (band - 1) * pitch + OW
+
+    def work(tile: Pair) -> int:
+        rows, width = tile[0], tile[1] * LANES
+        return -(-O // rows) * rows * -(-reach // width) * width
+
+    tile = min(tiles, key=work)
+    window = (KH, dh, *padding, band, halo, pitch)
+    return Plan(tile, -(-O // tile[0]), -(-OH // band), window, np.ascontiguousarray(offsets).reshape(-1))
+
+
+def correlate(x: Array, g: Array, groups: int, padding: Pair, taps: Taps, stride: Pair = (1, 1)) -> Array:
+    """gw[g, o, c, kh, kw] = sum over n, i, j of g[n, g, o, i, j] x[n, g, c, i + kh * dh, j + kw * dw]
+
+    with x (N * groups, C, H, W), padding and stride as in `convolve`; g (N * groups, O, OH, OW)
+    -> gw (groups, O, C, KH, KW). The batch is cut into slices, whose sums are added up: which they are depends on the
+    shapes alone, and not on the number of threads.
+    """
+    (M, O), (KH, KW) = g.shape[:2], taps[:2]
+    A, B = phase_count(taps, stride)
+    C = x.shape[1] // (A * B)
+    tiles = FLOAT32_INNER_TILES if x.dtype == np.float32 else FLOAT64_INNER_TILES
+    plan = _correlation_plan(M // groups, C, O, *g.shape[2:], taps, padding, stride, tiles)
+    sums = np.zeros((plan.slices, groups, plan.blocks * plan.tile[0], plan.offsets.size), x.dtype)
+    nanoseconds = g.size * C * KH * KW / SPEED
+    _correlate[plan.tile](
+        plan.slices * groups * plan.parts, nanoseconds, x, g, sums, plan.offsets, groups, plan.parts, plan.window
+    )
+    gw = sums[0] if plan.slices == 1 else sums.sum(axis=0)
+    return gw[:, :O, : C * KH * KW].reshape(groups, O, C, KH, KW)
+
+
+@functools.lru_cache(1024)
+def _correlation_plan(
+    N: int, C: int, O: int, OH: int, OW: int, taps: Taps, padding: Pair, stride: Pair, tiles: Tiles
+) -> CorrelationPlan:
+    """The plan of `correlate` for these shapes."""
+    band, halo, pitch = _bands(C, OH, OW, taps, stride)
+    K = C * taps[0] * taps[1]
+    tile = min(tiles, key=lambda tile: -(-O // tile[0]) * -(-K // tile[1]) * (tile[0] * tile[1] + sum(tile) / 2))
+    blocks, columns = -(-O // tile[0]), -(-K // tile[1]) * tile[1]
+    offsets = np.zeros(columns, np.intp)
+    offsets[:K] = _offsets(C, taps, stride, band + halo, pitch).reshape(-1)
+    work = N * O * OH * OW * K
+    slices = 1
+    while 2 * slices <= min(N, SLICES, work // SLICE, PARTIAL // (O * K)):
+        slices *= 2
+    parts = 1
+    while slices * parts < SLICES and 2 * parts <= min(blocks, work // slices // SLICE):
+        parts *= 2
+    bands = -(-OH // band)
+    stretch = -(-band * pitch // LANES) * LANES
+    A, B = phase_count(taps, stride)
+    images = C * A * B * (band + halo) * pitch + -(-blocks // parts) * tile[0] * stretch
+    together = max(1, min(2 * BAND // images, -(-N // slices) * bands))
+    return CorrelationPlan(tile, blocks, slices, parts, (*padding, band, halo, pitch, together), offsets)
+
+
+def _bands(C: int, OH: int, OW: int, taps: Taps, stride: Pair) -> tuple[int, int, int]:
+    """How many rows of windows are done at a time, how many more rows of pixels they see, and how long those are."""
+    KH, KW, dh, dw = taps
+    A, B = phase_count(taps, stride)
+    halo, pitch = (KH - 1) * dh // stride[0], OW + (KW - 1) * dw // stride[1]
+    fit = max(1, BAND // (C * A * B * pitch) - halo)
+    return -(-OH // -(-OH // fit)), halo, pitch
+
+
+def _offsets(C: int, taps: Taps, stride: Pair, depth: int, pitch: int) -> Array:
+    """Where the taps (C, KH, KW) of the first window are, in an image laid out in rows of `pitch` numbers."""
+    KH, KW, dh, dw = taps
+    A, B = phase_count(taps, stride)
+    c, h, v = np.ogrid[:C, : KH * dh : dh, : KW * dw : dw]
+    (h, a), (v, b) = divmod(h, stride[0]), divmod(v, stride[1])
+    return (((c * A + a) * B + b) * depth + h) * pitch + v
+
+
+def phase_count(taps: Taps, stride: Pair) -> Pair:
+    """The places to start from in steps of the stride, those that no tap can reach left out."""
+    KH, KW, dh, dw = taps
+    return min(stride[0], (KH - 1) * dh + 1), min(stride[1], (KW - 1) * dw + 1)
+
+
+def phases(x: Array, output_size: Pair, padding: Pair, taps: Taps, stride: Pair) -> Array:
+    """x (M, C, H, W), in a border of zeros, as (M, C * A * B, h, w): every sh-th row from a on, columns alike."""
+    M, C = x.shape[:2]
+    A, B = phase_count(taps, stride)
+    size = [n + (k - 1) * d // s for n, k, d, s in zip(output_size, taps[:2], taps[2:], stride, strict=True)]
+    apart = np.zeros((M, C, A, B, *size), x.dtype)
+    for a, b in np.ndindex(A, B):
+        (i, h), (j, v) = (_meet(*axis) for axis in zip(x.shape[2:], size, padding, (a, b), stride, strict=True))
+        apart[:, :, a, b, i, j] = x[:, :, h, v]
+    return apart.reshape(M, C * A * B, *size)
+
+
+def _meet(size: int, phase_size: int, padding: int, phase: int, stride: int) -> tuple[slice, slice]:
+    """Along one axis, the numbers of a phase that are pixels, and where these are in the image."""
+    first = max(0, -(-(padding - phase) // stride))
+    last = min(phase_size, -(-(size + padding - phase) // stride))
+    if first >= last:
+        return slice(0), slice(0)
+    start = first * stride + phase - padding
+    return slice(first, last), slice(start, start + (last - first - 1) * stride + 1, stride)
+
+
+def _tiled(rows: int, vectors: int) -> ThreadedKernel:
+    """The kernel of `convolve` that makes tiles of so many output channels by so many vectors of positions."""
+    width = vectors * LANES
+
+    def convolve(
+        first: int, last: int, x: Array, w: Array, b: Array, y: Array, offsets: Array, groups: int, window: Any
+    ) -> None:
+        """As `convolve`, with w (groups, blocks, KH, C, KW, rows), b (groups, blocks * rows); the units are bands."""
+        KH, dh, ph, pw, band, halo, pitch = window
+        _, C, H, W = x.shape
+        _, O, OH, OW = y.shape
+        taps, plane = offsets.size, (band + halo) * pitch
+        blocks, bands = (O + rows - 1) // rows, (OH + band - 1) // band
+        stretch = (band * pitch + width - 1) // width * width
+        pixels, sums = np.zeros(C * plane + stretch + pitch, x.dtype), np.empty(rows * stretch, x.dtype)
+        seen = min(W, pitch - pw)
+        for unit in range(first, last):
+            image, start = unit // bands, unit % bands * band
+            height, above = min(band, OH - start), ph - start
+            at = (image * C * H - above) * W
+            copy(x, at, H * W, W, pixels, pw, plane, pitch, C, height + halo, seen, above, above + H)
+            for block in range(blocks):
+                filters = image % groups * blocks + block
+                for p in range(0, (height - 1) * pitch + OW, width):
+                    first_k, end_k = 0, taps
+                    if KH > 0:
+                        top, bottom = p // pitch, min((p + width - 1) // pitch, height - 1)
+                        first_k = min(max(above - bottom + dh - 1, 0) // dh, KH) * (taps // KH)
+                        end_k = min(max(above - top + H + dh - 1, 0) // dh, KH) * (taps // KH)
+                    t = tile_broadcast(tile_zero(x, rows, vectors), b, filters * rows, 1)
+                    for k in range(first_k, end_k):
+                        t = tile_outer(t, w, (filters * taps + k) * rows, 1, pixels, p + offsets[k])
+                    tile_store(t, sums, p, stretch)
+                at = ((image * O + block * rows) * OH + start) * OW
+                copy(sums, 0, stretch, pitch, y, at, OH * OW, OW, min(rows, O - block * rows), height, OW, 0, height)
+
+    convolve.__name__ = convolve.__qualname__ = f"convolve_{rows}x{vectors}"
+    return threaded_kernel(convolve)
+
+
+def _inner(rows: int, columns: int) -> ThreadedKernel:
+    """The kernel of `correlate` that makes tiles of so many output channels by so many taps."""
+
+    def correlate(
+        first: int, last: int, x: Array, g: Array, sums: Array, offsets: Array, groups: int, parts: int, window: Any
+    ) -> None:
+        """As `correlate`, to sums (slices, groups, blocks * rows, taps); the units are parts of a group of a slice."""
+        ph, pw, band, halo, pitch, together = window
+        M, C, H, W = x.shape
+        _, O, OH, OW = g.shape
+        N, slices, blocks, bands = M // groups, len(sums), sums.shape[2] // rows, (OH + band - 1) // band
+        taps, plane, stretch = offsets.size, (band + halo) * pitch, (band * pitch + LANES - 1) // LANES * LANES
+        channels = (blocks + parts - 1) // parts * rows
+        pixels = np.zeros(together * C * plane + stretch + pitch, x.dtype)
+        gradients = np.zeros(together * channels * stretch, x.dtype)
+        seen = min(W, pitch - pw)
+        for unit in range(first, last):
+            part, group, piece = unit % parts, unit // parts % groups, unit // parts // groups
+            first_block, end_block = blocks * part // parts, blocks * (part + 1) // parts
+            o = first_block * rows
+            n = min(end_block * rows, O) - o
+            end = N * (piece + 1) // slices * bands
+            for start in range(N * piece // slices * bands, end, together):
+                count = min(together, end - start)
+                for q in range(count):
+                    image, i = (start + q) // bands * groups + group, (start + q) % bands * band
+                    above = ph - i
+                    at = (image * C * H - above) * W
+                    to = q * C * plane + pw
+                    copy(x, at, H * W, W, pixels, to, plane, pitch, C, band + halo, seen, above, above + H)
+                    at, to = ((image * O + o) * OH + i) * OW, q * channels * stretch
+                    copy(g, at, OH * OW, OW, gradients, to, stretch, pitch, n, band, OW, 0, OH - i)
+                for block in range(first_block, end_block):
+                    for k in range(0, taps, columns):
+                        t = tile_zero(x, rows, columns)
+                        for q in range(count):
+                            a, b = (q * channels + block * rows - o) * stretch, q * C * plane
+                            for p in range(0, stretch, LANES):
+                                t = tile_inner_at(t, gradients, a + p, stretch, pixels, b + p, offsets, k)
+                        to = ((piece * groups + group) * blocks + block) * rows * taps + k
+                        tile_add_totals(t, sums, to, taps)
+
+    correlate.__name__ = correlate.__qualname__ = f"correlate_{rows}x{columns}"
+    return threaded_kernel(correlate)
+
+
+@helper
+def copy(
+    a: Array,
+    at: int,
+    a_plane: int,
+    a_row: int,
+    b: Array,
+    to: int,
+    b_plane: int,
+    b_row: int,
+    planes: int,
+    rows: int,
+    n: int,
+    top: int,
+    bottom: int,
+) -> None:
+    """Rows of n numbers from a to b, both as if flat; zeros for those rows of a above top, and from bottom on."""
+    for i in range(planes):
+        for j in range(rows):
+            there = n if top <= j < bottom else 0
+            source, target = at + i * a_plane + j * a_row, to + i * b_plane + j * b_row
+            for k in range(0, n, LANES):
+                store_first(b, target + k, load_first(a, source + k, there - k), n - k)
+
+
+_convolve = {tile: _tiled(*tile) for tile in {*FLOAT32_TILES, *FLOAT64_TILES}}
+_correlate = {tile: _inner(*tile) for tile in {*FLOAT32_INNER_TILES, *FLOAT64_INNER_TILES}}
