@@ -24,6 +24,7 @@ from .pool import (
     max_pool2x2,
     max_pool2x2_backward,
 )
+from .softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 from .update import adam_update, adam_updates, sgd_update, sgd_updates
 
 __all__ = [
@@ -45,6 +46,8 @@ __all__ = [
     "leaky_relu_backward",
     "linear",
     "linear_backward",
+    "log_softmax",
+    "log_softmax_backward",
     "matmul",
     "max_pool2d",
     "max_pool2d_backward",
@@ -57,6 +60,8 @@ __all__ = [
     "relu_backward",
     "sgd_update",
     "sgd_updates",
+    "softmax",
+    "softmax_backward",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
     "softplus_backward",

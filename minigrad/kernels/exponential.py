@@ -7,14 +7,20 @@ coefficients are those of the Cephes library (Moshier, 1989).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import njit
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import overload
 
-__all__ = ["exp", "expm1"]
+from .simd import LANES, Vector, emits
+
+__all__ = ["exp", "expm1", "exponentials"]
+
+Array = np.ndarray
 
 LOWEST, HIGHEST = np.float32(-104), np.float32(89)  # beyond them exp is 0 and inf in float32
 ONE_OVER_LOG_2 = np.float32(1.44269504088896341)
@@ -33,7 +39,7 @@ def exp(x: Any) -> Any:
     return np.exp(x)
 
 
-@overload(exp, jit_options={"error_model": "numpy", "fastmath": False}, inline="never")
+@overload(exp, jit_options={"error_model": "numpy", "fastmath": {"contract"}}, inline="never")
 def _(x: Any) -> Any:  # annotated like what it gives, which Numba insists on
     return _exp_float32 if x == types.float32 else _exp_float64
 
@@ -54,7 +60,7 @@ def expm1(x: Any) -> Any:
     return np.expm1(x)
 
 
-@overload(expm1, jit_options={"error_model": "numpy", "fastmath": False}, inline="never")
+@overload(expm1, jit_options={"error_model": "numpy", "fastmath": {"contract"}}, inline="never")
 def _(x: Any) -> Any:  # annotated like what it gives, which Numba insists on
     return _expm1_float32 if x == types.float32 else _expm1_float64
 
@@ -71,7 +77,7 @@ def _expm1_float32(x: Any) -> Any:
     return (p + r) * power + (power - UNIT)
 
 
-@njit(error_model="numpy", fastmath=False)
+@njit(error_model="numpy", fastmath={"contract"})
 def _in_parts(x: np.float32) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     """r, exp(r) - 1 - r, and two numbers whose product is 2^n: by itself it may be beyond float32."""
     x = LOWEST if x < LOWEST else x
@@ -85,3 +91,49 @@ def _in_parts(x: np.float32) -> tuple[np.float32, np.float32, np.float32, np.flo
     low = np.float32(np.int32((half + BIAS) << MANTISSA).view(np.float32))
     high = np.float32(np.int32((np.int32(n - half) + BIAS) << MANTISSA).view(np.float32))
     return r, p * (r * r), low, high
+
+
+def exponentials(v: Array) -> Array:
+    """exp of every lane of a vector; see `simd`."""
+    return np.exp(v)
+
+
+@emits(exponentials)
+def _(v: Any) -> Any:
+    return isinstance(v, Vector) and (v(v), _emit_float32 if v.dtype == types.float32 else _emit_float64)
+
+
+def _emit_float64(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+    """The C library's, lane by lane."""
+    kind = args[0].type
+    function = ir.FunctionType(kind, [kind])
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, f"llvm.exp.v{LANES}f64"), args)
+
+
+def _emit_float32(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+    """`_exp_float32` on all lanes at once. Half of n goes into the exponent of the polynomial's value itself."""
+    (x,) = args
+    kind, ints = x.type, ir.VectorType(ir.IntType(32), LANES)
+    function = ir.FunctionType(kind, [kind] * 3)
+    fused = cgutils.get_or_insert_function(builder.module, function, f"llvm.fmuladd.v{LANES}f32")
+
+    def every(number: Any, kind: ir.VectorType = kind) -> ir.Constant:
+        return ir.Constant(kind, [number.item()] * LANES)
+
+    def fma(a: Any, b: Any, c: Any) -> Any:
+        return builder.call(fused, [a, b, c])
+
+    x = builder.select(builder.fcmp_ordered("<", x, every(LOWEST)), every(LOWEST), x)
+    x = builder.select(builder.fcmp_ordered(">", x, every(HIGHEST)), every(HIGHEST), x)
+    shifted = fma(x, every(ONE_OVER_LOG_2), every(ROUND))
+    rounded = builder.fsub(shifted, every(ROUND))
+    r = fma(rounded, every(-LOG_2_LOW), fma(rounded, every(-LOG_2_HIGH), x))
+    p = every(P7)
+    for coefficient in (P6, P5, P4, P3, P2):
+        p = fma(p, r, every(coefficient))
+    p = builder.fadd(fma(p, builder.fmul(r, r), r), every(UNIT))
+    n = builder.sub(builder.bitcast(shifted, ints), every(ROUND_BITS, ints))
+    half = builder.ashr(n, every(ONE, ints))
+    p = builder.bitcast(builder.add(builder.bitcast(p, ints), builder.shl(half, every(MANTISSA, ints))), kind)
+    rest = builder.shl(builder.add(builder.sub(n, half), every(BIAS, ints)), every(MANTISSA, ints))
+    return builder.fmul(p, builder.bitcast(rest, kind))

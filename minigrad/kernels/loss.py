@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from . import reference, shapes
-from .exponential import exp
+from .exponential import exponentials
 from .gate import Out, gate, output, outputs
-from .jit import helper, kernel, reordering_kernel
+from .parallel import threaded_kernel
+from .simd import LANES, broadcast, load, load_first, mul, store, store_first, sub
+from .softmax import row_peak, row_total, work
 
 Array = np.ndarray
-
-CACHED = 4096  # so many numbers stay in a core's innermost cache
 
 
 @gate(reference.softmax_cross_entropy)
@@ -20,95 +20,65 @@ def softmax_cross_entropy(x: Array, labels: Array, *, out: Out = None) -> tuple[
     shapes.require_ndim("softmax_cross_entropy", "the input", x.shape, "N, C")
     N, C = x.shape
     shapes.require_shape("softmax_cross_entropy", "labels", labels, (N,))
-    loss, probs = outputs("softmax_cross_entropy", out, ((N,), x.dtype), (x.shape, x.dtype))
-    if not _softmax_cross_entropy(x, labels, loss, probs):
+    if out is not None:
+        shapes.require_range("softmax_cross_entropy", "labels", labels, C)  # before anything is written
+    loss, rows = outputs("softmax_cross_entropy", out, ((N,), x.dtype), ((2, N), x.dtype))
+    try:
+        _softmax_cross_entropy(N, work(x), x, labels, loss, rows)
+    except IndexError:
         shapes.require_range("softmax_cross_entropy", "labels", labels, C)
-    return loss, probs
+        raise
+    return loss, rows
 
 
 @gate(reference.softmax_cross_entropy_backward)
-def softmax_cross_entropy_backward(g: Array, probs: Array, labels: Array, *, out: Out = None) -> Array:
+def softmax_cross_entropy_backward(g: Array, x: Array, labels: Array, rows: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.softmax_cross_entropy_backward`."""
-    shapes.require_ndim("softmax_cross_entropy_backward", "probs", probs.shape, "N, C")
-    N, C = probs.shape
-    shapes.require_shape("softmax_cross_entropy_backward", "the output gradient", g, (N,))
-    shapes.require_shape("softmax_cross_entropy_backward", "labels", labels, (N,))
-    gx = output("softmax_cross_entropy_backward", out, probs.shape, probs.dtype)
-    if not _softmax_cross_entropy_backward(g, probs, labels, gx):
+    reference.require_cross_entropy(g, x, labels, rows)
+    N, C = x.shape
+    if out is not None:
         shapes.require_range("softmax_cross_entropy_backward", "labels", labels, C)
+    gx = output("softmax_cross_entropy_backward", out, x.shape, x.dtype)
+    try:
+        _softmax_cross_entropy_backward(N, work(x), g, x, labels, rows, gx)
+    except IndexError:
+        shapes.require_range("softmax_cross_entropy_backward", "labels", labels, C)
+        raise
     return gx
 
 
-@reordering_kernel
-def _softmax_cross_entropy(x: Array, labels: Array, loss: Array, probs: Array) -> bool:
-    """x, probs (N, C), labels, loss (N,); False, with nothing written, when a label is out of range."""
-    N, C = x.shape
-    if not _all_below(labels, C):
-        return False
-    rows = max(1, CACHED // max(1, C))
-    for first in range(0, N, rows):
-        last = min(first + rows, N)
-        for n in range(first, last):
-            peak = _largest(x[n])
-            for c in range(C):
-                probs[n, c] = x[n, c] - peak
-            loss[n] = probs[n, labels[n]]
-        _exponentials(probs[first:last].reshape(-1))  # of many rows at once: they may be short
-        for n in range(first, last):
-            row, total = probs[n], x.dtype.type(0)
-            for c in range(C):
-                total += row[c]
-            share = x.dtype.type(1) / total
-            for c in range(C):
-                row[c] *= share
-            loss[n] = np.log(total) - loss[n]
-    return True
+@threaded_kernel
+def _softmax_cross_entropy(first: int, last: int, x: Array, labels: Array, loss: Array, rows: Array) -> None:
+    """x (N, C), labels, loss (N,), rows (2, N)"""
+    C = x.shape[1]
+    for n in range(first, last):
+        label = labels[n]
+        if label < 0 or label >= C:
+            raise IndexError("a label is no class")
+        at = n * C
+        top = row_peak(x, at, C)
+        total = row_total(x, at, C, top)
+        loss[n] = np.log(total) - (x[n, label] - top)
+        rows[0, n] = top
+        rows[1, n] = x.dtype.type(1) / total
 
 
-@kernel
-def _softmax_cross_entropy_backward(g: Array, probs: Array, labels: Array, gx: Array) -> bool:
-    """g, labels (N,), probs, gx (N, C); False, with nothing written, when a label is out of range."""
-    N, C = probs.shape
-    if not _all_below(labels, C):
-        return False
-    for n in range(N):
-        g_n, row, gx_row = g[n], probs[n], gx[n]
-        for c in range(C):
-            gx_row[c] = g_n * row[c]
-        gx_row[labels[n]] = g_n * (row[labels[n]] - 1)
-    return True
-
-
-@helper
-def _largest(row: Array) -> float:
-    """The largest number of a row; what it is where there are NaNs does not matter, which exp does not lose."""
-    lanes = 16
-    peak = row[0]
-    if row.size >= 2 * lanes:  # 16 at once, for the compiler does not change the order of comparisons
-        peaks = row[:lanes].copy()
-        for start in range(lanes, row.size - lanes + 1, lanes):
-            for lane in range(lanes):
-                value = row[start + lane]
-                peaks[lane] = value if value > peaks[lane] else peaks[lane]
-        for lane in range(lanes):
-            peak = peaks[lane] if peaks[lane] > peak else peak
-        row = row[row.size // lanes * lanes :]
-    for value in row:
-        peak = value if value > peak else peak
-    return peak
-
-
-@helper
-def _exponentials(x: Array) -> None:
-    """x = exp(x), in place."""
-    for i in range(x.size):
-        x[i] = exp(x[i])
-
-
-@helper
-def _all_below(labels: Array, C: int) -> bool:
-    """Whether every label is in 0..C-1."""
-    fits = True
-    for label in labels:
-        fits &= 0 <= label < C
-    return fits
+@threaded_kernel
+def _softmax_cross_entropy_backward(
+    first: int, last: int, g: Array, x: Array, labels: Array, rows: Array, gx: Array
+) -> None:
+    """x, gx (N, C), g (N,) or (1,), labels (N,), rows (2, N)"""
+    C, each = x.shape[1], len(g) > 1
+    rest = C % LANES
+    for n in range(first, last):
+        label = labels[n]
+        if label < 0 or label >= C:
+            raise IndexError("a label is no class")
+        at, tail = n * C, n * C + C - rest
+        peak, share, g_n = rows[0, n], rows[1, n], g[n] if each else g[0]
+        top, factor = broadcast(peak), broadcast(g_n * share)
+        for i in range(at, tail, LANES):
+            store(gx, i, mul(exponentials(sub(load(x, i), top)), factor))
+        if rest:
+            store_first(gx, tail, mul(exponentials(sub(load_first(x, tail, rest), top)), factor), rest)
+        gx[n, label] = g_n * (np.exp(x[n, label] - peak) * share - x.dtype.type(1))

@@ -39,6 +39,8 @@ __all__ = [
     "leaky_relu_backward",
     "linear",
     "linear_backward",
+    "log_softmax",
+    "log_softmax_backward",
     "matmul",
     "max_pool2d",
     "max_pool2d_backward",
@@ -51,6 +53,8 @@ __all__ = [
     "relu_backward",
     "sgd_update",
     "sgd_updates",
+    "softmax",
+    "softmax_backward",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
     "softplus_backward",
@@ -769,55 +773,127 @@ def _row_mean(x: Array) -> Array:
 
 
 @quiet
-def softmax_cross_entropy(x: Array, labels: Array, *, out: Out = None) -> tuple[Array, Array]:
-    """The negative log-likelihood of each row's label under softmax(x), and the softmax.
-
-    loss[n] = log(sum over c of exp(x[n, c])) - x[n, labels[n]]
+def softmax(x: Array, *, out: Out = None) -> Array:
+    """y[n, c] = exp(x[n, c]) / sum over k of exp(x[n, k])
 
     The row's maximum is subtracted first, so that exp cannot overflow.
 
-    x (N, C), labels (N,) int64 -> loss (N,), probs (N, C)
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.softmax(np.log([[1.0, 4.0]]))
+    array([[0.2, 0.8]])
+    """
+    shapes.require_ndim("softmax", "the input", x.shape, "N, C")
+    e = np.exp(x - _row_peak(x))
+    return store("softmax", out, e / e.sum(axis=1, keepdims=True))
+
+
+@quiet
+def softmax_backward(g: Array, y: Array, *, out: Out = None) -> Array:
+    """gx[n, c] = y[n, c] (g[n, c] - sum over k of g[n, k] y[n, k]), y being the output of softmax.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.softmax_backward(np.array([[2.0, 0.0]]), np.array([[0.5, 0.5]]))
+    array([[ 0.5, -0.5]])
+    """
+    shapes.require_ndim("softmax_backward", "the output", y.shape, "N, C")
+    shapes.require_shape("softmax_backward", "the output gradient", g, y.shape)
+    return store("softmax_backward", out, y * (g - (g * y).sum(axis=1, keepdims=True)))
+
+
+@quiet
+def log_softmax(x: Array, *, out: Out = None) -> Array:
+    """y[n, c] = x[n, c] - log(sum over k of exp(x[n, k])): the logarithm of softmax, without forming the quotient.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.log_softmax(np.array([[0.0, 1000.0]]))
+    array([[-1000.,     0.]])
+    """
+    shapes.require_ndim("log_softmax", "the input", x.shape, "N, C")
+    shifted = x - _row_peak(x)
+    return store("log_softmax", out, shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
+@quiet
+def log_softmax_backward(g: Array, y: Array, *, out: Out = None) -> Array:
+    """gx[n, c] = g[n, c] - exp(y[n, c]) sum over k of g[n, k], y being the output of log_softmax.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.log_softmax_backward(np.array([[1.0, 0.0]]), np.log([[0.25, 0.75]]))
+    array([[ 0.75, -0.75]])
+    """
+    shapes.require_ndim("log_softmax_backward", "the output", y.shape, "N, C")
+    shapes.require_shape("log_softmax_backward", "the output gradient", g, y.shape)
+    return store("log_softmax_backward", out, g - np.exp(y) * g.sum(axis=1, keepdims=True))
+
+
+def _row_peak(x: Array) -> Array:
+    """The largest number of each row of (N, C), as (N, 1); -inf where there is none."""
+    return x.max(axis=1, keepdims=True, initial=-np.inf)
+
+
+@quiet
+def softmax_cross_entropy(x: Array, labels: Array, *, out: Out = None) -> tuple[Array, Array]:
+    """The negative log-likelihood of each row's label under softmax(x), and what the gradient needs of the row.
+
+    peak[n] = max over c of x[n, c],  share[n] = 1 / (sum over c of exp(x[n, c] - peak[n]))
+    loss[n] = log(1 / share[n]) - (x[n, labels[n]] - peak[n])
+
+    x (N, C), labels (N,) int64 -> loss (N,), rows (2, N): peak and share
 
     IndexError for a label that is no class.
 
     >>> import numpy as np
     >>> from minigrad.kernels import reference
-    >>> loss, probs = reference.softmax_cross_entropy(np.zeros((1, 4)), np.array([2]))
-    >>> loss.round(4), probs    # log 4
-    (array([1.3863]), array([[0.25, 0.25, 0.25, 0.25]]))
+    >>> loss, rows = reference.softmax_cross_entropy(np.full((1, 4), 7.0), np.array([2]))
+    >>> loss.round(4), rows    # log 4
+    (array([1.3863]), array([[7.  ],
+           [0.25]]))
     """
     shapes.require_ndim("softmax_cross_entropy", "the input", x.shape, "N, C")
     N, C = x.shape
     shapes.require_shape("softmax_cross_entropy", "labels", labels, (N,))
     shapes.require_range("softmax_cross_entropy", "labels", labels, C)
-    shifted = x - x.max(axis=1, keepdims=True, initial=-np.inf)
-    probs = np.exp(shifted)
-    total = probs.sum(axis=1)
-    probs /= total[:, None]
+    peak = _row_peak(x)
+    shifted = x - peak
+    total = np.exp(shifted).sum(axis=1)
     loss = np.log(total) - shifted[np.arange(N), labels]
-    return store("softmax_cross_entropy", out, (loss, probs))
+    return store("softmax_cross_entropy", out, (loss, np.stack([peak[:, 0], 1 / total])))
 
 
 @quiet
-def softmax_cross_entropy_backward(g: Array, probs: Array, labels: Array, *, out: Out = None) -> Array:
-    """gx[n, c] = g[n] (probs[n, c] - [c == labels[n]])
+def softmax_cross_entropy_backward(g: Array, x: Array, labels: Array, rows: Array, *, out: Out = None) -> Array:
+    """gx[n, c] = g[n] (softmax(x)[n, c] - [c == labels[n]]), where softmax(x)[n, c] = share[n] exp(x[n, c] - peak[n])
 
-    g (N,), probs (N, C), labels (N,) -> gx (N, C)
+    g (N,), or (1,) for all rows, x (N, C), labels (N,), rows (2, N) from softmax_cross_entropy -> gx (N, C)
 
     >>> import numpy as np
     >>> from minigrad.kernels import reference
-    >>> probs = np.array([[0.25, 0.25, 0.5]])
-    >>> reference.softmax_cross_entropy_backward(np.ones(1), probs, np.array([2]))
+    >>> x, labels = np.log([[1.0, 1.0, 2.0]]), np.array([2])
+    >>> _, rows = reference.softmax_cross_entropy(x, labels)
+    >>> reference.softmax_cross_entropy_backward(np.ones(1), x, labels, rows)
     array([[ 0.25,  0.25, -0.5 ]])
     """
-    shapes.require_ndim("softmax_cross_entropy_backward", "probs", probs.shape, "N, C")
-    N, C = probs.shape
-    shapes.require_shape("softmax_cross_entropy_backward", "the output gradient", g, (N,))
-    shapes.require_shape("softmax_cross_entropy_backward", "labels", labels, (N,))
+    require_cross_entropy(g, x, labels, rows)
+    N, C = x.shape
     shapes.require_range("softmax_cross_entropy_backward", "labels", labels, C)
-    gx = probs.copy()
+    peak, share = rows
+    gx = np.exp(x - peak[:, None]) * share[:, None]
     gx[np.arange(N), labels] -= 1
     return store("softmax_cross_entropy_backward", out, gx * g[:, None])
+
+
+def require_cross_entropy(g: Array, x: Array, labels: Array, rows: Array) -> None:
+    """Raise unless these are arguments for softmax_cross_entropy_backward."""
+    shapes.require_ndim("softmax_cross_entropy_backward", "the input", x.shape, "N, C")
+    N = len(x)
+    if g.shape != (1,):
+        shapes.require_shape("softmax_cross_entropy_backward", "the output gradient", g, (N,))
+    shapes.require_shape("softmax_cross_entropy_backward", "labels", labels, (N,))
+    shapes.require_shape("softmax_cross_entropy_backward", "rows", rows, (2, N))
 
 
 # --- optimizer updates, in place -----------------------------------------------------------------------------

@@ -22,7 +22,7 @@ import numpy as np
 from .. import ops
 from ..autograd import changed, is_tensor, unwrap, wrap
 from ..checks import choice, number, whole
-from ..dtypes import float32, float64
+from ..dtypes import float32, float64, int64
 from ..ops import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -1290,6 +1290,12 @@ def cross_entropy(
     tensor([0.3133, 0.6931])
     """
     op = "cross_entropy"
+    simple = weight is None and type(label_smoothing) is float and label_smoothing == 0 and reduction == "mean"
+    if simple and type(ignore_index) is int and ignore_index < 0 and _is_matrix_with_labels(input, target):
+        try:
+            return ops.SoftmaxCrossEntropy.apply(input, target.array, average=True)
+        except IndexError:
+            pass  # a label that is to be ignored, or one to complain of
     choice(op, "reduction", reduction, *REDUCTIONS)
     number(op, "label_smoothing", label_smoothing, " in [0, 1]")
     whole(op, "ignore_index", ignore_index)
@@ -1338,6 +1344,19 @@ def nll_loss(
     labels, kept = _check_labels(op, input, target, ignore_index)
     loss = _pick(input if input.ndim > 1 else ops.reshape(input, 1, classes), labels)
     return _reduce_labelled(loss, labels, kept, weight, reduction, target.shape)
+
+
+def _is_matrix_with_labels(x: Any, target: Any) -> bool:
+    """Are these Tensors, scores (N, C) and integers (N,), as in most calls? Then they need no other check."""
+    if not (isinstance(x, Tensor) and isinstance(target, Tensor)):
+        return False
+    scores, labels = x.array, target.array
+    return (
+        scores.ndim == 2
+        and scores.dtype.kind == "f"
+        and labels.dtype is int64
+        and labels.shape == scores.shape[:1] != (0,)
+    )
 
 
 def _check_classes(op: str, x: Tensor, target: Tensor, weight: Tensor | None) -> int:

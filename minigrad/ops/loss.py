@@ -15,15 +15,18 @@ from .shape import reshape
 class SoftmaxCrossEntropy(Fused):
     """y_n = logsumexp(x_n) - x_n[label_n] for each row of x (N, C), or their average; gx = (softmax(x) - onehot) g"""
 
+    uses = ((0,), ())
+
     def forward(self, x: np.ndarray, labels: np.ndarray, average: bool = False) -> np.ndarray:
-        self.labels, self.average = labels, average
-        loss, self.probabilities = kernels.current().softmax_cross_entropy(x, labels)
+        loss, self.rows = kernels.current().softmax_cross_entropy(x, labels)
+        self.average, self.labels = average, labels
         return total(loss, (0,), keepdims=False) / len(loss) if average else loss
 
     def kernel_backward(self, g: np.ndarray) -> tuple:
+        x, _ = self.operands()
         if self.average:
-            g = np.full(len(self.labels), g / len(self.labels))
-        return kernels.current().softmax_cross_entropy_backward(g, self.probabilities, self.labels), None
+            g = g.reshape(1) / len(self.labels)
+        return kernels.current().softmax_cross_entropy_backward(g, x, self.labels, self.rows), None
 
     def definition(self, x: Operand, labels: Operand) -> Operand:
         places = np.reshape(self.labels, (-1, 1))

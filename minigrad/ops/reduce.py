@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import builtins
+import math
 from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .. import dtypes
+from .. import dtypes, kernels
 from ..autograd import Op, is_tensor, must_broadcast, unwrap, wrap
 from .common import (
     BroadcastTo,
@@ -612,11 +613,17 @@ class Softmax(Op):
 
     @quiet
     def forward(self, x: np.ndarray, dim: int) -> np.ndarray:
-        e = np.exp(x - _peak(x, dim))  # the largest exponent is 0: nothing overflows
-        self.dim, self.y = dim, e / total(e, (dim,), keepdims=True)
+        self.dim, self.last = dim, dim == x.ndim - 1
+        if self.last:
+            self.y = _by_rows(kernels.current().softmax, x)
+        else:
+            e = np.exp(x - _peak(x, dim))  # the largest exponent is 0: nothing overflows
+            self.y = e / total(e, (dim,), keepdims=True)
         return self.y
 
     def backward(self, g: Operand) -> Operand:
+        if self.last and not is_tensor(g):
+            return _by_rows(kernels.current().softmax_backward, g, self.y)
         y = self.output(self.y)
         return y * (g - sum(g * y, self.dim, keepdim=True))
 
@@ -628,12 +635,27 @@ class LogSoftmax(Op):
 
     @quiet
     def forward(self, x: np.ndarray, dim: int) -> np.ndarray:
-        z = x - _peak(x, dim)
-        self.dim, self.y = dim, z - np.log(total(np.exp(z), (dim,), keepdims=True))
+        self.dim, self.last = dim, dim == x.ndim - 1
+        if self.last:
+            self.y = _by_rows(kernels.current().log_softmax, x)
+        else:
+            z = x - _peak(x, dim)
+            self.y = z - np.log(total(np.exp(z), (dim,), keepdims=True))
         return self.y
 
     def backward(self, g: Operand) -> Operand:
+        if self.last and not is_tensor(g):
+            return _by_rows(kernels.current().log_softmax_backward, g, self.y)
         return g - exp(self.output(self.y)) * sum(g, self.dim, keepdim=True)
+
+
+def _by_rows(kernel: Callable, *arrays: np.ndarray) -> np.ndarray:
+    """A kernel of matrices, applied to arrays of one shape as matrices whose rows lie along the last dimension."""
+    shape = arrays[0].shape
+    if len(shape) == 2:
+        return kernel(*arrays)
+    matrix = math.prod(shape[:-1]), shape[-1]
+    return kernel(*(a.reshape(matrix) for a in arrays)).reshape(shape)
 
 
 def _peak(x: np.ndarray, dim: int) -> np.ndarray:

@@ -9,7 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minigrad.kernels import compiled, conv, elementwise, gate, gemm, linear, loss, norm, pool, reference, threads, update
+from minigrad.kernels import (
+    compiled,
+    conv,
+    elementwise,
+    gate,
+    gemm,
+    linear,
+    loss,
+    norm,
+    pool,
+    reference,
+    softmax,
+    threads,
+    update,
+)
 from minigrad.kernels.jit import Kernel
 from minigrad.kernels.parallel import ThreadedKernel
 
@@ -31,6 +45,8 @@ def _arguments(name, dtype, seed=0):
     image, filters, output = normal(2, 4, 5, 4), normal(6, 2, 3, 2), normal(2, 6, 3, 6)
     pooled, labels = normal(2, 4, 3, 5), rng.integers(0, 3, 5)
     sequence = normal(4, 3, 5)
+    scores = normal(5, 3)
+    _, rows = reference.softmax_cross_entropy(scores, labels)
     state = normal(3, 4), normal(3, 4), normal(3, 4), positive(3, 4), positive(3, 4)
     _, mean, var = reference.batch_norm(sequence, None, None, 1e-5)
     _, row_mean, row_var = reference.layer_norm(state[0], None, None, 1e-5)
@@ -71,8 +87,12 @@ def _arguments(name, dtype, seed=0):
         "normalize_backward": ((normal(4, 3, 5), sequence, normal(3), positive(3), normal(3)), {}),
         "layer_norm": ((normal(3, 4), normal(4), normal(4)), {"eps": 1e-5}),
         "layer_norm_backward": ((normal(3, 4), state[0], normal(4), row_mean, row_var), {"eps": 1e-5}),
-        "softmax_cross_entropy": ((normal(5, 3), labels), {}),
-        "softmax_cross_entropy_backward": ((normal(5), positive(5, 3), labels), {}),
+        "softmax": ((scores,), {}),
+        "softmax_backward": ((normal(5, 3), positive(5, 3)), {}),
+        "log_softmax": ((scores,), {}),
+        "log_softmax_backward": ((normal(5, 3), -positive(5, 3)), {}),
+        "softmax_cross_entropy": ((scores, labels), {}),
+        "softmax_cross_entropy_backward": ((normal(5), scores, labels, rows), {}),
         "sgd_update": (state[:3], {**sgd, "maximize": False, "first": False}),
         "adam_update": (state, {**adam, "maximize": True}),
     }[name]
@@ -107,7 +127,7 @@ def _assert_same(actual, expected, dtype):
 
 def _signatures():
     """Every signature compiled so far, by function."""
-    modules = conv, elementwise, gemm, linear, loss, norm, pool, update
+    modules = conv, elementwise, gemm, linear, loss, norm, pool, softmax, update
     found = {k for module in modules for k in vars(module).values() if isinstance(k, (Kernel, ThreadedKernel))}
     kernels = {k.kernel if isinstance(k, ThreadedKernel) else k for k in found}
     return {
@@ -368,7 +388,7 @@ def test_mismatched_shapes_are_refused(module):
         with pytest.raises(IndexError, match=r"softmax_cross_entropy: labels must be in 0\.\.3, got values from"):
             module.softmax_cross_entropy(np.ones((3, 4), f), labels)
         with pytest.raises(IndexError, match=r"softmax_cross_entropy_backward: labels must be in 0\.\.3"):
-            module.softmax_cross_entropy_backward(np.ones(3, f), np.ones((3, 4), f), labels)
+            module.softmax_cross_entropy_backward(np.ones(3, f), np.ones((3, 4), f), labels, np.ones((2, 3), f))
     p = np.ones(3, f)
     with pytest.raises(ValueError, match=r"sgd_update: the gradient has shape \(2,\), expected \(3,\)"):
         module.sgd_update(p, np.ones(2, f), None, 0.1, 0, 0, 0, False, False, False)
@@ -394,6 +414,12 @@ def test_results_are_the_same_without_the_compiler():
 LONG = {
     "relu": lambda a: ((a(7, 61_001),), {}),
     "relu_backward": lambda a: ((a(7, 61_001), a(7, 61_001)), {}),
+    "softmax": lambda a: ((a(211, 1003),), {}),
+    "softmax_backward": lambda a: ((a(211, 1003), a(211, 1003)), {}),
+    "log_softmax": lambda a: ((a(211, 1003),), {}),
+    "log_softmax_backward": lambda a: ((a(211, 1003), -abs(a(211, 1003))), {}),
+    "softmax_cross_entropy": lambda a: ((a(211, 1003), np.arange(211)), {}),
+    "softmax_cross_entropy_backward": lambda a: ((a(211), a(211, 1003), np.arange(211), abs(a(2, 211))), {}),
     "max_pool2x2": lambda a: ((a(7, 5, 90, 91),), {}),
     "max_pool2x2_backward": lambda a: (
         (a(7, 5, 45, 45), (a(7, 5, 45, 45) > 0).astype(np.uint8) * 3),

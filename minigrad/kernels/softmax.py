@@ -1,0 +1,220 @@
+"""Softmax and its logarithm along rows, and what cross entropy needs of a row.
+
+A row is read vector by vector. Its last vector is filled up with -inf, which neither changes the largest number of the
+row nor adds to the sum of its exponentials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+
+from . import reference, shapes
+from .exponential import exponentials
+from .gate import Out, gate, output
+from .jit import helper
+from .parallel import threaded_kernel
+from .simd import (
+    LANES,
+    Mask,
+    Vector,
+    add,
+    broadcast,
+    emits,
+    fma,
+    load,
+    load_first,
+    maximum,
+    mul,
+    select,
+    store,
+    store_first,
+    sub,
+    total,
+    zero,
+)
+
+Array = np.ndarray
+
+NANOSECONDS, NANOSECONDS_A_ROW = 0.3, 20  # about what a number, and a row, take
+
+
+@gate(reference.softmax)
+def softmax(x: Array, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.softmax`."""
+    shapes.require_ndim("softmax", "the input", x.shape, "N, C")
+    y = output("softmax", out, x.shape, x.dtype)
+    _softmax(len(x), work(x), x, y)
+    return y
+
+
+@gate(reference.softmax_backward)
+def softmax_backward(g: Array, y: Array, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.softmax_backward`."""
+    shapes.require_ndim("softmax_backward", "the output", y.shape, "N, C")
+    shapes.require_shape("softmax_backward", "the output gradient", g, y.shape)
+    gx = output("softmax_backward", out, y.shape, y.dtype)
+    _softmax_backward(len(y), 0.6 * work(y), g, y, gx)
+    return gx
+
+
+@gate(reference.log_softmax)
+def log_softmax(x: Array, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.log_softmax`."""
+    shapes.require_ndim("log_softmax", "the input", x.shape, "N, C")
+    y = output("log_softmax", out, x.shape, x.dtype)
+    _log_softmax(len(x), work(x), x, y)
+    return y
+
+
+@gate(reference.log_softmax_backward)
+def log_softmax_backward(g: Array, y: Array, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.log_softmax_backward`."""
+    shapes.require_ndim("log_softmax_backward", "the output", y.shape, "N, C")
+    shapes.require_shape("log_softmax_backward", "the output gradient", g, y.shape)
+    gx = output("log_softmax_backward", out, y.shape, y.dtype)
+    _log_softmax_backward(len(y), work(y), g, y, gx)
+    return gx
+
+
+def work(x: Array) -> float:
+    """About how many nanoseconds one thread takes for x (N, C)."""
+    return NANOSECONDS * x.size + NANOSECONDS_A_ROW * len(x)
+
+
+@threaded_kernel
+def _softmax(first: int, last: int, x: Array, y: Array) -> None:
+    """x, y (N, C)"""
+    C = x.shape[1]
+    rest = C % LANES
+    for n in range(first, last):
+        at, tail = n * C, n * C + C - rest
+        peak = broadcast(row_peak(x, at, C))
+        end = exponentials(sub(load_padded(x, tail, rest), peak)) if rest else zero(x)
+        sums = end
+        for i in range(at, tail, LANES):
+            e = exponentials(sub(load(x, i), peak))
+            store(y, i, e)
+            sums = add(sums, e)
+        share = broadcast(x.dtype.type(1) / total(sums))
+        for i in range(at, tail, LANES):
+            store(y, i, mul(load(y, i), share))
+        store_first(y, tail, mul(end, share), rest)
+
+
+@threaded_kernel
+def _softmax_backward(first: int, last: int, g: Array, y: Array, gx: Array) -> None:
+    """g, y, gx (N, C)"""
+    C = y.shape[1]
+    rest = C % LANES
+    for n in range(first, last):
+        at, tail = n * C, n * C + C - rest
+        g_end, y_end = load_first(g, tail, rest), load_first(y, tail, rest)
+        sums = mul(g_end, y_end)
+        for i in range(at, tail, LANES):
+            sums = fma(load(g, i), load(y, i), sums)
+        mean = broadcast(total(sums))
+        for i in range(at, tail, LANES):
+            store(gx, i, mul(load(y, i), sub(load(g, i), mean)))
+        store_first(gx, tail, mul(y_end, sub(g_end, mean)), rest)
+
+
+@threaded_kernel
+def _log_softmax(first: int, last: int, x: Array, y: Array) -> None:
+    """x, y (N, C)"""
+    C = x.shape[1]
+    rest = C % LANES
+    for n in range(first, last):
+        at, tail = n * C, n * C + C - rest
+        peak = row_peak(x, at, C)
+        shift, log = broadcast(peak), broadcast(np.log(row_total(x, at, C, peak)))
+        for i in range(at, tail, LANES):
+            store(y, i, sub(sub(load(x, i), shift), log))
+        store_first(y, tail, sub(sub(load_first(x, tail, rest), shift), log), rest)
+
+
+@threaded_kernel
+def _log_softmax_backward(first: int, last: int, g: Array, y: Array, gx: Array) -> None:
+    """g, y, gx (N, C)"""
+    C = y.shape[1]
+    rest = C % LANES
+    for n in range(first, last):
+        at, tail = n * C, n * C + C - rest
+        end = load_first(g, tail, rest)
+        sums = end
+        for i in range(at, tail, LANES):
+            sums = add(sums, load(g, i))
+        minus = broadcast(-total(sums))
+        for i in range(at, tail, LANES):
+            store(gx, i, fma(exponentials(load(y, i)), minus, load(g, i)))
+        if rest:
+            store_first(gx, tail, fma(exponentials(load_first(y, tail, rest)), minus, end), rest)
+
+
+@helper
+def row_peak(x: Array, at: int, C: int) -> np.floating:
+    """The largest of C numbers from `at` on, NaN if one of them is."""
+    rest = C % LANES
+    peak = load_padded(x, at + C - rest, rest)
+    for i in range(at, at + C - rest, LANES):
+        peak = maximum(peak, load(x, i))
+    return largest(peak)
+
+
+@helper
+def row_total(x: Array, at: int, C: int, peak: np.floating) -> np.floating:
+    """The sum of exp(x - peak) over C numbers from `at` on."""
+    rest, shift = C % LANES, broadcast(peak)
+    sums = exponentials(sub(load_padded(x, at + C - rest, rest), shift)) if rest else zero(x)
+    for i in range(at, at + C - rest, LANES):
+        sums = add(sums, exponentials(sub(load(x, i), shift)))
+    return total(sums)
+
+
+@helper
+def load_padded(x: Array, at: int, n: int) -> Array:
+    """As `load_first`, with -inf in the other lanes."""
+    return select(first_lanes(n), load_first(x, at, n), broadcast(x.dtype.type(-np.inf)))
+
+
+def first_lanes(n: int) -> Array:
+    """The mask of the first n lanes of a vector."""
+    return np.arange(LANES) < n
+
+
+@emits(first_lanes)
+def _(n: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+        (count,) = args
+        kind = ir.VectorType(count.type, LANES)
+        lanes = ir.Constant(kind, list(range(LANES)))
+        one = builder.insert_element(ir.Constant(kind, ir.Undefined), count, ir.IntType(32)(0))
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        return builder.icmp_signed("<", lanes, builder.shuffle_vector(one, one, zeros))
+
+    return isinstance(n, types.Integer) and (Mask()(types.intp), emit)
+
+
+def largest(v: Array) -> np.floating:
+    """The largest of all lanes, NaN if one of them is."""
+    return v.max()
+
+
+@emits(largest)
+def _(v: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+        (x,) = args
+        lanes = LANES
+        while lanes > 1:
+            lanes //= 2
+            order = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [(i + lanes) % LANES for i in range(LANES)])
+            other = builder.shuffle_vector(x, x, order)
+            kept = builder.select(builder.fcmp_unordered(">", x, other), x, other)
+            x = builder.select(builder.fcmp_unordered("uno", other, other), other, kept)
+        return builder.extract_element(x, ir.IntType(32)(0))
+
+    return isinstance(v, Vector) and (v.dtype(v), emit)
