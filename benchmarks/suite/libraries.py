@@ -11,6 +11,8 @@ import importlib
 import importlib.util
 import os
 from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,10 @@ from . import numbers
 LIBRARIES = {
     "minigrad": ("minigrad", "minigrad"),
     "pytorch": ("torch", "PyTorch"),
+    "jax": ("jax", "JAX"),
+    "autograd": ("autograd", "autograd"),
+    "mygrad": ("mygrad", "MyGrad"),
+    "numpy": ("numpy", "NumPy"),
 }
 
 
@@ -32,21 +38,30 @@ def installed(name: str) -> bool:
 def environment(threads: int) -> dict[str, str]:
     """The environment of a library's process: so many threads for whatever pool it may have.
 
-    One thread for NumPy's BLAS: minigrad leaves it the products that are too small to share, and one other layout.
+    One for NumPy's BLAS: its pool and Numba's would get in each other's way (the README recommends it).
     """
-    count = str(threads)
-    root = os.pathsep.join(str(path) for path in (numbers.MNIST.parents[2], numbers.MNIST.parents[2] / "benchmarks"))
+    here, count = Path(__file__).parents[1], str(threads)
     return {
         **os.environ,
-        "PYTHONPATH": root,
+        "PYTHONPATH": os.pathsep.join([str(here.parent), str(here)]),
         "OMP_NUM_THREADS": count,
         "NUMBA_NUM_THREADS": count,
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": count,
+        "PJRT_NPROC": count,
+        "JAX_PLATFORMS": "cpu",
     }
 
 
-class Torch:
+class Library:
+    """A library that rows know by its name alone."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.version = version(LIBRARIES[name][0])
+
+
+class Torch(Library):
     """PyTorch, or minigrad under PyTorch's names."""
 
     def __init__(self, name: str, threads: int) -> None:
@@ -64,25 +79,29 @@ class Torch:
         with self.lib.no_grad():
             for i, layer in enumerate(module.modules()):
                 if isinstance(layer, (self.nn.Linear, self.nn.Conv2d)):
-                    bound = np.prod(layer.weight.shape[1:]) ** -0.5
-                    for parameter in (layer.weight, layer.bias):
-                        values = np.random.default_rng([i, parameter.ndim]).uniform(-bound, bound, parameter.shape)
-                        parameter.copy_(self.tensor(values.astype(np.float32)))
+                    for parameter, values in zip(
+                        layer.parameters(), numbers.weights(i, layer.weight.shape), strict=True
+                    ):
+                        parameter.copy_(self.tensor(values))
         return module
 
-    def batches(self, size: int) -> Iterator:
-        """Batches of MNIST without end, images scaled to [-1, 1], always in the same order."""
-        return self._loader(size) if self.name == "minigrad" else self._gather(size)
+    def images(self, train: bool = True) -> Any:
+        """MNIST: minigrad's dataset, or arrays of the images and labels."""
+        return _dataset(train) if self.name == "minigrad" else numbers.mnist(train)
 
-    def _loader(self, size: int) -> Iterator:
-        images = _dataset()
-        loader = self.lib.data.DataLoader(images, size, sampler=numbers.order(len(images)).tolist(), drop_last=True)
+    def batches(self, size: int, train: bool = True) -> Iterator:
+        """Batches of MNIST without end, images scaled to [-1, 1], always in the same order."""
+        return (self._load if self.name == "minigrad" else self._gather)(size, self.images(train))
+
+    def _load(self, size: int, data: Any) -> Iterator:
+        """By a DataLoader, as anyone would."""
+        loader = self.lib.data.DataLoader(data, size, sampler=numbers.order(len(data)).tolist(), drop_last=True)
         while True:
             yield from loader
 
-    def _gather(self, size: int) -> Iterator:
-        """Without a DataLoader, which would take longer than the step: no way that was tried is faster than this."""
-        images, labels = map(self.lib.from_numpy, numbers.mnist())
+    def _gather(self, size: int, data: tuple) -> Iterator:
+        """Without PyTorch's DataLoader, which would take longer than a step: nothing that was tried is faster."""
+        images, labels = map(self.lib.from_numpy, data)
         order = self.lib.from_numpy(numbers.order(len(images)))
         while True:
             for index in order[: len(order) // size * size].split(size):
@@ -90,15 +109,16 @@ class Torch:
 
 
 @functools.cache
-def _dataset() -> Any:
+def _dataset(train: bool) -> Any:
     """minigrad's own MNIST."""
     data, transforms = (importlib.import_module(f"minigrad.data{part}") for part in ("", ".transforms"))
-    return data.MNIST(transform=transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))]))
+    scale = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])
+    return data.MNIST(train=train, transform=scale)
 
 
-def load(name: str, threads: int) -> Torch:
+def load(name: str, threads: int) -> Library:
     """Import the library, and let it use so many threads."""
-    return Torch(name, threads)
+    return Torch(name, threads) if name in ("minigrad", "pytorch") else Library(name)
 
 
 def array(x: Any) -> np.ndarray:

@@ -7,9 +7,10 @@ import numpy as np
 from minigrad.kernels.parallel import threaded_kernel
 from minigrad.kernels.simd import LANES, tile_outer, tile_store, tile_zero
 
+from .limits import ROWS, VECTORS
+
 CHUNK = 1 << 14  # numbers of the triad that are a unit
-ROWS, VECTORS = 8, 2  # sixteen sums at once: no multiplication waits for the one before
-LENGTH = max(ROWS, VECTORS * LANES)
+TILE = ROWS * VECTORS * LANES
 
 
 @threaded_kernel
@@ -28,4 +29,4 @@ def peak(first: int, last: int, y: np.ndarray, a: np.ndarray, steps: int) -> Non
         t = tile_zero(y, ROWS, VECTORS)
         for _ in range(steps):
             t = tile_outer(t, a, 0, 1, a, 0)
-        tile_store(t, y, unit * ROWS * VECTORS * LANES, VECTORS * LANES)
+        tile_store(t, y, unit * TILE, VECTORS * LANES)

@@ -1,16 +1,18 @@
-"""Who takes a turn when: the rounds."""
+"""Who takes a turn when."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 import tempfile
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from .row import OURS, Row
+from .start import Program
 from .workers import Process, WorkerError
 
 TOLERANCE = 1e-3  # of the largest number in an array: float32, and sums in another order
@@ -18,45 +20,75 @@ TOLERANCE = 1e-3  # of the largest number in an array: float32, and sums in anot
 
 @dataclass
 class Measured:
-    """A row with what was measured: for each library a figure a round, or what is wrong."""
+    """A row with what was measured: for each library a figure a round; or what is wrong with it."""
 
     row: Row
     samples: dict[str, list[float]] = field(default_factory=dict)
     error: str = ""
 
 
-def measure(rows: list[Row], names: list[str], threads: int, rounds: int, seconds: float) -> tuple[list, dict]:
-    """All rows in all libraries, and the libraries' versions."""
-    with contextlib.ExitStack() as stack:
-        processes = {name: stack.enter_context(Process(name, threads)) for name in names}
-        versions = {name: process.ask("version") for name, process in processes.items()}
-        found = [prepare(row, processes) for row in rows]
-        for i in range(rounds):
-            print(f"round {i + 1} of {rounds}", file=sys.stderr, flush=True)
-            for one in found:
-                for name, samples in one.samples.items():
-                    samples.append(processes[name].ask("time", row=one.row.name, seconds=seconds))
-    return found, versions
+class Measurement:
+    """The libraries' processes, and what they have measured so far.
 
+    rows    : what is to be done
+    names   : of the libraries, ours among them
+    threads : how many each of them may use
+    seconds : how long a turn lasts, at the least
+    """
 
-def prepare(row: Row, processes: dict[str, Process]) -> Measured:
-    """Make a row ready in every library that is there, and see whether they agree on the result."""
-    names = [name for name in row.libraries if name in processes]
-    results = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name in names:
-            file = Path(folder) / f"{name}.npz"
-            try:
-                processes[name].ask("prepare", row=row.name, make=row.make, arguments=row.arguments, results=str(file))
-            except WorkerError as error:
-                return Measured(row, error=str(error))
-            with np.load(file, allow_pickle=False) as arrays:
-                results[name] = [arrays[key] for key in arrays]
-    for name in names:
-        difference = disagreement(results[OURS], results[name])
-        if difference:
-            return Measured(row, error=f"minigrad and {name} do not compute the same: {difference}")
-    return Measured(row, {name: [] for name in names})
+    def __init__(self, rows: Iterable[Row], names: list[str], threads: int, seconds: float) -> None:
+        self.names, self.threads, self.seconds = names, threads, seconds
+        self.found = [Measured(row) for row in rows]
+        self.versions: dict[str, str] = {}
+
+    def run(self, rounds: int) -> None:
+        """Make all rows ready; then, in each round, each row once in each library."""
+        with contextlib.ExitStack() as stack:
+            processes = {name: stack.enter_context(Process(name, self.threads)) for name in self.names}
+            self.versions = {name: process.ask("version") for name, process in processes.items()}
+            say(f"making {len(self.found)} rows ready")
+            for one in self.found:
+                self._attempt(one, processes, self._prepare)
+            for i in range(rounds):
+                say(f"round {i + 1} of {rounds}")
+                for one in self.found:
+                    if not one.error and (one.row.most is None or i < one.row.most):
+                        self._attempt(one, processes, self._sample)
+
+    def _attempt(self, one: Measured, processes: dict[str, Process], do: Callable) -> None:
+        try:
+            do(one, {name: processes[name] for name in one.row.libraries if name in processes})
+        except WorkerError as error:
+            one.error = str(error)
+            say(f"{one.row.name}: {error}")
+
+    def _prepare(self, one: Measured, processes: dict[str, Process]) -> None:
+        """Make a row ready in every library that is there, and see whether they agree on the result."""
+        row, results = one.row, {}
+        one.samples = {name: [] for name in processes}
+        if isinstance(row, Program):
+            for name in processes if not row.cold else ():
+                row.sample(name, self.threads)  # its files are in memory from now on, and its kernels on disk
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            for name, process in processes.items():
+                file = Path(folder) / f"{name}.npz"
+                process.ask("prepare", row=row.name, make=row.make, arguments=row.arguments, results=str(file))
+                with np.load(file, allow_pickle=False) as arrays:
+                    results[name] = [arrays[key] for key in arrays]
+        for name in results:
+            difference = disagreement(results[OURS], results[name])
+            if difference:
+                raise WorkerError(f"minigrad and {name} do not compute the same: {difference}")
+
+    def _sample(self, one: Measured, processes: dict[str, Process]) -> None:
+        """One turn each."""
+        for name, process in processes.items():
+            if isinstance(one.row, Program):
+                figure = one.row.sample(name, self.threads)
+            else:
+                figure = process.ask("time", row=one.row.name, seconds=self.seconds)
+            one.samples[name].append(figure)
 
 
 def disagreement(ours: list[np.ndarray], theirs: list[np.ndarray]) -> str:
@@ -70,3 +102,8 @@ def disagreement(ours: list[np.ndarray], theirs: list[np.ndarray]) -> str:
         if not error <= TOLERANCE * size:
             return f"result {i}, of shape {a.shape}, is off by {error:.2g} where the largest number is {size:.2g}"
     return ""
+
+
+def say(text: str) -> None:
+    """Progress, beside the table."""
+    print(text, file=sys.stderr, flush=True)

@@ -23,20 +23,19 @@ class Bound:
     value: float
     of: str  # "ratio", "seconds" or "share"
 
-    def holds(self, ratio: float | None, seconds: float, share: float | None) -> bool:
-        """Is the bound kept by a row that was measured so?"""
-        if self.of == "seconds":
-            return seconds <= self.value
+    def holds(self, ratio: float | None, value: float, share: float | None) -> bool:
+        """Is it kept by a row whose figures are these?"""
         if self.of == "share":
             return share is not None and share >= self.value
-        return ratio is not None and ratio <= self.value
+        figure = ratio if self.of == "ratio" else value
+        return figure is not None and figure <= self.value
 
     def __str__(self) -> str:
-        return {"ratio": f"{self.value:.2f}", "seconds": f"{self.value:g} s", "share": f">={self.value:.0%}"}[self.of]
+        return {"ratio": f"{self.value:.2f}", "seconds": f"{self.value:g} s", "share": f"{self.value:.0%}"}[self.of]
 
 
 def ratio(value: float) -> Bound:
-    """At most this many times what the other library takes."""
+    """At most so many times what the other library takes."""
     return Bound(value, "ratio")
 
 
@@ -51,7 +50,7 @@ def share(value: float) -> Bound:
 
 
 class Target(NamedTuple):
-    """What is asked of a row against one library."""
+    """What is asked of a row against one library: at the least, and at best."""
 
     must: Bound | None = None
     aim: Bound | None = None
@@ -61,24 +60,23 @@ class Target(NamedTuple):
 class Row:
     """Work that is timed.
 
-    name      : what the table calls it
-    make      : `make(library)` gives the Task in a library of `libraries.py`; a name "module.function" in this folder
-                and its arguments, since it is called in another process
-    targets   : what is asked against each library
+    make      : "module.function" in this folder. The function is called with a library of `libraries.py` and the
+                arguments, in the library's process, and gives the Task
+    targets   : what is asked against each library; under "" what is asked without looking at others
     libraries : which of them can do it
-    flop      : floating point operations, for the share of the peak
-    bytes     : what has to be read and written at least, for the share of the memory triad
+    flop      : floating point operations of a run, for the share of the peak
+    bytes     : what a run has to read and write at least, for the share of the memory triad
     unit      : "s" for seconds, "B" for bytes
-    fresh     : each sample in a process of its own, which ends afterwards; `run` gives the figure, and is not timed
+    most      : no more samples than this, however many rounds there are
     """
 
     family: str
     name: str
-    make: str
+    make: str = ""
     arguments: tuple = ()
     targets: dict[str, Target] = field(default_factory=dict)
     libraries: tuple[str, ...] = (OURS, "pytorch")
     flop: float | None = None
     bytes: float | None = None
     unit: str = "s"
-    fresh: bool = False
+    most: int | None = None

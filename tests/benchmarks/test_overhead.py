@@ -43,7 +43,7 @@ class Counted:
 
 def results(overhead, library, name):
     """The value and the gradients of a case, as arrays."""
-    case, engine = overhead.CASES[name](), overhead.LIBRARIES[library][1]()
+    case, engine = overhead.CASES[name](), overhead.ADAPTERS[library]()
     forward, backward = engine.prepare(case, overhead.cotangent(case))
     y = forward()
     value = np.array(engine.numbers(y))
@@ -67,7 +67,7 @@ def cells(line):
 
 def test_the_cases_are_those_that_are_tested(overhead):
     assert list(overhead.CASES) == CASES
-    assert list(overhead.LIBRARIES) == ["minigrad", "pytorch", "autograd", "mygrad", "numpy"]
+    assert list(overhead.ADAPTERS) == ["minigrad", "pytorch", "autograd", "mygrad", "numpy"]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -168,7 +168,7 @@ def test_a_turn_counts_what_the_passes_take_and_not_the_clock(overhead, monkeypa
 
 
 def test_all_cases_run_and_the_collector_is_left_as_it_was(overhead):
-    libraries = {name: overhead.LIBRARIES[name][1]() for name in ("minigrad", "numpy")}
+    libraries = {name: overhead.ADAPTERS[name]() for name in ("minigrad", "numpy")}
     was = gc.isenabled()
     for state in (gc.disable, gc.enable):
         state()
