@@ -108,8 +108,9 @@ def log_sum_exp(x, axis):
 
 
 def constants(x):
-    """A mean and a 1 / standard deviation for each channel of x."""
-    return {"mean": np.full(x.shape[1], 0.25, x.dtype), "rstd": np.full(x.shape[1], 3, x.dtype)}
+    """A mean and a variance for each channel of x, and eps, that make 1 / standard deviation 3."""
+    kind = x.dtype
+    return {"mean": np.full(x.shape[1], 0.25, kind), "var": np.full(x.shape[1], 1 / 9 - 1e-3, kind), "eps": 1e-3}
 
 
 def normalized(x, w=None, b=None, eps=1e-5):
@@ -1338,22 +1339,29 @@ ROWS = [
     # normalization and loss
     Row(
         "BatchNorm",
-        lambda x, w, b: ops.BatchNorm.apply(x, w, b, eps=1e-5)[0],
+        lambda x, w, b: ops.BatchNorm.apply(x, w, b, eps=1e-5),
         normalized,
         [((3, 2, 2), (2,), (2,)), ((4, 1, 1), (1,), (1,)), ((1, 2, 3), (2,), (2,))],
         awkward=[([[[5.0]], [[5.0]]], [0.0], [2.0], [[[2.0]], [[2.0]]], [[[0.0]], [[0.0]]], [0.0], [2.0])],
     ),
     Row(
         "BatchNorm",
-        lambda x: ops.BatchNorm.apply(x, None, None, eps=0.1)[0],
+        lambda x: ops.BatchNorm.apply(x, None, None, eps=0.1),
         lambda x: normalized(x, eps=0.1),
         [((3, 2, 2),), ((2, 3, 1),)],
     ),
     Row(
         "BatchNorm",
-        lambda x, w, b: ops.BatchNorm.apply(x, w, b, eps=1e-5)[0],
+        lambda x, w, b: ops.BatchNorm.apply(x, w, b, eps=1e-5),
         lambda x, w, b: normalized(x.reshape(*x.shape[:2], -1), w, b).reshape(x.shape),
         [((4, 2), (2,), (2,)), ((2, 2, 3, 2), (2,), (2,)), ((2, 1, 1, 2, 2), (1,), (1,))],
+    ),
+    Row(
+        "BatchNormReLU",
+        lambda x, w, b: ops.BatchNormReLU.apply(x, w, b, eps=1e-5),
+        lambda x, w, b: np.maximum(normalized(x.reshape(*x.shape[:2], -1), w, b).reshape(x.shape), 0),
+        [((4, 2), (2,), (2,)), ((3, 2, 2), (2,), (2,)), ((2, 2, 3, 2), (2,), (2,))],
+        awkward=[([[[5.0]], [[5.0]]], [1.0], [0.0], [[[0.0]], [[0.0]]], [[[0.0]], [[0.0]]], [0.0], [0.0])],
     ),
     Row(
         "batch_norm_definition",
@@ -1373,6 +1381,13 @@ ROWS = [
         lambda x: ops.Normalize.apply(x, None, None, **constants(x)),
         lambda x: (x - 0.25) * 3,
         [((3, 2, 2),), ((2, 3),), ((1, 1, 7, 2),)],
+    ),
+    Row(
+        "NormalizeReLU",
+        lambda x, w, b: ops.NormalizeReLU.apply(x, w, b, **constants(x)),
+        lambda x, w, b: np.maximum((x - 0.25) * (3 * w[:, None]) + b[:, None], 0),
+        [((3, 2, 2), (2,), (2,)), ((4, 1, 1), (1,), (1,)), ((0, 2, 3), (2,), (2,))],
+        awkward=[([[[0.25]], [[0.25]]], [1.0], [0.0], [[[0.0]], [[0.0]]], [[[0.0]], [[0.0]]], [0.0], [0.0])],
     ),
     Row(
         "LayerNorm",

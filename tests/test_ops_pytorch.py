@@ -527,6 +527,7 @@ GRID = [
 
 NOT_IN_PYTORCH = {
     "BatchNorm", "LayerNorm", "Normalize", "SoftmaxCrossEntropy",  # parts of the functional ones
+    "BatchNormReLU", "NormalizeReLU",
     "batch_norm_definition", "layer_norm_definition", "positions_in_one", "scale_and_shift",
     "as_key", "cast", "is_number_or_array", "normalize_dim", "overwrite", "without_leading_ones",  # tools for methods
 }  # fmt: skip

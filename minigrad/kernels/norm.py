@@ -8,83 +8,142 @@ rounded to that dtype and what the rounding left: x near 1e4 would lose its digi
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
 
 from . import reference, shapes
-from .gate import Out, gate, output, outputs
+from .gate import Out, gate, outputs
 from .jit import helper, reordering_kernel
-from .parallel import reordering_threaded_kernel, threaded_kernel
+from .memory import empty
+from .parallel import threaded_kernel
+from .reference import Running
+from .simd import (
+    LANES,
+    Type,
+    Vector,
+    _first,
+    add,
+    broadcast,
+    div,
+    emits,
+    fma,
+    load,
+    load_broadcast,
+    load_first,
+    maximum,
+    mul,
+    store,
+    store_first,
+    sub,
+    total,
+    zero,
+)
 
 Array = np.ndarray
 
-ZERO = np.float64(0)  # where the compiler is switched off, 0.0 and a float32 would make a float32
+NOTHING = {"f": np.empty(0, np.float32), "d": np.empty(0, np.float64)}  # stands for an array that is not given
+ZERO, ONE = np.float64(0), np.float64(1)  # where the compiler is off, 0.0 and a float32 would make a float32
 CACHED = 1 << 17  # so many numbers stay in a core's cache (512 KiB of float32) while passes go over them
 
 
 @gate(reference.batch_norm)
 def batch_norm(
-    x: Array, w: Array | None, b: Array | None, eps: float, *, out: Out = None
-) -> tuple[Array, Array, Array]:
+    x: Array,
+    w: Array | None,
+    b: Array | None,
+    eps: float,
+    running: Running | None = None,
+    relu: bool = False,
+    *,
+    out: Out = None,
+) -> tuple[Array, Array]:
     """Compiled twin of `reference.batch_norm`."""
-    shapes.require_ndim("batch_norm", "the input", x.shape, "N, C, L")
-    C = x.shape[1]
-    shapes.require_shape("batch_norm", "the weight", w, (C,))
-    shapes.require_shape("batch_norm", "the bias", b, (C,))
-    y, mean, var = outputs("batch_norm", out, (x.shape, x.dtype), ((C,), x.dtype), ((C,), x.dtype))
-    w = np.ones(C, x.dtype) if w is None else w
-    b = np.zeros(C, x.dtype) if b is None else b
-    if x.shape[2] == 1:
-        _batch_norm_columns(x.reshape(x.shape[:2]), w, b, float(eps), y.reshape(x.shape[:2]), mean, var)
+    w, b, (N, C, L) = _channels("batch_norm", x, w, b)
+    mean = var = NOTHING[x.dtype.char]
+    moved, momentum = True, 0.0
+    if running is not None:
+        mean, var, momentum = running
+        moved = _plain(mean, x.dtype, C) and _plain(var, x.dtype, C)
+        if not moved:
+            shapes.require_running("batch_norm", running, C)
+            mean = var = NOTHING[x.dtype.char]
+    y, statistics = _results("batch_norm", out, x, C)
+    if x.size == 0:
+        statistics[:] = [[math.nan], [0.0], [math.nan]]
+        moved = running is None
     else:
-        _batch_norm(x.shape[1], 0.3 * x.size, x, w, b, float(eps), y, mean, var)
-    return y, mean, var
+        least = 0.0 if relu else math.nan
+        arrays = x, w, b, mean, var, statistics, y
+        if L == 1:
+            _batch_norm_columns(-(-C // LANES), 0.2 * x.size, *arrays, float(eps), float(momentum), least, True)
+        else:
+            _batch_norm(C, 0.2 * x.size, *arrays, float(eps), float(momentum), least, True)
+    if not moved:
+        reference._move(running, statistics, N * L)  # type: ignore[arg-type]
+    return y, statistics
 
 
 @gate(reference.batch_norm_backward)
 def batch_norm_backward(
-    g: Array, x: Array, w: Array | None, mean: Array, var: Array, eps: float, *, out: Out = None
+    g: Array,
+    x: Array,
+    w: Array | None,
+    b: Array | None,
+    statistics: Array,
+    eps: float,
+    relu: bool = False,
+    *,
+    out: Out = None,
 ) -> tuple[Array, Array, Array]:
     """Compiled twin of `reference.batch_norm_backward`."""
-    shapes.require_ndim("batch_norm_backward", "the input", x.shape, "N, C, L")
-    shapes.require_shape("batch_norm_backward", "the output gradient", g, x.shape)
-    C = x.shape[1]
-    for name, a in (("the weight", w), ("mean", mean), ("var", var)):
-        shapes.require_shape("batch_norm_backward", name, a, (C,))
-    gx, gw, gb = outputs("batch_norm_backward", out, (x.shape, x.dtype), ((C,), x.dtype), ((C,), x.dtype))
-    w = np.ones(C, x.dtype) if w is None else w
-    if x.size == 0:  # the sums are empty, but mean and var are NaN
-        gw[:] = gb[:] = 0
-    elif x.shape[2] == 1:
-        columns = x.shape[:2]
-        _batch_norm_columns_backward(
-            g.reshape(columns), x.reshape(columns), w, mean, var, float(eps), gx.reshape(columns), gw, gb
-        )
-    else:
-        _batch_norm_backward(x.shape[1], 0.4 * x.size, g, x, w, mean, var, float(eps), gx, gw, gb)
-    return gx, gw, gb
+    return _backward("batch_norm_backward", g, x, w, b, statistics, eps, relu, False, out)
 
 
 @gate(reference.normalize)
-def normalize(x: Array, mean: Array, rstd: Array, w: Array | None, b: Array | None, *, out: Out = None) -> Array:
+def normalize(
+    x: Array,
+    mean: Array,
+    var: Array,
+    w: Array | None,
+    b: Array | None,
+    eps: float,
+    relu: bool = False,
+    *,
+    out: Out = None,
+) -> tuple[Array, Array]:
     """Compiled twin of `reference.normalize`."""
-    shapes.require_channels("normalize", x, {"mean": mean, "rstd": rstd, "the weight": w, "the bias": b})
-    y = output("normalize", out, x.shape, x.dtype)
-    w = np.ones_like(mean) if w is None else w
-    b = np.zeros_like(mean) if b is None else b
-    _normalize(x.shape[1], 0.1 * x.size, x, mean, rstd * w, b, y)
-    return y
+    w, b, (_, C, L) = _channels("normalize", x, w, b)
+    shapes.require_shape("normalize", "mean", mean, (C,))
+    shapes.require_shape("normalize", "var", var, (C,))
+    y, statistics = _results("normalize", out, x, C)
+    least = 0.0 if relu else math.nan
+    arrays = x, w, b, mean, var, statistics, y
+    if L == 1:
+        _batch_norm_columns(-(-C // LANES), 0.1 * x.size, *arrays, float(eps), 0.0, least, False)
+    else:
+        _batch_norm(C, 0.1 * x.size, *arrays, float(eps), 0.0, least, False)
+    return y, statistics
 
 
 @gate(reference.normalize_backward)
 def normalize_backward(
-    g: Array, x: Array, mean: Array, rstd: Array, w: Array | None, *, out: Out = None
+    g: Array,
+    x: Array,
+    w: Array | None,
+    b: Array | None,
+    statistics: Array,
+    eps: float,
+    relu: bool = False,
+    *,
+    out: Out = None,
 ) -> tuple[Array, Array, Array]:
     """Compiled twin of `reference.normalize_backward`."""
-    shapes.require_channels("normalize_backward", x, {"mean": mean, "rstd": rstd, "the weight": w})
-    shapes.require_shape("normalize_backward", "the output gradient", g, x.shape)
-    gx, gw, gb = outputs("normalize_backward", out, *((a.shape, x.dtype) for a in (x, mean, mean)))
-    _normalize_backward(x.shape[1], 0.2 * x.size, g, x, mean, rstd, rstd if w is None else rstd * w, gx, gw, gb)
-    return gx, gw, gb
+    return _backward("normalize_backward", g, x, w, b, statistics, eps, relu, True, out)
 
 
 @gate(reference.layer_norm)
@@ -120,227 +179,444 @@ def layer_norm_backward(
     return gx, gw, gb
 
 
-@reordering_threaded_kernel
+def _channels(kernel: str, x: Array, w: Array | None, b: Array | None) -> tuple[Array, Array, tuple[int, ...]]:
+    """w and b, 1 and 0 where they are not given, and the sizes of x (N, C, L)."""
+    shape = x.shape
+    if len(shape) != 3:
+        shapes.require_ndim(kernel, "the input", shape, "N, C, L")
+    C = shape[1]
+    w = np.ones(C, x.dtype) if w is None else w
+    b = np.zeros(C, x.dtype) if b is None else b
+    if len(w) != C or w.ndim != 1 or len(b) != C or b.ndim != 1:
+        shapes.require_shape(kernel, "the weight", w, (C,))
+        shapes.require_shape(kernel, "the bias", b, (C,))
+    return w, b, shape
+
+
+def _plain(a: Array, dtype: np.dtype, C: int) -> bool:
+    """Is this an array of C numbers that a kernel can write to?"""
+    return a.dtype is dtype and a.shape == (C,) and a.flags.carray
+
+
+def _results(kernel: str, out: Out, x: Array, C: int) -> Sequence[Array]:
+    """The arrays for y and the statistics."""
+    if out is None:
+        return empty(x.shape, x.dtype), np.empty((3, C), x.dtype)
+    return outputs(kernel, out, (x.shape, x.dtype), ((3, C), x.dtype))
+
+
+def _backward(
+    kernel: str,
+    g: Array,
+    x: Array,
+    w: Array | None,
+    b: Array | None,
+    statistics: Array,
+    eps: float,
+    relu: bool,
+    constant: bool,
+    out: Out,
+) -> tuple[Array, Array, Array]:
+    """The gradients of batch_norm, or, where the statistics are constants, of normalize."""
+    w, b, (_, C, L) = _channels(kernel, x, w, b)
+    if g.shape != x.shape or statistics.shape != (3, C):
+        shapes.require_shape(kernel, "the output gradient", g, x.shape)
+        shapes.require_shape(kernel, "the statistics", statistics, (3, C))
+    if out is None:
+        gx, gw, gb = empty(x.shape, x.dtype), np.empty(C, x.dtype), np.empty(C, x.dtype)
+    else:
+        gx, gw, gb = outputs(kernel, out, (x.shape, x.dtype), ((C,), x.dtype), ((C,), x.dtype))
+    least = 0.0 if relu else math.nan
+    arrays = g, x, w, b, statistics, gx, gw, gb
+    if x.size == 0:
+        gw[:] = gb[:] = 0
+    elif L == 1:
+        _batch_norm_columns_backward(-(-C // LANES), 0.3 * x.size, *arrays, float(eps), least, constant)
+    else:
+        _batch_norm_backward(C, 0.3 * x.size, *arrays, float(eps), least, constant)
+    return gx, gw, gb
+
+
+# ------------------------------------------------------------------------------------------ batch normalization
+#
+# Two kernels forward and two backward: for rows (N, C, L), where a vector runs along a row, and for columns (N, C, 1),
+# where it runs across channels. Vectors of float32 are widened to sum them. All arrays are addressed as if flat:
+# of the statistics (3, C) the mean of channel c is element c, what rounding it left C + c, and the variance 2 C + c.
+# With relu, what is not above `least` becomes 0: `least` is 0, or NaN, which nothing is at most.
+
+
+@threaded_kernel
 def _batch_norm(
-    first: int, last: int, x: Array, w: Array, b: Array, eps: float, y: Array, mean: Array, var: Array
+    first: int,
+    last: int,
+    x: Array,
+    w: Array,
+    b: Array,
+    mean: Array,
+    var: Array,
+    statistics: Array,
+    y: Array,
+    eps: float,
+    momentum: float,
+    least: float,
+    measured: bool,
 ) -> None:
-    """x, y (N, C, L), everything else (C,); the channels from first to last"""
+    """x, y (N, C, L), statistics (3, C), the others (C,), but mean and var (0,) if there are none to move.
+
+    The channels from first to last. Their statistics are measured, and move mean and var; or mean and var are theirs.
+    """
     N, C, L = x.shape
-    m = np.float64(N * L)
-    block = _channels_at_once(x)
-    centre, spread = np.zeros(C), np.zeros(C)
+    block, whole, floor = max(1, CACHED // max(1, N * L)), L - L % LANES, broadcast(x.dtype.type(least))
+    scales, sums = np.empty(C, x.dtype), np.empty(3 * C + LANES)  # of each channel: a value of it, sum d, sum d^2
+    parts = np.empty(2 * block * LANES)
     for start in range(first, last, block):
         end = min(start + block, last)
+        if measured:
+            parts[:] = 0
+            for n in range(N):
+                for c in range(start, end):
+                    at, part = (n * C + c) * L, 2 * (c - start) * LANES
+                    pivot = widened(finite(load_broadcast(x, c * L)))
+                    sum_d, sum_dd = load(parts, part), load(parts, part + LANES)
+                    for i in range(at, at + whole, LANES):
+                        d = sub(widened(load(x, i)), pivot)
+                        sum_d, sum_dd = add(sum_d, d), fma(d, d, sum_dd)
+                    if whole < L:
+                        d = first_lanes(sub(widened(load_first(x, at + whole, L - whole)), pivot), L - whole)
+                        sum_d, sum_dd = add(sum_d, d), fma(d, d, sum_dd)
+                    store(parts, part, sum_d)
+                    store(parts, part + LANES, sum_dd)
+            for c in range(start, end):
+                part = 2 * (c - start) * LANES
+                store_first(sums, c, widened(finite(load_broadcast(x, c * L))), 1)
+                store_first(sums, C + c, broadcast(total(load(parts, part))), 1)
+                store_first(sums, 2 * C + c, broadcast(total(load(parts, part + LANES))), 1)
+        for c in range(start, end, LANES):
+            k = end - c
+            pivot, sum_d, sum_dd = load_first(sums, c, k), load_first(sums, C + c, k), load_first(sums, 2 * C + c, k)
+            _settle(c, k, C, N * L, pivot, sum_d, sum_dd, mean, var, momentum, measured, statistics)
+            store_first(scales, c, _scale(c, k, C, statistics, w, eps), k)
         for n in range(N):
             for c in range(start, end):
-                row, total = x[n, c], ZERO
-                for i in range(L):
-                    total += row[i]
-                centre[c] += total
-        for c in range(start, end):
-            centre[c] /= m
+                at = (n * C + c) * L
+                high, low = load_broadcast(statistics, c), load_broadcast(statistics, C + c)
+                scale, shift = load_broadcast(scales, c), load_broadcast(b, c)
+                for i in range(at, at + whole, LANES):
+                    store(y, i, _scaled(load(x, i), high, low, scale, shift, floor))
+                if whole < L:
+                    v = _scaled(load_first(x, at + whole, L - whole), high, low, scale, shift, floor)
+                    store_first(y, at + whole, v, L - whole)
+
+
+@threaded_kernel
+def _batch_norm_columns(
+    first: int,
+    last: int,
+    x: Array,
+    w: Array,
+    b: Array,
+    mean: Array,
+    var: Array,
+    statistics: Array,
+    y: Array,
+    eps: float,
+    momentum: float,
+    least: float,
+    measured: bool,
+) -> None:
+    """The same for one value an example, x, y (N, C, 1); LANES channels are a unit."""
+    N, C, _ = x.shape
+    floor = broadcast(x.dtype.type(least))
+    for c in range(first * LANES, min(last * LANES, C), LANES):
+        k = C - c
+        pivot = widened(finite(load_first(x, c, k)))
+        sum_d = sum_dd = sub(pivot, pivot)
+        if measured:
+            for n in range(N):
+                d = sub(widened(load_first(x, n * C + c, k)), pivot)
+                sum_d, sum_dd = add(sum_d, d), fma(d, d, sum_dd)
+        _settle(c, k, C, N, pivot, sum_d, sum_dd, mean, var, momentum, measured, statistics)
+        high, low = load_first(statistics, c, k), load_first(statistics, C + c, min(k, LANES))
+        scale, shift = _scale(c, k, C, statistics, w, eps), load_first(b, c, k)
         for n in range(N):
-            for c in range(start, end):
-                row, mid, total = x[n, c], centre[c], ZERO
-                for i in range(L):
-                    total += (row[i] - mid) ** 2
-                spread[c] += total
-        for c in range(start, end):
-            spread[c] /= m
-            mean[c], var[c] = centre[c], spread[c]
-            spread[c] = w[c] / np.sqrt(spread[c] + eps)
-        for n in range(N):
-            for c in range(start, end):
-                _scale_row(x[n, c], centre[c], spread[c], b[c], y[n, c])
+            store_first(y, n * C + c, _scaled(load_first(x, n * C + c, k), high, low, scale, shift, floor), k)
 
 
-@reordering_kernel
-def _batch_norm_columns(x: Array, w: Array, b: Array, eps: float, y: Array, mean: Array, var: Array) -> None:
-    """The same for one value an example: x, y (N, C), everything else (C,)"""
-    N, C = x.shape
-    m, kind = np.float64(N), x.dtype.type
-    centre, spread = np.zeros(C), np.zeros(C)
-    for n in range(N):
-        for c in range(C):
-            centre[c] += x[n, c]
-    for c in range(C):
-        centre[c] /= m
-    for n in range(N):
-        for c in range(C):
-            spread[c] += (x[n, c] - centre[c]) ** 2
-    for c in range(C):
-        spread[c] /= m
-        mean[c], var[c] = centre[c], spread[c]
-        spread[c] = w[c] / np.sqrt(spread[c] + eps)
-    for n in range(N):
-        for c in range(C):
-            y[n, c] = kind((x[n, c] - centre[c]) * spread[c] + b[c])
-
-
-@reordering_threaded_kernel
+@threaded_kernel
 def _batch_norm_backward(
     first: int,
     last: int,
     g: Array,
     x: Array,
     w: Array,
-    mean: Array,
-    var: Array,
-    eps: float,
+    b: Array,
+    statistics: Array,
     gx: Array,
     gw: Array,
     gb: Array,
+    eps: float,
+    least: float,
+    constant: bool,
 ) -> None:
-    """g, x, gx (N, C, L), not empty, everything else (C,); the channels from first to last"""
+    """g, x, gx (N, C, L), statistics (3, C), the others (C,); the channels from first to last."""
     N, C, L = x.shape
-    m = np.float64(N * L)
-    block = _channels_at_once(x)
-    sum_g, sum_xc, sum_gxc = np.zeros(C), np.zeros(C), np.zeros(C)
-    centre, slope, scale = np.empty(C), np.empty(C), np.empty(C)
+    block, whole, floor = max(1, CACHED // (2 * N * L)), L - L % LANES, broadcast(x.dtype.type(least))
+    scales, offsets, slopes = np.empty(C, x.dtype), np.empty(C, x.dtype), np.empty(C, x.dtype)
+    sums, parts = np.empty(2 * C), np.empty(2 * block * LANES)
     for start in range(first, last, block):
         end = min(start + block, last)
+        for c in range(start, end, LANES):
+            store_first(scales, c, _scale(c, end - c, C, statistics, w, eps), end - c)
+        parts[:] = 0
         for n in range(N):
             for c in range(start, end):
-                row, g_row, mid = x[n, c], g[n, c], np.float64(mean[c])
-                total, total_xc, total_gxc = ZERO, ZERO, ZERO
-                for i in range(L):
-                    xc, g_i = row[i] - mid, np.float64(g_row[i])
-                    total += g_i
-                    total_xc += xc
-                    total_gxc += g_i * xc
-                sum_g[c] += total
-                sum_xc[c] += total_xc
-                sum_gxc[c] += total_gxc
+                at, part = (n * C + c) * L, 2 * (c - start) * LANES
+                high, low = load_broadcast(statistics, c), load_broadcast(statistics, C + c)
+                scale, shift, mean = load_broadcast(scales, c), load_broadcast(b, c), add(widened(high), widened(low))
+                sum_g, sum_gd = load(parts, part), load(parts, part + LANES)
+                for i in range(at, at + whole, LANES):
+                    v = load(x, i)
+                    passed = widened(_passed(load(g, i), v, high, low, scale, shift, floor))
+                    sum_g, sum_gd = add(sum_g, passed), fma(passed, sub(widened(v), mean), sum_gd)
+                if whole < L:
+                    v, k = load_first(x, at + whole, L - whole), L - whole
+                    passed = widened(_passed(load_first(g, at + whole, k), v, high, low, scale, shift, floor))
+                    sum_g, sum_gd = add(sum_g, passed), fma(passed, first_lanes(sub(widened(v), mean), k), sum_gd)
+                store(parts, part, sum_g)
+                store(parts, part + LANES, sum_gd)
         for c in range(start, end):
-            gw[c], gb[c], centre[c], slope[c], scale[c] = _batch_norm_slopes(
-                w[c], np.float64(mean[c]), var[c], eps, m, sum_g[c], sum_xc[c], sum_gxc[c]
+            part = 2 * (c - start) * LANES
+            sums[c], sums[C + c] = total(load(parts, part)), total(load(parts, part + LANES))
+        for c in range(start, end, LANES):
+            k = end - c
+            offset, slope = _slopes(
+                c, k, C, N * L, statistics, load_first(sums, c, k), load_first(sums, C + c, k), eps, gw, gb
             )
+            store_first(offsets, c, offset, k)
+            store_first(slopes, c, slope, k)
         for n in range(N):
             for c in range(start, end):
-                _gradient_row(g[n, c], x[n, c], sum_g[c] / m, centre[c], slope[c], scale[c], gx[n, c])
-
-
-@reordering_kernel
-def _batch_norm_columns_backward(
-    g: Array, x: Array, w: Array, mean: Array, var: Array, eps: float, gx: Array, gw: Array, gb: Array
-) -> None:
-    """The same for one value an example: g, x, gx (N, C), everything else (C,)"""
-    N, C = x.shape
-    m, kind = np.float64(N), x.dtype.type
-    sum_g, sum_xc, sum_gxc = np.zeros(C), np.zeros(C), np.zeros(C)
-    for n in range(N):
-        for c in range(C):
-            xc, g_c = x[n, c] - np.float64(mean[c]), np.float64(g[n, c])
-            sum_g[c] += g_c
-            sum_xc[c] += xc
-            sum_gxc[c] += g_c * xc
-    centre, slope, scale = np.empty(C), np.empty(C), np.empty(C)
-    for c in range(C):
-        gw[c], gb[c], centre[c], slope[c], scale[c] = _batch_norm_slopes(
-            w[c], np.float64(mean[c]), var[c], eps, m, sum_g[c], sum_xc[c], sum_gxc[c]
-        )
-        sum_g[c] /= m
-    for n in range(N):
-        for c in range(C):
-            gx[n, c] = kind((g[n, c] - sum_g[c] - (x[n, c] - centre[c]) * slope[c]) * scale[c])
-
-
-@helper
-def _channels_at_once(x: Array) -> int:
-    """How many channels of x (N, C, L) the cache holds: neighbours lie side by side, and are read as one."""
-    N, _, L = x.shape
-    return max(1, CACHED // max(1, N * L))
-
-
-@helper
-def _batch_norm_slopes(
-    w: float, mean: float, var: float, eps: float, m: float, sum_g: float, sum_xc: float, sum_gxc: float
-) -> tuple[float, float, float, float, float]:
-    """Of one channel gw, gb, and the numbers of gx = (g - sum_g / m - (x - centre) slope) scale."""
-    rstd = 1 / np.sqrt(np.float64(var) + eps)
-    shift = sum_xc / m  # what rounding the mean to x's dtype left over
-    dot = sum_gxc * rstd  # sum(g xhat), but for the shift
-    if np.isfinite(sum_g):  # an infinite g makes both terms infinite, and their difference NaN
-        dot -= shift * sum_g * rstd
-    if not np.isfinite(shift):  # x is infinite somewhere, and xhat is NaN there
-        dot = np.nan
-    return dot, sum_g, mean + shift, dot * rstd / m, w * rstd
-
-
-@helper
-def _in_two_parts(centre: float, kind: type) -> tuple[float, float]:
-    """A number rounded to a dtype, and what the rounding left."""
-    high = kind(centre)
-    return high, kind(centre - high) if np.isfinite(high) else kind(0)
-
-
-@helper
-def _scale_row(x: Array, centre: float, scale: float, shift: float, y: Array) -> None:
-    """y = (x - centre) scale + shift, in x's dtype."""
-    kind = x.dtype.type
-    scale, shift = kind(scale), kind(shift)
-    high, low = _in_two_parts(centre, kind)
-    for i in range(x.size):
-        y[i] = ((x[i] - high) - low) * scale + shift
-
-
-@helper
-def _gradient_row(g: Array, x: Array, offset: float, centre: float, slope: float, scale: float, gx: Array) -> None:
-    """gx = (g - offset - (x - centre) slope) scale, in x's dtype."""
-    kind = x.dtype.type
-    offset, slope, scale = kind(offset), kind(slope), kind(scale)
-    high, low = _in_two_parts(centre, kind)
-    for i in range(x.size):
-        gx[i] = (g[i] - offset - ((x[i] - high) - low) * slope) * scale
+                at = (n * C + c) * L
+                high, low = load_broadcast(statistics, c), load_broadcast(statistics, C + c)
+                scale, shift = load_broadcast(scales, c), load_broadcast(b, c)
+                offset, slope = load_broadcast(offsets, c), load_broadcast(slopes, c)
+                for i in range(at, at + whole, LANES):
+                    v = load(x, i)
+                    passed = _passed(load(g, i), v, high, low, scale, shift, floor)
+                    store(gx, i, _gradient(passed, v, high, low, offset, slope, scale, constant))
+                if whole < L:
+                    v, k = load_first(x, at + whole, L - whole), L - whole
+                    passed = _passed(load_first(g, at + whole, k), v, high, low, scale, shift, floor)
+                    store_first(gx, at + whole, _gradient(passed, v, high, low, offset, slope, scale, constant), k)
 
 
 @threaded_kernel
-def _normalize(first: int, last: int, x: Array, mean: Array, scale: Array, b: Array, y: Array) -> None:
-    """x, y (N, C, L), everything else (C,); the channels from first to last"""
-    N, _, L = x.shape
-    if L == 1:
-        columns, y_columns = x.reshape(x.shape[:2]), y.reshape(x.shape[:2])
-        mean, scale, b = mean[first:last], scale[first:last], b[first:last]
-        for n in range(N):
-            row, y_row = columns[n][first:last], y_columns[n][first:last]
-            for c in range(row.size):
-                y_row[c] = (row[c] - mean[c]) * scale[c] + b[c]
-    else:
-        for n in range(N):
-            for c in range(first, last):
-                _scale_row(x[n, c], mean[c], scale[c], b[c], y[n, c])
-
-
-@reordering_threaded_kernel
-def _normalize_backward(
-    first: int, last: int, g: Array, x: Array, mean: Array, rstd: Array, scale: Array, gx: Array, gw: Array, gb: Array
+def _batch_norm_columns_backward(
+    first: int,
+    last: int,
+    g: Array,
+    x: Array,
+    w: Array,
+    b: Array,
+    statistics: Array,
+    gx: Array,
+    gw: Array,
+    gb: Array,
+    eps: float,
+    least: float,
+    constant: bool,
 ) -> None:
-    """g, x, gx (N, C, L), everything else (C,); the channels from first to last"""
-    N, C, L = x.shape
-    mean, rstd, scale, gw, gb = mean[first:last], rstd[first:last], scale[first:last], gw[first:last], gb[first:last]
-    sum_g, sum_gxc = np.zeros(mean.size), np.zeros(mean.size)
-    if L == 1:
-        x_columns, g_columns, gx_columns = x.reshape(N, C), g.reshape(N, C), gx.reshape(N, C)
+    """The same for one value an example, g, x, gx (N, C, 1); LANES channels are a unit."""
+    N, C, _ = x.shape
+    floor = broadcast(x.dtype.type(least))
+    for c in range(first * LANES, min(last * LANES, C), LANES):
+        k = C - c
+        high, low = load_first(statistics, c, k), load_first(statistics, C + c, min(k, LANES))
+        scale, shift, mean = _scale(c, k, C, statistics, w, eps), load_first(b, c, k), add(widened(high), widened(low))
+        sum_g = sum_gd = broadcast(ZERO)
         for n in range(N):
-            row, g_row, gx_row = x_columns[n][first:last], g_columns[n][first:last], gx_columns[n][first:last]
-            for c in range(mean.size):
-                sum_g[c] += g_row[c]
-                sum_gxc[c] += np.float64(g_row[c]) * (row[c] - mean[c])
-                gx_row[c] = g_row[c] * scale[c]
+            v = load_first(x, n * C + c, k)
+            passed = widened(_passed(load_first(g, n * C + c, k), v, high, low, scale, shift, floor))
+            sum_g, sum_gd = add(sum_g, passed), fma(passed, sub(widened(v), mean), sum_gd)
+        offset, slope = _slopes(c, k, C, N, statistics, sum_g, sum_gd, eps, gw, gb)
+        for n in range(N):
+            v = load_first(x, n * C + c, k)
+            passed = _passed(load_first(g, n * C + c, k), v, high, low, scale, shift, floor)
+            store_first(gx, n * C + c, _gradient(passed, v, high, low, offset, slope, scale, constant), k)
+
+
+@helper
+def _settle(
+    c: int,
+    k: int,
+    C: int,
+    count: int,
+    pivot: Array,
+    sum_d: Array,
+    sum_dd: Array,
+    mean: Array,
+    var: Array,
+    momentum: float,
+    measured: bool,
+    statistics: Array,
+) -> None:
+    """Write the statistics of k channels, LANES at most, from c on, and move mean and var unless they are empty.
+
+    Each had `count` values, whose distances d from a pivot were summed. The pivot is a value of the channel itself:
+    (mean - pivot)^2, which cancels in the variance, is at most count times as large, and that is count / 2^53 of it.
+    """
+    k = min(k, LANES)
+    if measured:
+        m = broadcast(np.float64(count))
+        shift = div(sum_d, m)
+        centre, spread = add(pivot, shift), maximum(sub(div(sum_dd, m), mul(shift, shift)), broadcast(ZERO))
+        high = narrowed(centre, statistics)
+        store_first(statistics, c, high, k)
+        store_first(statistics, C + c, finite(narrowed(sub(centre, widened(high)), statistics)), k)
+        store_first(statistics, 2 * C + c, narrowed(spread, statistics), k)
+        if mean.size:
+            old, new = broadcast(np.float64(1 - momentum)), broadcast(np.float64(momentum))
+            spread = mul(spread, div(m, sub(m, broadcast(ONE))))
+            old_mean, old_var = widened(load_first(mean, c, k)), widened(load_first(var, c, k))
+            store_first(mean, c, narrowed(add(mul(old, old_mean), mul(new, centre)), mean), k)
+            store_first(var, c, narrowed(add(mul(old, old_var), mul(new, spread)), var), k)
     else:
-        for n in range(N):
-            for c in range(mean.size):
-                row, g_row, gx_row = x[n, first + c], g[n, first + c], gx[n, first + c]
-                centre, factor, total, dot = mean[c], scale[c], ZERO, ZERO
-                for i in range(L):
-                    total += g_row[i]
-                    dot += np.float64(g_row[i]) * (row[i] - centre)
-                sum_g[c] += total
-                sum_gxc[c] += dot
-                for i in range(L):  # in the loop above, the order of the sum would depend on where gx lies in memory
-                    gx_row[i] = g_row[i] * factor
-    for c in range(mean.size):
-        gw[c], gb[c] = sum_gxc[c] * rstd[c], sum_g[c]
+        store_first(statistics, c, load_first(mean, c, k), k)
+        store_first(statistics, C + c, zero(statistics), k)
+        store_first(statistics, 2 * C + c, load_first(var, c, k), k)
+
+
+@helper
+def _scale(c: int, k: int, C: int, statistics: Array, w: Array, eps: float) -> Array:
+    """w / sqrt(var + eps) of k channels, LANES at most, from c on."""
+    k = min(k, LANES)
+    spread = root(add(widened(load_first(statistics, 2 * C + c, k)), broadcast(np.float64(eps))))
+    return narrowed(div(widened(load_first(w, c, k)), spread), w)
+
+
+@helper
+def _slopes(
+    c: int, k: int, C: int, count: int, statistics: Array, sum_g: Array, sum_gd: Array, eps: float, gw: Array, gb: Array
+) -> tuple[Array, Array]:
+    """Of k channels from c on: write gw and gb, and give the numbers of gx = (g - offset - (x - mean) slope) scale."""
+    k, m = min(k, LANES), broadcast(np.float64(count))
+    spread = root(add(widened(load_first(statistics, 2 * C + c, k)), broadcast(np.float64(eps))))
+    dot = div(sum_gd, spread)
+    store_first(gw, c, narrowed(dot, gw), k)
+    store_first(gb, c, narrowed(sum_g, gb), k)
+    return narrowed(div(sum_g, m), gw), narrowed(div(div(dot, spread), m), gw)
+
+
+@helper
+def _scaled(v: Array, high: Array, low: Array, scale: Array, shift: Array, floor: Array) -> Array:
+    """A vector of y: (v - mean) scale + shift, and 0 where that is at most the floor."""
+    y = fma(sub(sub(v, high), low), scale, shift)
+    return unless_at_most(y, y, floor)
+
+
+@helper
+def _passed(g: Array, v: Array, high: Array, low: Array, scale: Array, shift: Array, floor: Array) -> Array:
+    """A vector of g, and 0 where y is at most the floor."""
+    return unless_at_most(g, fma(sub(sub(v, high), low), scale, shift), floor)
+
+
+@helper
+def _gradient(
+    g: Array, v: Array, high: Array, low: Array, offset: Array, slope: Array, scale: Array, constant: bool
+) -> Array:
+    """A vector of gx: (g - offset - (v - mean) slope) scale; or g scale, where mean and variance are constants."""
+    if constant:
+        return mul(g, scale)
+    return mul(sub(sub(g, offset), mul(sub(sub(v, high), low), slope)), scale)
+
+
+# ---------------------------------------------------------------------- instructions that only these kernels need
+
+
+def widened(v: Array) -> Array:
+    """A vector in float64."""
+    return v.astype(np.float64)
+
+
+@emits(widened)
+def _(v: Type) -> Any:
+    wide = Vector(types.float64)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+        return args[0] if v == wide else builder.fpext(args[0], context.get_value_type(wide))
+
+    return isinstance(v, Vector) and (wide(v), emit)
+
+
+def narrowed(v: Array, a: Array) -> Array:
+    """A vector of float64 in the dtype of an array."""
+    return v.astype(a.dtype)
+
+
+@emits(narrowed)
+def _(v: Type, a: Type) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+        narrow = Vector(a.dtype)
+        return args[0] if v == narrow else builder.fptrunc(args[0], context.get_value_type(narrow))
+
+    return v == Vector(types.float64) and (Vector(a.dtype)(v, a), emit)
+
+
+def root(v: Array) -> Array:
+    """The square root in each lane."""
+    return np.sqrt(v)
+
+
+@emits(root)
+def _(v: Type) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+        (x,) = args
+        name = f"llvm.sqrt.v{LANES}f{v.dtype.bitwidth}"
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(x.type, [x.type]), name)
+        return builder.call(function, [x])
+
+    return isinstance(v, Vector) and (v(v), emit)
+
+
+def finite(v: Array) -> Array:
+    """A vector with zero in the place of infinities and NaN."""
+    return np.where(np.isfinite(v), v, v.dtype.type(0))
+
+
+@emits(finite)
+def _(v: Type) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+        (x,) = args
+        return builder.select(builder.fcmp_ordered("ord", builder.fsub(x, x), x), x, ir.Constant(x.type, None))
+
+    return isinstance(v, Vector) and (v(v), emit)
+
+
+def first_lanes(v: Array, n: int) -> Array:
+    """The first n lanes of a vector, and zero in the others."""
+    return np.where(np.arange(LANES) < n, v, v.dtype.type(0))
+
+
+@emits(first_lanes)
+def _(v: Type, n: Type) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+        return builder.select(_first(builder, args[1]), args[0], ir.Constant(args[0].type, None))
+
+    return isinstance(v, Vector) and (v(v, types.intp), emit)
+
+
+def unless_at_most(v: Array, y: Array, floor: Array) -> Array:
+    """The lanes of v, and zero where y <= floor; a comparison with NaN is false."""
+    return np.where(y <= floor, v.dtype.type(0), v)
+
+
+@emits(unless_at_most)
+def _(v: Type, y: Type, floor: Type) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+        v, y, floor = args
+        return builder.select(builder.fcmp_ordered("<=", y, floor), ir.Constant(v.type, None), v)
+
+    return isinstance(v, Vector) and v == y == floor and (v(v, v, v), emit)
 
 
 @reordering_kernel

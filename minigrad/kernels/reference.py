@@ -19,6 +19,7 @@ from .gate import Out, quiet, require_writeable, store
 from .shapes import Pair, Shape
 
 Array = np.ndarray
+Running = tuple[Array, Array, float]  # a running mean, a running variance, and their momentum
 
 __all__ = [
     "adam_update",
@@ -580,115 +581,204 @@ def _tap_positions(k: int, stride: int, padding: int, dilation: int, count: int)
 
 @quiet
 def batch_norm(
-    x: Array, w: Array | None, b: Array | None, eps: float, *, out: Out = None
-) -> tuple[Array, Array, Array]:
-    """Normalize each channel to mean 0 and variance 1, then scale by w and shift by b.
+    x: Array,
+    w: Array | None,
+    b: Array | None,
+    eps: float,
+    running: Running | None = None,
+    relu: bool = False,
+    *,
+    out: Out = None,
+) -> tuple[Array, Array]:
+    """Normalize each channel to mean 0 and variance 1, then scale by w and shift by b; then relu, if asked for.
 
     y = (x - mean) / sqrt(var + eps) w + b, with the mean and the biased variance over N and L.
 
-    The variance takes a second pass over x - mean: E[x^2] - E[x]^2 would cancel. Sums are kept in float64, and
-    x is centred with the mean before it is rounded to x's dtype, so x + 1e4 gives the same y as x in float32.
+    The variance takes a second pass over x - mean: E[x^2] - E[x]^2 would cancel. Sums are kept in float64, and so is
+    the mean: what rounding it to x's dtype left over is its second part, so x + 1e4 gives the same y as x in float32.
 
-    x (N, C, L), w and b (C,) or None (1 and 0) -> y (N, C, L), mean (C,), var (C,)
+    `running`, a mean, a variance and a momentum, moves in place: r = (1 - momentum) r + momentum (mean, or
+    var n / (n - 1), n being the values of a channel).
+
+    x (N, C, L), w and b (C,) or None (1 and 0) -> y (N, C, L), statistics (3, C): mean, what rounding it left, var;
+    of float16 in float32.
 
     >>> import numpy as np
     >>> from minigrad.kernels import reference
     >>> x = np.array([[[1.0, 3.0]]])
     >>> reference.batch_norm(x, None, None, 0.0)
-    (array([[[-1.,  1.]]]), array([2.]), array([1.]))
+    (array([[[-1.,  1.]]]), array([[2.],
+           [0.],
+           [1.]]))
     """
-    shapes.require_ndim("batch_norm", "the input", x.shape, "N, C, L")
-    C = x.shape[1]
-    shapes.require_shape("batch_norm", "the weight", w, (C,))
-    shapes.require_shape("batch_norm", "the bias", b, (C,))
+    C = _require_channels("batch_norm", x, w, b)
+    if running is not None:
+        shapes.require_running("batch_norm", running, C)
     mean = _channel_mean(x)
     xc = x - mean[:, None]
-    var = _channel_mean(xc * xc)
-    y = xc / np.sqrt(var + eps)[:, None]
-    if w is not None:
-        y *= w[:, None]
-    if b is not None:
-        y += b[:, None]
-    return store("batch_norm", out, (y.astype(x.dtype), mean.astype(x.dtype), var.astype(x.dtype)))
+    statistics = _statistics(x.dtype, mean, _channel_mean(xc * xc))
+    y = _scaled(x, w, b, statistics, eps, relu)
+    results = store("batch_norm", out, (y, statistics))
+    if running is not None:
+        _move(running, statistics, x.size // max(C, 1))
+    return results
 
 
 @quiet
 def batch_norm_backward(
-    g: Array, x: Array, w: Array | None, mean: Array, var: Array, eps: float, *, out: Out = None
+    g: Array,
+    x: Array,
+    w: Array | None,
+    b: Array | None,
+    statistics: Array,
+    eps: float,
+    relu: bool = False,
+    *,
+    out: Out = None,
 ) -> tuple[Array, Array, Array]:
-    """The gradients of batch_norm; mean and var are those it returned.
+    """The gradients of batch_norm; the statistics are those it returned.
 
-    With xhat = (x - mean) / sqrt(var + eps) and E the mean over N and L:
+    With xhat = (x - mean) / sqrt(var + eps) and E the mean over N and L, and with relu, g where y is not 0, else 0:
 
     gw = sum(g xhat), gb = sum(g), gx = w / sqrt(var + eps) (g - E[g] - xhat E[g xhat])
 
-    g, x (N, C, L), w (C,) or None, mean, var (C,) -> gx (N, C, L), gw (C,), gb (C,)
+    g, x (N, C, L), w, b (C,) or None, statistics (3, C) -> gx (N, C, L), gw (C,), gb (C,)
 
     >>> import numpy as np
     >>> from minigrad.kernels import reference
     >>> g, x = np.array([[[1.0, 1.0]]]), np.array([[[1.0, 3.0]]])
-    >>> reference.batch_norm_backward(g, x, None, np.array([2.0]), np.array([1.0]), 0.0)
+    >>> reference.batch_norm_backward(g, x, None, None, np.array([[2.0], [0.0], [1.0]]), 0.0)
     (array([[[0., 0.]]]), array([0.]), array([2.]))
     """
-    shapes.require_ndim("batch_norm_backward", "the input", x.shape, "N, C, L")
-    shapes.require_shape("batch_norm_backward", "the output gradient", g, x.shape)
-    N, C, L = x.shape
-    for name, a in (("the weight", w), ("mean", mean), ("var", var)):
-        shapes.require_shape("batch_norm_backward", name, a, (C,))
-    rstd = 1 / np.sqrt(var.astype(np.float64) + eps)
-    xc = x.astype(np.float64) - mean[:, None]
-    xc -= _channel_mean(xc)[:, None]  # the mean arrives rounded to x's dtype: at 1e4 that is 5e-4 off in float32
-    xhat = xc * rstd[:, None]
-    gb = g.sum(axis=(0, 2), dtype=np.float64)
-    gw = (g * xhat).sum(axis=(0, 2))
-    gx = g - gb[:, None] / (N * L) - xhat * (gw[:, None] / (N * L))
-    gx *= (rstd if w is None else rstd * w)[:, None]
+    g, xhat, scale = _normalized("batch_norm_backward", g, x, w, b, statistics, eps, relu)
+    m = g.size / max(g.shape[1], 1)
+    gb, gw = g.sum(axis=(0, 2)), (g * xhat).sum(axis=(0, 2))
+    gx = (g - gb[:, None] / m - xhat * (gw[:, None] / m)) * scale
     return store("batch_norm_backward", out, (gx.astype(x.dtype), gw.astype(x.dtype), gb.astype(x.dtype)))
 
 
 @quiet
-def normalize(x: Array, mean: Array, rstd: Array, w: Array | None, b: Array | None, *, out: Out = None) -> Array:
-    """Normalize each channel by a given mean and 1 / standard deviation: what batch_norm does in evaluation.
+def normalize(
+    x: Array,
+    mean: Array,
+    var: Array,
+    w: Array | None,
+    b: Array | None,
+    eps: float,
+    relu: bool = False,
+    *,
+    out: Out = None,
+) -> tuple[Array, Array]:
+    """Normalize each channel by a given mean and variance: what batch_norm does in evaluation.
 
-    y = (x - mean) rstd w + b
+    y = (x - mean) / sqrt(var + eps) w + b, and relu of it if asked for
 
-    The mean is taken off first: folded into the shift, x near 1e4 would lose its digits twice over.
-
-    x (N, C, L), mean, rstd (C,), w and b (C,) or None (1 and 0) -> y (N, C, L)
+    x (N, C, L), mean, var (C,), w and b (C,) or None (1 and 0) -> y (N, C, L), statistics (3, C), as of batch_norm
 
     >>> import numpy as np
     >>> from minigrad.kernels import reference
-    >>> x, mean, rstd = np.array([[[1.0, 3.0]]]), np.array([1.0]), np.array([0.5])
-    >>> reference.normalize(x, mean, rstd, None, np.array([10.0]))
+    >>> x, mean, var = np.array([[[1.0, 3.0]]]), np.array([1.0]), np.array([4.0])
+    >>> reference.normalize(x, mean, var, None, np.array([10.0]), 0.0)[0]
     array([[[10., 11.]]])
     """
-    shapes.require_channels("normalize", x, {"mean": mean, "rstd": rstd, "the weight": w, "the bias": b})
-    y = (x - mean[:, None]) * (rstd if w is None else rstd * w)[:, None]
-    return store("normalize", out, y if b is None else y + b[:, None])
+    C = _require_channels("normalize", x, w, b)
+    shapes.require_shape("normalize", "mean", mean, (C,))
+    shapes.require_shape("normalize", "var", var, (C,))
+    statistics = _statistics(x.dtype, mean, var)
+    return store("normalize", out, (_scaled(x, w, b, statistics, eps, relu), statistics))
 
 
 @quiet
 def normalize_backward(
-    g: Array, x: Array, mean: Array, rstd: Array, w: Array | None, *, out: Out = None
+    g: Array,
+    x: Array,
+    w: Array | None,
+    b: Array | None,
+    statistics: Array,
+    eps: float,
+    relu: bool = False,
+    *,
+    out: Out = None,
 ) -> tuple[Array, Array, Array]:
-    """The gradients of normalize, whose mean and rstd are constants.
+    """The gradients of normalize, whose mean and variance are constants.
 
-    gx = g rstd w, gw = sum(g (x - mean)) rstd, gb = sum(g), the sums over N and L in float64
+    gx = g w / sqrt(var + eps), gw = sum(g (x - mean)) / sqrt(var + eps), gb = sum(g), the sums over N and L in float64;
+    with relu, g where y is not 0, else 0
 
-    g, x (N, C, L), mean, rstd (C,), w (C,) or None -> gx (N, C, L), gw (C,), gb (C,)
+    g, x (N, C, L), w, b (C,) or None, statistics (3, C) -> gx (N, C, L), gw (C,), gb (C,)
 
     >>> import numpy as np
     >>> from minigrad.kernels import reference
-    >>> g, x, mean, rstd = np.array([[[1.0, 1.0]]]), np.array([[[1.0, 3.0]]]), np.array([1.0]), np.array([0.5])
-    >>> reference.normalize_backward(g, x, mean, rstd, None)
+    >>> g, x = np.array([[[1.0, 1.0]]]), np.array([[[1.0, 3.0]]])
+    >>> reference.normalize_backward(g, x, None, None, np.array([[1.0], [0.0], [4.0]]), 0.0)
     (array([[[0.5, 0.5]]]), array([1.]), array([2.]))
     """
-    shapes.require_channels("normalize_backward", x, {"mean": mean, "rstd": rstd, "the weight": w})
-    shapes.require_shape("normalize_backward", "the output gradient", g, x.shape)
-    gx = g * (rstd if w is None else rstd * w)[:, None]
-    gw = (g.astype(np.float64) * (x - mean[:, None])).sum(axis=(0, 2)) * rstd
-    gb = g.sum(axis=(0, 2), dtype=np.float64)
-    return store("normalize_backward", out, (gx, gw.astype(x.dtype), gb.astype(x.dtype)))
+    g, xhat, scale = _normalized("normalize_backward", g, x, w, b, statistics, eps, relu)
+    results = g * scale, (g * xhat).sum(axis=(0, 2)), g.sum(axis=(0, 2))
+    return store("normalize_backward", out, tuple(a.astype(x.dtype) for a in results))
+
+
+@quiet
+def _move(running: Running, statistics: Array, n: int) -> None:
+    """Let running statistics, in place, take in those of a batch of n values a channel."""
+    mean, var, momentum = running
+    wide = statistics.astype(_wide(statistics.dtype))
+    mean[...] = (1 - momentum) * mean + momentum * (wide[0] + wide[1])
+    var[...] = (1 - momentum) * var + momentum * (wide[2] * (np.float64(n) / (n - 1)))
+
+
+def _require_channels(kernel: str, x: Array, w: Array | None, b: Array | None) -> int:
+    """C of x (N, C, L), with one weight and one bias for each channel."""
+    shapes.require_ndim(kernel, "the input", x.shape, "N, C, L")
+    C = x.shape[1]
+    shapes.require_shape(kernel, "the weight", w, (C,))
+    shapes.require_shape(kernel, "the bias", b, (C,))
+    return C
+
+
+def _wide(dtype: np.dtype) -> np.dtype:
+    """The dtype in which sums are taken: float64, or a wider one."""
+    return np.promote_types(dtype, np.float64)
+
+
+def _statistics(dtype: np.dtype, mean: Array, var: Array) -> Array:
+    """The mean rounded, what that left over, and the variance, in a dtype, or in float32 where that is wider."""
+    statistics = np.zeros((3, mean.size), np.promote_types(dtype, np.float32))
+    statistics[0] = mean
+    np.subtract(mean, statistics[0], out=statistics[1], where=np.isfinite(statistics[0]), casting="same_kind")
+    statistics[2] = var
+    return statistics
+
+
+def _centred(x: Array, statistics: Array, eps: float) -> tuple[Array, Array]:
+    """x less its mean, and 1 / sqrt(var + eps) ready to be multiplied by it, both in float64."""
+    mean, rest, var = statistics.astype(_wide(statistics.dtype))[:, :, None]
+    return x - mean - rest, 1 / np.sqrt(var + eps)
+
+
+def _scaled(x: Array, w: Array | None, b: Array | None, statistics: Array, eps: float, relu: bool) -> Array:
+    """y of batch_norm and normalize."""
+    y, rstd = _centred(x, statistics, eps)
+    y *= rstd if w is None else rstd * w[:, None]
+    if b is not None:
+        y += b[:, None]
+    y = y.astype(x.dtype)
+    return np.where(y <= 0, y.dtype.type(0), y) if relu else y
+
+
+def _normalized(
+    kernel: str, g: Array, x: Array, w: Array | None, b: Array | None, statistics: Array, eps: float, relu: bool
+) -> tuple[Array, Array, Array]:
+    """For a backward: g, 0 where relu made y 0; xhat; and what gx is multiplied by in the end; all in float64."""
+    C = _require_channels(kernel, x, w, b)
+    shapes.require_shape(kernel, "the output gradient", g, x.shape)
+    shapes.require_shape(kernel, "the statistics", statistics, (3, C))
+    xhat, rstd = _centred(x, statistics, eps)
+    xhat *= rstd
+    g = g.astype(xhat.dtype)
+    if relu:
+        g[_scaled(x, w, b, statistics, eps, True) == 0] = 0
+    return g, xhat, rstd if w is None else rstd * w[:, None]
 
 
 @quiet

@@ -18,11 +18,12 @@ def require_shape(kernel: str, name: str, array: np.ndarray | None, shape: Shape
         raise ValueError(f"{kernel}: {name} has shape {array.shape}, expected {tuple(shape)}")
 
 
-def require_channels(kernel: str, x: np.ndarray, given: dict[str, np.ndarray | None]) -> None:
-    """Raise unless `x` is (N, C, L), and everything else that is given (C,)."""
-    require_ndim(kernel, "the input", x.shape, "N, C, L")
-    for name, values in given.items():
-        require_shape(kernel, name, values, x.shape[1:2])
+def require_running(kernel: str, running: tuple[np.ndarray, np.ndarray, float], channels: int) -> None:
+    """Raise unless a running mean and variance, which change in place, are writeable and have one value a channel."""
+    for name, values in zip(("the running mean", "the running variance"), running, strict=False):
+        require_shape(kernel, name, values, (channels,))
+        if not values.flags.writeable:
+            raise ValueError(f"{kernel}: {name} is updated in place, but it is read-only; pass a copy")
 
 
 def require_ndim(kernel: str, name: str, shape: Shape, axes: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..autograd import changed, unwrap
+from ..autograd import unwrap
 from ..checks import flag, number, whole
 from ..tensor import Tensor
 from . import functional as F
@@ -164,28 +164,33 @@ class _BatchNorm(Affine, RunningStatistics):
         if getattr(input, "ndim", None) not in self.ndims:
             raise ValueError(f"{type(self).__name__}: expected input {self.form}, got {describe(input)}")
 
-    def forward(self, input: Tensor) -> Tensor:
-        """x with its channels in dim 1; the output has the same shape."""
+    def forward(self, input: Tensor, *, relu: bool = False) -> Tensor:
+        """x with its channels in dim 1; the output has the same shape.
+
+        relu : give max(y, 0) in place of y, made in the same pass. `Sequential` asks for it where a `ReLU` comes next.
+        """
         self._check_input(input)
-        training, momentum, mean, var = self.training, self.momentum, self.running_mean, self.running_var
+        training, mean, var = self.training, self.running_mean, self.running_var
         if self.stats_frozen:
             training = False
-        seen = self.num_batches_tracked if training and self.track_running_stats else None
-        if training and not self.track_running_stats:
-            mean = var = None
-        if seen is not None and not seen.array.flags.writeable:
+        batches = None
+        if training:
+            if not self.track_running_stats:
+                mean = var = None
+            else:
+                batches = self.num_batches_tracked
+        momentum = self.momentum
+        if batches is not None and not batches.array.flags.writeable:
             raise RuntimeError(
                 f"{type(self).__name__}: num_batches_tracked is updated in place, but its memory is read-only; make it "
                 "a clone"
             )
         if momentum is None:  # the average of all batches: the k-th one weighs 1 / k
-            momentum = 0.0 if seen is None else 1 / (seen.item() + 1)
+            momentum = 0.0 if batches is None else 1 / (batches.item() + 1)
         by_batch = training or mean is None
-        y = F.batch_norm(input, mean, var, self.weight, self.bias, by_batch, momentum, self.eps)
-        if seen is not None:
-            seen.array += 1
-            changed(seen.array, by=f"{type(self).__name__}, which counts its batches")
-        return y
+        return F.normalize_batch(
+            input, mean, var, self.weight, self.bias, by_batch, momentum, self.eps, relu=relu, batches=batches
+        )
 
     def extra_repr(self) -> str:
         batch, running = "batch, biased", "running, unbiased"

@@ -363,29 +363,74 @@ def batch_norm(
     >>> mean, var    # the batch has mean 3 and unbiased variance 2
     (tensor([0.3000]), tensor([1.1000]))
     """
+    return normalize_batch(input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+def normalize_batch(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+    *,
+    relu: bool = False,
+    batches: Tensor | None = None,
+) -> Tensor:
+    """`batch_norm` as the layers call it: with `relu` in the same pass, and counting one more of the `batches`."""
     op = "batch_norm"
-    _check_channels(op, input, running_mean, running_var, weight, bias)
+    if not _plainly_fit(input, running_mean, running_var, weight, bias):
+        _check_channels(op, input, running_mean, running_var, weight, bias)
     number(op, "eps", eps, " > 0" if training else " >= 0")
     if not training:
         _must_be_given(op, "training=False", running_mean)
-        return _normalize_by_constants(input, unwrap(running_mean), unwrap(running_var), weight, bias, eps)
-    count = input.shape[0] * math.prod(input.shape[2:])
-    if count == 1:
+        return _normalize_by_constants(input, unwrap(running_mean), unwrap(running_var), weight, bias, eps, relu)
+    size, channels = input.array.size, input.array.shape[1]
+    if size == channels:  # one value each; or none of both
+        _must_be_many(op, input)
+    _check_momentum(op, running_mean, running_var, momentum)
+    running = None if running_mean is None else (unwrap(running_mean), unwrap(running_var), momentum)
+    if size == 0:
+        y = ops.reshape(ops.scale_and_shift(ops.positions_in_one(input), weight, bias), input.shape)
+        y, running = ops.relu(y) if relu else y, None
+    else:
+        norm = ops.BatchNormReLU if relu else ops.BatchNorm
+        y = norm.apply(input, weight, bias, eps=eps, running=running)
+    moved = () if running is None else running[:2]
+    if batches is not None:
+        batches.array[()] += 1  # of a 0-d array many times faster than without the brackets
+        moved = *moved, batches.array
+    if moved:
+        changed(*moved, by=f"{op}, which moved its running statistics")
+    return y
+
+
+def _must_be_many(op: str, x: Tensor) -> None:
+    """ValueError for one value per channel."""
+    if x.shape[0] * math.prod(x.shape[2:]) == 1:
         raise ValueError(
-            f"{op}: training needs more than one value per channel, but input of shape {tuple(input.shape)} has one, "
+            f"{op}: training needs more than one value per channel, but input of shape {tuple(x.shape)} has one, "
             "whose variance is 0. Use a larger batch (drop_last=True in the DataLoader leaves out a last batch of one) "
             "or eval mode, which normalizes by the running statistics."
         )
-    _check_momentum(op, running_mean, running_var, momentum)
-    if count == 0 or input.shape[1] == 0:
-        y = ops.reshape(ops.scale_and_shift(ops.positions_in_one(input), weight, bias), input.shape)
-    else:
-        y, mean, var = ops.BatchNorm.apply(input, weight, bias, eps=eps)
-        if running_mean is not None:
-            _move(
-                op, (running_mean, unwrap(mean)), (running_var, unwrap(var) * (count / (count - 1))), momentum=momentum
-            )
-    return y
+
+
+def _plainly_fit(x: Any, *each: Tensor | None) -> bool:
+    """Is x a float Tensor of channels, and all that is given of the same dtype, one for each channel? A quick look."""
+    if not isinstance(x, Tensor):
+        return False
+    array = x.array
+    dtype, shape = array.dtype, array.shape[1:2]
+    if dtype.kind != "f" or not shape or (each[0] is None) is not (each[1] is None):
+        return False
+    for values in each:
+        if values is not None:
+            array = getattr(values, "array", None)
+            if array is None or array.dtype is not dtype or array.shape != shape:
+                return False
+    return True
 
 
 def _check_channels(
@@ -449,11 +494,19 @@ def _move(op: str, *statistics: tuple[Tensor | None, np.ndarray], momentum: floa
 
 
 def _normalize_by_constants(
-    x: Tensor, mean: np.ndarray, var: np.ndarray, weight: Tensor | None, bias: Tensor | None, eps: float
+    x: Tensor,
+    mean: np.ndarray,
+    var: np.ndarray,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    relu: bool = False,
 ) -> Tensor:
-    """x (N, C, ...) normalized by a given mean and variance, which are constants."""
-    rstd = (1 / np.sqrt(var.astype(np.float64) + eps)).astype(x.dtype)  # float16 has no eps of 1e-8
-    return ops.Normalize.apply(x, weight, bias, mean=mean.astype(x.dtype), rstd=rstd)
+    """x (N, C, ...) normalized by a given mean and variance, which are constants; then relu, if asked for."""
+    if mean.dtype is not x.dtype:
+        dtype = np.promote_types(x.dtype, np.float32)  # float16 has no eps of 1e-8
+        mean, var = mean.astype(dtype), var.astype(dtype)
+    return (ops.NormalizeReLU if relu else ops.Normalize).apply(x, weight, bias, mean=mean, var=var, eps=eps)
 
 
 def _normalize_rows(op: str, x: Tensor, rows: int, count: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -521,7 +574,7 @@ def invertible_batch_norm(
         )
     _check_momentum(op, running_mean, running_var, momentum)
     batch = Moments.of(x, (0, 2))
-    y, _, _ = ops.BatchNorm.apply(x, scale, shift, eps=eps)
+    y = ops.BatchNorm.apply(x, scale, shift, eps=eps)
     shape = input.shape[1:] if statistics == "activation" else input.shape[1:2]
     mean, var = (ops.reshape(cast(each, x.dtype), shape) for each in (batch.mean, batch.var()))
     log_det = _log_det(x, log_scale, var, eps)  # of var as it is rounded: the inverse has the same, and its negative

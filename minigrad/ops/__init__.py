@@ -145,8 +145,10 @@ from .linalg import (
 from .loss import SoftmaxCrossEntropy
 from .norm import (
     BatchNorm,
+    BatchNormReLU,
     LayerNorm,
     Normalize,
+    NormalizeReLU,
     batch_norm_definition,
     layer_norm_definition,
     positions_in_one,
@@ -250,8 +252,10 @@ from .write import overwrite, without_leading_ones
 
 __all__ = [
     "BatchNorm",
+    "BatchNormReLU",
     "LayerNorm",
     "Normalize",
+    "NormalizeReLU",
     "SoftmaxCrossEntropy",
     "abs",
     "absolute",

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import kernels
 from ..autograd import Fused, is_tensor
+from .activation import relu
 from .common import Operand
 from .elementwise import rsqrt
 from .reduce import mean
@@ -21,28 +22,43 @@ from .shape import reshape
 class BatchNorm(Fused):
     """y = (x - mean) / sqrt(var + eps) * w + b, with the mean and biased variance of each channel of x (N, C, ...).
 
-    Gives also the mean and the variance, as constants. With u = (x - mean) / sqrt(var + eps) and M = the numbers of a
-    channel, gb = sum g, gw = sum g u, gx = w / sqrt(var + eps) (g - gb / M - u gw / M), the sums over all but C.
+    `running`, a mean, a variance and a momentum, moves in place (see `reference.batch_norm`). With
+    u = (x - mean) / sqrt(var + eps) and M = the numbers of a channel, gb = sum g, gw = sum g u,
+    gx = w / sqrt(var + eps) (g - gb / M - u gw / M), the sums over all but C.
     """
 
-    uses = ((0, 1), (0,), ())
+    uses: tuple[tuple[int, ...], ...] | None = ((0, 1), (0,), ())
+    relu = False
 
     def forward(
-        self, x: np.ndarray, w: np.ndarray | None, b: np.ndarray | None, eps: float
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        self,
+        x: np.ndarray,
+        w: np.ndarray | None,
+        b: np.ndarray | None,
+        eps: float,
+        running: tuple[np.ndarray, np.ndarray, float] | None = None,
+    ) -> np.ndarray:
         self.eps = eps
-        y, self.mean, self.var = kernels.current().batch_norm(positions_in_one(x), w, b, eps)
-        return y.reshape(x.shape), self.mean, self.var
+        y, self.statistics = kernels.current().batch_norm(positions_in_one(x), w, b, eps, running, self.relu)
+        return y if x.ndim == 3 else y.reshape(x.shape)
 
     def kernel_backward(self, g: np.ndarray) -> tuple:
-        x, w, _ = self.operands()
+        x, w, b = self.operands()
         gx, gw, gb = kernels.current().batch_norm_backward(
-            positions_in_one(g), positions_in_one(x), w, self.mean, self.var, self.eps
+            positions_in_one(g), positions_in_one(x), w, b, self.statistics, self.eps, self.relu
         )
-        return gx.reshape(g.shape), gw, gb
+        return gx if x.ndim == 3 else gx.reshape(g.shape), gw, gb
 
     def definition(self, x: Operand, w: Operand | None, b: Operand | None) -> Operand:
-        return reshape(batch_norm_definition(positions_in_one(x), w, b, self.eps), x.shape)
+        y = reshape(batch_norm_definition(positions_in_one(x), w, b, self.eps), x.shape)
+        return relu(y) if self.relu else y
+
+
+class BatchNormReLU(BatchNorm):
+    """relu of batch norm, in the same pass. Its backward computes y once more, to see where it is 0."""
+
+    uses = None
+    relu = True
 
 
 def batch_norm_definition(x: Operand, w: Operand | None, b: Operand | None, eps: float) -> Operand:
@@ -54,8 +70,11 @@ def batch_norm_definition(x: Operand, w: Operand | None, b: Operand | None, eps:
 
 def positions_in_one(x: Operand) -> Operand:
     """x (N, C, ...) as (N, C, L)."""
-    if x.ndim == 3:
+    ndim = x.ndim
+    if ndim == 3:
         return x
+    if ndim == 2 and type(x) is np.ndarray:
+        return x[:, :, None]  # the quickest of all ways
     shape = (*x.shape[:2], math.prod(x.shape[2:]))
     return reshape(x, shape) if is_tensor(x) else x.reshape(shape)
 
@@ -68,28 +87,40 @@ def scale_and_shift(x: Operand, w: Operand | None, b: Operand | None) -> Operand
 
 
 class Normalize(Fused):
-    """y = (x - mean) * rstd * w + b for x (N, C, ...), where mean and rstd = 1 / sqrt(var + eps) are constants.
+    """y = (x - mean) / sqrt(var + eps) * w + b for x (N, C, ...), where mean and var are constants.
 
-    gb = sum g, gw = sum g (x - mean) rstd, the sums over all but C, and gx = g rstd w.
+    gb = sum g, gw = sum g (x - mean) / sqrt(var + eps), the sums over all but C, and gx = g w / sqrt(var + eps).
     """
 
-    uses = ((1,), (0,), ())
+    uses: tuple[tuple[int, ...], ...] | None = ((1,), (0,), ())
+    relu = False
 
     def forward(
-        self, x: np.ndarray, w: np.ndarray | None, b: np.ndarray | None, mean: np.ndarray, rstd: np.ndarray
+        self, x: np.ndarray, w: np.ndarray | None, b: np.ndarray | None, mean: np.ndarray, var: np.ndarray, eps: float
     ) -> np.ndarray:
-        self.mean, self.rstd = mean, rstd
-        return kernels.current().normalize(positions_in_one(x), mean, rstd, w, b).reshape(x.shape)
+        self.eps = eps
+        y, self.statistics = kernels.current().normalize(positions_in_one(x), mean, var, w, b, eps, self.relu)
+        return y if x.ndim == 3 else y.reshape(x.shape)
 
     def kernel_backward(self, g: np.ndarray) -> tuple:
-        x, w, _ = self.operands()
+        x, w, b = self.operands()
         gx, gw, gb = kernels.current().normalize_backward(
-            positions_in_one(g), positions_in_one(x), self.mean, self.rstd, w
+            positions_in_one(g), positions_in_one(x), w, b, self.statistics, self.eps, self.relu
         )
-        return gx.reshape(g.shape), gw, gb
+        return gx if x.ndim == 3 else gx.reshape(g.shape), gw, gb
 
     def definition(self, x: Operand, w: Operand | None, b: Operand | None) -> Operand:
-        return reshape(normalize_definition(positions_in_one(x), w, b, self.mean, self.rstd), x.shape)
+        mean, _, var = self.statistics.astype(np.float64)
+        rstd = (1 / np.sqrt(var + self.eps)).astype(x.dtype)
+        y = reshape(normalize_definition(positions_in_one(x), w, b, mean.astype(x.dtype), rstd), x.shape)
+        return relu(y) if self.relu else y
+
+
+class NormalizeReLU(Normalize):
+    """relu of `Normalize`, in the same pass. Its backward computes y once more, to see where it is 0."""
+
+    uses = None
+    relu = True
 
 
 def normalize_definition(

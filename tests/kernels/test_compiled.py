@@ -48,7 +48,7 @@ def _arguments(name, dtype, seed=0):
     scores = normal(5, 3)
     _, rows = reference.softmax_cross_entropy(scores, labels)
     state = normal(3, 4), normal(3, 4), normal(3, 4), positive(3, 4), positive(3, 4)
-    _, mean, var = reference.batch_norm(sequence, None, None, 1e-5)
+    _, statistics = reference.batch_norm(sequence, None, None, 1e-5)
     _, row_mean, row_var = reference.layer_norm(state[0], None, None, 1e-5)
     averaging = {**WINDOW, "count_include_pad": False, "divisor_override": None}
     sgd = {"lr": 0.1, "momentum": 0.9, "dampening": 0.2, "weight_decay": 0.01, "nesterov": False}
@@ -82,9 +82,12 @@ def _arguments(name, dtype, seed=0):
         "avg_pool2d": ((image,), {**averaging, "output_size": (3, 5)}),
         "avg_pool2d_backward": ((pooled,), {"input_shape": image.shape, **averaging}),
         "batch_norm": ((normal(4, 3, 5), normal(3), normal(3)), {"eps": 1e-5}),
-        "batch_norm_backward": ((normal(4, 3, 5), sequence, normal(3), mean, var), {"eps": 1e-5}),
-        "normalize": ((sequence, normal(3), positive(3), normal(3), normal(3)), {}),
-        "normalize_backward": ((normal(4, 3, 5), sequence, normal(3), positive(3), normal(3)), {}),
+        "batch_norm_backward": (
+            (normal(4, 3, 5), sequence, normal(3), normal(3), statistics),
+            {"eps": 1e-5, "relu": True},
+        ),
+        "normalize": ((sequence, normal(3), positive(3), normal(3), normal(3)), {"eps": 1e-5}),
+        "normalize_backward": ((normal(4, 3, 5), sequence, normal(3), normal(3), abs(statistics)), {"eps": 1e-5}),
         "layer_norm": ((normal(3, 4), normal(4), normal(4)), {"eps": 1e-5}),
         "layer_norm_backward": ((normal(3, 4), state[0], normal(4), row_mean, row_var), {"eps": 1e-5}),
         "softmax": ((scores,), {}),
@@ -276,7 +279,7 @@ def test_out_of_the_wrong_kind_is_refused(name, module):
 def test_out_may_overlap_an_input(module):
     x = np.random.default_rng(1).standard_normal((4, 3, 5)).astype(np.float32)
     (expected, *_), options = _expected("batch_norm", (x,), {"w": None, "b": None, "eps": 1e-5}), (None, None, 1e-5)
-    module.batch_norm(x, *options, out=(x, np.empty(3, np.float32), np.empty(3, np.float32)))
+    module.batch_norm(x, *options, out=(x, np.empty((3, 3), np.float32)))
     np.testing.assert_allclose(x, expected, rtol=1e-5, atol=1e-5)
 
     image = np.random.default_rng(2).standard_normal((1, 1, 6, 6)).astype(np.float32)
@@ -378,9 +381,9 @@ def test_mismatched_shapes_are_refused(module):
         module.batch_norm(np.ones((2, 3), f), None, None, 1e-5)
     with pytest.raises(ValueError, match=r"batch_norm: the weight has shape \(2,\), expected \(3,\)"):
         module.batch_norm(np.ones((2, 3, 1), f), np.ones(2, f), None, 1e-5)
-    with pytest.raises(ValueError, match=r"batch_norm_backward: mean has shape \(2,\), expected \(3,\)"):
+    with pytest.raises(ValueError, match=r"batch_norm_backward: the statistics has shape \(3, 2\), expected \(3, 3\)"):
         y = np.ones((2, 3, 1), f)
-        module.batch_norm_backward(y, y, None, np.ones(2, f), np.ones(3, f), 1e-5)
+        module.batch_norm_backward(y, y, None, None, np.ones((3, 2), f), 1e-5)
     with pytest.raises(ValueError, match=r"softmax_cross_entropy: labels has shape \(2,\), expected \(3,\)"):
         module.softmax_cross_entropy(np.ones((3, 4), f), np.zeros(2, np.int64))
     for bad in (-1, 4):
@@ -426,9 +429,9 @@ LONG = {
         {"input_shape": (7, 5, 90, 91)},
     ),
     "batch_norm": lambda a: ((a(11, 7, 3001), a(7), a(7)), {"eps": 1e-5}),
-    "batch_norm_backward": lambda a: ((a(11, 7, 3001), a(11, 7, 3001), a(7), a(7), a(7) ** 2), {"eps": 1e-5}),
-    "normalize": lambda a: ((a(11, 7, 3001), a(7), a(7), a(7), a(7)), {}),
-    "normalize_backward": lambda a: ((a(11, 7, 3001), a(11, 7, 3001), a(7), a(7), a(7)), {}),
+    "batch_norm_backward": lambda a: ((a(11, 7, 3001), a(11, 7, 3001), a(7), a(7), a(3, 7) ** 2), {"eps": 1e-5}),
+    "normalize": lambda a: ((a(11, 7, 3001), a(7), a(7) ** 2, a(7), a(7)), {"eps": 1e-5}),
+    "normalize_backward": lambda a: ((a(11, 7, 3001), a(11, 7, 3001), a(7), a(7), a(3, 7) ** 2), {"eps": 1e-5}),
 }
 
 
