@@ -23,6 +23,7 @@ import numpy as np
 from . import reference
 from .gate import Out
 from .jit import helper
+from .memory import empty
 from .parallel import threaded_kernel
 from .shapes import require_matmul
 from .simd import (
@@ -61,7 +62,7 @@ def matmul(a: Array, b: Array, *, out: Out = None) -> Array:
         return reference.matmul(a, b, out=out)
     if not b.flags.c_contiguous:
         return inner_products(a, b.T, None)
-    y = np.empty((M, N), FLOAT32)
+    y = empty((M, N), FLOAT32)
     a, a_row, a_step = (a, K, 1) if a.flags.c_contiguous else (a.T, 1, M)
     _outer_products(outer_tiles(M, N), M * K * N / SPEED, a, a_row, a_step, b, y)
     return y
@@ -79,7 +80,7 @@ def _by_tiles(a: Array, b: Array, M: int, K: int, N: int) -> bool:
 def inner_products(x: Array, w: Array, b: Array | None) -> Array:
     """b[j] + the sum over k of x[i, k] w[j, k], by tiles."""
     (M, K), N = x.shape, w.shape[0]
-    y = np.empty((M, N), FLOAT32)
+    y = empty((M, N), FLOAT32)
     units = -(-M // INNER_ROWS) * -(-N // INNER_COLUMNS)
     _inner_products(units, M * K * N / SPEED, x, w, NOTHING if b is None else b, y)
     return y

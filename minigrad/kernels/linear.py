@@ -9,6 +9,7 @@ import numpy as np
 
 from . import gemm, reference, shapes
 from .gate import Out, gate
+from .memory import empty
 from .parallel import threaded_kernel
 
 Array = np.ndarray
@@ -46,9 +47,9 @@ def linear_backward(
     )
     if not by_tiles:
         return reference.linear_backward(g, x, w, need_x, need_w, need_b, out=out)
-    gx = np.empty((N, I), gemm.FLOAT32) if need_x else NO_MATRIX
-    gw = np.empty((O, I), gemm.FLOAT32) if need_w else NO_MATRIX
-    gb = np.empty(O, gemm.FLOAT32) if need_b else gemm.NOTHING
+    gx = empty((N, I), gemm.FLOAT32) if need_x else NO_MATRIX
+    gw = empty((O, I), gemm.FLOAT32) if need_w else NO_MATRIX
+    gb = empty((O,), gemm.FLOAT32) if need_b else gemm.NOTHING
     _linear_backward(SHARES, (need_x + need_w) * N * I * O / gemm.SPEED, g, x, w, gx, gw, gb)
     return tuple(gradient for gradient, need in ((gx, need_x), (gw, need_w), (gb, need_b)) if need)
 

@@ -133,7 +133,7 @@ def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Operand:
     middle = 1
     for n in input.shape[first : last + 1]:
         middle *= n
-    return reshape(input, *input.shape[:first], middle, *input.shape[last + 1 :])
+    return Reshape.apply(input, shape=(*input.shape[:first], middle, *input.shape[last + 1 :]))
 
 
 def ravel(input: Operand) -> Operand:
