@@ -1316,3 +1316,18 @@ def test_flags_are_true_or_false(option):
         with pytest.raises(TypeError, match=f"^{name}: {option} must be True or False, got {option}=1"):
             call()
     assert x.grad is None
+
+
+def test_adding_up_in_place_changes_no_array_that_somebody_else_holds(rng):
+    """Sums hand the gradient that arrives on as it is: to four uses of a leaf, to a hook, and to whoever passed it."""
+    g = rng.standard_normal(5).astype(np.float32)
+    given, shown = minigrad.tensor(g.copy()), []
+    x = minigrad.randn(5, requires_grad=True)
+    y = x + x
+    y.retain_grad()
+    y.register_hook(lambda gradient: shown.append(gradient))
+    (y + x + (x + y)).backward(given)
+    np.testing.assert_array_equal(given.numpy(), g)
+    np.testing.assert_array_equal(y.grad.numpy(), 2 * g)
+    np.testing.assert_array_equal(shown[0].numpy(), 2 * g)
+    np.testing.assert_allclose(x.grad.numpy(), 6 * g, rtol=1e-6)

@@ -367,6 +367,7 @@ def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | Non
     """
     order, useful = _schedule(seeds, wanted)
     grads, found = dict(seeds), {}
+    sums: set = set()  # the nodes whose gradient so far was added up here: nobody else holds that array
     for op in order:
         g = grads.pop(op, None)
         if g is None:
@@ -396,7 +397,14 @@ def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | Non
         for edge, gx in zip(op.edges, gradients):  # noqa: B905 - compared above; strict= is slow
             if edge is None or gx is None or (wanted is not None and edge not in useful):
                 continue
-            grads[edge] = grads[edge] + gx if edge in grads else gx
+            if edge not in grads:
+                grads[edge] = gx
+            elif edge in sums:
+                grads[edge] += gx
+            else:
+                grads[edge] = grads[edge] + gx
+                if not create_graph:
+                    sums.add(edge)
     for leaf in grads if wanted is None else wanted & grads.keys():
         g, array = grads[leaf], leaf.array
         if leaf.hooks:
