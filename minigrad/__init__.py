@@ -290,6 +290,7 @@ from .random import (
     set_rng_state,
 )
 from .tensor import Tensor, as_tensor, asarray, from_dlpack, from_numpy, is_floating_point, numel, tensor
+from .warmup import warmup
 
 __version__ = "0.1.0"
 
@@ -572,6 +573,7 @@ __all__ = [
     "vdot",
     "view",
     "vstack",
+    "warmup",
     "where",
     "zeros",
     "zeros_like",

@@ -49,8 +49,9 @@ MAY_IMPORT = {
     "optim": {"optim", "nn", *ENGINE},
     "data": {"data", *ENGINE},
     "training": {"training", "nn", "optim", "data", *ENGINE},
+    "warmup": {"nn", "optim", *ENGINE},
     "glassbox": {"glassbox", "training", "nn", "optim", "data", *ENGINE},
-    "__init__": {"cuda", "nn", "optim", "data", *ENGINE},
+    "__init__": {"cuda", "nn", "optim", "data", "warmup", *ENGINE},
 }
 REQUIRED = {"numpy", "numba", "llvmlite"}  # Numba is built on llvmlite and brings it along
 EXTRAS = {"tqdm", "matplotlib", "safetensors", "onnx", "mpi4py"}

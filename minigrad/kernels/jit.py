@@ -20,7 +20,7 @@ import types
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import llvmlite
 import numba
@@ -28,11 +28,13 @@ import numpy as np
 from numba.core import registry
 
 from . import cache, machine_code
+from .record import Made, made
 
 Function = Callable[..., Any]
 
-# Division by zero gives inf or nan, as in NumPy; kernels run without the interpreter's lock.
-OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+# Division by zero gives inf or nan, as in NumPy; kernels run without the interpreter's lock. An entry for callers in C,
+# which Numba would add to each function, is a tenth of the time to compile it, and nobody calls.
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
 
 # What may be assumed of floating point where the order of a sum is free. Not nnan and ninf: NaN must survive.
 REORDER = frozenset({"contract", "reassoc", "nsz", "arcp"})
@@ -49,18 +51,6 @@ PATIENCE = 1.0  # seconds of compiling, in the whole process, after which it is 
 
 _lock = threading.Lock()
 _warned = _told = False
-
-
-class Made(NamedTuple):
-    """A kernel that this process has compiled or loaded."""
-
-    name: str
-    dtype: str
-    seconds: float
-    compiled: bool  # or else loaded
-
-
-made: list[Made] = []  # in that order
 
 
 class Kernel:
@@ -147,7 +137,7 @@ def _make(function: Function, dtype: str, signature: tuple[Any, ...], fastmath: 
             except Exception as error:
                 trouble = error
     dispatcher.disable_compile()
-    made.append(Made(function.__qualname__, dtype, time.perf_counter() - start, compiled))
+    made.append(Made(_full_name(function), dtype, time.perf_counter() - start, compiled))
     if trouble:
         _warn_once(trouble)
     return dispatcher
@@ -159,10 +149,14 @@ def _twin(function: Function) -> Function:
     return functools.update_wrapper(twin, function, updated=())
 
 
+def _full_name(function: Function) -> str:
+    """The name of a function with that of its file."""
+    return f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
+
+
 def _file_name(function: Function, dtype: str, signature: tuple[Any, ...]) -> str:
     """Module, function and dtype, and digits that stand for the signature."""
-    module = function.__module__.rpartition(".")[2]
-    return f"{module}.{function.__qualname__}.{dtype}-{_digest(map(str, signature))}"
+    return f"{_full_name(function)}.{dtype}-{_digest(map(str, signature))}"
 
 
 def _folder() -> Path:

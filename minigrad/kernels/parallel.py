@@ -76,7 +76,10 @@ def _runner(function: Callable[..., None], fastmath: frozenset[str]) -> Callable
     code = function.__code__
     run = python_types.FunctionType(
         _run.__code__.replace(co_filename=code.co_filename, co_firstlineno=code.co_firstlineno),
-        {"part": numba.njit(**jit.OPTIONS, fastmath=set(fastmath))(function), "launch": launch},
+        {
+            "part": numba.njit(**jit.OPTIONS, fastmath=set(fastmath), no_cpython_wrapper=True)(function),
+            "launch": launch,
+        },
         code.co_name,
     )
     functools.update_wrapper(run, function)
