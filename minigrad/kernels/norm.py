@@ -77,12 +77,11 @@ def batch_norm(
         statistics[:] = [[math.nan], [0.0], [math.nan]]
         moved = running is None
     else:
-        least = 0.0 if relu else math.nan
         arrays = x, w, b, mean, var, statistics, y
         if L == 1:
-            _batch_norm_columns(-(-C // LANES), 0.2 * x.size, *arrays, float(eps), float(momentum), least, True)
+            _batch_norm_columns(-(-C // LANES), 0.2 * x.size, *arrays, float(eps), float(momentum), bool(relu), True)
         else:
-            _batch_norm(C, 0.2 * x.size, *arrays, float(eps), float(momentum), least, True)
+            _batch_norm(C, 0.2 * x.size, *arrays, float(eps), float(momentum), bool(relu), True)
     if not moved:
         reference._move(running, statistics, N * L)  # type: ignore[arg-type]
     return y, statistics
@@ -121,12 +120,11 @@ def normalize(
     shapes.require_shape("normalize", "mean", mean, (C,))
     shapes.require_shape("normalize", "var", var, (C,))
     y, statistics = _results("normalize", out, x, C)
-    least = 0.0 if relu else math.nan
     arrays = x, w, b, mean, var, statistics, y
     if L == 1:
-        _batch_norm_columns(-(-C // LANES), 0.1 * x.size, *arrays, float(eps), 0.0, least, False)
+        _batch_norm_columns(-(-C // LANES), 0.1 * x.size, *arrays, float(eps), 0.0, bool(relu), False)
     else:
-        _batch_norm(C, 0.1 * x.size, *arrays, float(eps), 0.0, least, False)
+        _batch_norm(C, 0.1 * x.size, *arrays, float(eps), 0.0, bool(relu), False)
     return y, statistics
 
 
@@ -226,14 +224,13 @@ def _backward(
         gx, gw, gb = empty(x.shape, x.dtype), np.empty(C, x.dtype), np.empty(C, x.dtype)
     else:
         gx, gw, gb = outputs(kernel, out, (x.shape, x.dtype), ((C,), x.dtype), ((C,), x.dtype))
-    least = 0.0 if relu else math.nan
     arrays = g, x, w, b, statistics, gx, gw, gb
     if x.size == 0:
         gw[:] = gb[:] = 0
     elif L == 1:
-        _batch_norm_columns_backward(-(-C // LANES), 0.3 * x.size, *arrays, float(eps), least, constant)
+        _batch_norm_columns_backward(-(-C // LANES), 0.3 * x.size, *arrays, float(eps), bool(relu), constant)
     else:
-        _batch_norm_backward(C, 0.3 * x.size, *arrays, float(eps), least, constant)
+        _batch_norm_backward(C, 0.3 * x.size, *arrays, float(eps), bool(relu), constant)
     return gx, gw, gb
 
 
@@ -242,7 +239,6 @@ def _backward(
 # Two kernels forward and two backward: for rows (N, C, L), where a vector runs along a row, and for columns (N, C, 1),
 # where it runs across channels. Vectors of float32 are widened to sum them. All arrays are addressed as if flat:
 # of the statistics (3, C) the mean of channel c is element c, what rounding it left C + c, and the variance 2 C + c.
-# With relu, what is not above `least` becomes 0: `least` is 0, or NaN, which nothing is at most.
 
 
 @threaded_kernel
@@ -258,7 +254,7 @@ def _batch_norm(
     y: Array,
     eps: float,
     momentum: float,
-    least: float,
+    relu: bool,
     measured: bool,
 ) -> None:
     """x, y (N, C, L), statistics (3, C), the others (C,), but mean and var (0,) if there are none to move.
@@ -266,7 +262,7 @@ def _batch_norm(
     The channels from first to last. Their statistics are measured, and move mean and var; or mean and var are theirs.
     """
     N, C, L = x.shape
-    block, whole, floor = max(1, CACHED // max(1, N * L)), L - L % LANES, broadcast(x.dtype.type(least))
+    block, whole = max(1, CACHED // max(1, N * L)), L - L % LANES
     scales, sums = np.empty(C, x.dtype), np.empty(3 * C + LANES)  # of each channel: a value of it, sum d, sum d^2
     parts = np.empty(2 * block * LANES)
     for start in range(first, last, block):
@@ -302,9 +298,9 @@ def _batch_norm(
                 high, low = load_broadcast(statistics, c), load_broadcast(statistics, C + c)
                 scale, shift = load_broadcast(scales, c), load_broadcast(b, c)
                 for i in range(at, at + whole, LANES):
-                    store(y, i, _scaled(load(x, i), high, low, scale, shift, floor))
+                    store(y, i, _scaled(load(x, i), high, low, scale, shift, relu))
                 if whole < L:
-                    v = _scaled(load_first(x, at + whole, L - whole), high, low, scale, shift, floor)
+                    v = _scaled(load_first(x, at + whole, L - whole), high, low, scale, shift, relu)
                     store_first(y, at + whole, v, L - whole)
 
 
@@ -321,12 +317,11 @@ def _batch_norm_columns(
     y: Array,
     eps: float,
     momentum: float,
-    least: float,
+    relu: bool,
     measured: bool,
 ) -> None:
     """The same for one value an example, x, y (N, C, 1); LANES channels are a unit."""
     N, C, _ = x.shape
-    floor = broadcast(x.dtype.type(least))
     for c in range(first * LANES, min(last * LANES, C), LANES):
         k = C - c
         pivot = widened(finite(load_first(x, c, k)))
@@ -339,7 +334,7 @@ def _batch_norm_columns(
         high, low = load_first(statistics, c, k), load_first(statistics, C + c, min(k, LANES))
         scale, shift = _scale(c, k, C, statistics, w, eps), load_first(b, c, k)
         for n in range(N):
-            store_first(y, n * C + c, _scaled(load_first(x, n * C + c, k), high, low, scale, shift, floor), k)
+            store_first(y, n * C + c, _scaled(load_first(x, n * C + c, k), high, low, scale, shift, relu), k)
 
 
 @threaded_kernel
@@ -355,12 +350,12 @@ def _batch_norm_backward(
     gw: Array,
     gb: Array,
     eps: float,
-    least: float,
+    relu: bool,
     constant: bool,
 ) -> None:
     """g, x, gx (N, C, L), statistics (3, C), the others (C,); the channels from first to last."""
     N, C, L = x.shape
-    block, whole, floor = max(1, CACHED // (2 * N * L)), L - L % LANES, broadcast(x.dtype.type(least))
+    block, whole = max(1, CACHED // (2 * N * L)), L - L % LANES
     scales, offsets, slopes = np.empty(C, x.dtype), np.empty(C, x.dtype), np.empty(C, x.dtype)
     sums, parts = np.empty(2 * C), np.empty(2 * block * LANES)
     for start in range(first, last, block):
@@ -376,11 +371,11 @@ def _batch_norm_backward(
                 sum_g, sum_gd = load(parts, part), load(parts, part + LANES)
                 for i in range(at, at + whole, LANES):
                     v = load(x, i)
-                    passed = widened(_passed(load(g, i), v, high, low, scale, shift, floor))
+                    passed = widened(_passed(load(g, i), v, high, low, scale, shift, relu))
                     sum_g, sum_gd = add(sum_g, passed), fma(passed, sub(widened(v), mean), sum_gd)
                 if whole < L:
                     v, k = load_first(x, at + whole, L - whole), L - whole
-                    passed = widened(_passed(load_first(g, at + whole, k), v, high, low, scale, shift, floor))
+                    passed = widened(_passed(load_first(g, at + whole, k), v, high, low, scale, shift, relu))
                     sum_g, sum_gd = add(sum_g, passed), fma(passed, first_lanes(sub(widened(v), mean), k), sum_gd)
                 store(parts, part, sum_g)
                 store(parts, part + LANES, sum_gd)
@@ -402,11 +397,11 @@ def _batch_norm_backward(
                 offset, slope = load_broadcast(offsets, c), load_broadcast(slopes, c)
                 for i in range(at, at + whole, LANES):
                     v = load(x, i)
-                    passed = _passed(load(g, i), v, high, low, scale, shift, floor)
+                    passed = _passed(load(g, i), v, high, low, scale, shift, relu)
                     store(gx, i, _gradient(passed, v, high, low, offset, slope, scale, constant))
                 if whole < L:
                     v, k = load_first(x, at + whole, L - whole), L - whole
-                    passed = _passed(load_first(g, at + whole, k), v, high, low, scale, shift, floor)
+                    passed = _passed(load_first(g, at + whole, k), v, high, low, scale, shift, relu)
                     store_first(gx, at + whole, _gradient(passed, v, high, low, offset, slope, scale, constant), k)
 
 
@@ -423,12 +418,11 @@ def _batch_norm_columns_backward(
     gw: Array,
     gb: Array,
     eps: float,
-    least: float,
+    relu: bool,
     constant: bool,
 ) -> None:
     """The same for one value an example, g, x, gx (N, C, 1); LANES channels are a unit."""
     N, C, _ = x.shape
-    floor = broadcast(x.dtype.type(least))
     for c in range(first * LANES, min(last * LANES, C), LANES):
         k = C - c
         high, low = load_first(statistics, c, k), load_first(statistics, C + c, min(k, LANES))
@@ -436,12 +430,12 @@ def _batch_norm_columns_backward(
         sum_g = sum_gd = broadcast(ZERO)
         for n in range(N):
             v = load_first(x, n * C + c, k)
-            passed = widened(_passed(load_first(g, n * C + c, k), v, high, low, scale, shift, floor))
+            passed = widened(_passed(load_first(g, n * C + c, k), v, high, low, scale, shift, relu))
             sum_g, sum_gd = add(sum_g, passed), fma(passed, sub(widened(v), mean), sum_gd)
         offset, slope = _slopes(c, k, C, N, statistics, sum_g, sum_gd, eps, gw, gb)
         for n in range(N):
             v = load_first(x, n * C + c, k)
-            passed = _passed(load_first(g, n * C + c, k), v, high, low, scale, shift, floor)
+            passed = _passed(load_first(g, n * C + c, k), v, high, low, scale, shift, relu)
             store_first(gx, n * C + c, _gradient(passed, v, high, low, offset, slope, scale, constant), k)
 
 
@@ -508,16 +502,16 @@ def _slopes(
 
 
 @helper
-def _scaled(v: Array, high: Array, low: Array, scale: Array, shift: Array, floor: Array) -> Array:
-    """A vector of y: (v - mean) scale + shift, and 0 where that is at most the floor."""
+def _scaled(v: Array, high: Array, low: Array, scale: Array, shift: Array, relu: bool) -> Array:
+    """A vector of y: (v - mean) scale + shift, or its relu."""
     y = fma(sub(sub(v, high), low), scale, shift)
-    return unless_at_most(y, y, floor)
+    return where_positive(y, y) if relu else y
 
 
 @helper
-def _passed(g: Array, v: Array, high: Array, low: Array, scale: Array, shift: Array, floor: Array) -> Array:
-    """A vector of g, and 0 where y is at most the floor."""
-    return unless_at_most(g, fma(sub(sub(v, high), low), scale, shift), floor)
+def _passed(g: Array, v: Array, high: Array, low: Array, scale: Array, shift: Array, relu: bool) -> Array:
+    """A vector of g, or what relu lets through of it."""
+    return where_positive(g, fma(sub(sub(v, high), low), scale, shift)) if relu else g
 
 
 @helper
@@ -605,18 +599,19 @@ def _(v: Type, n: Type) -> Any:
     return isinstance(v, Vector) and (v(v, types.intp), emit)
 
 
-def unless_at_most(v: Array, y: Array, floor: Array) -> Array:
-    """The lanes of v, and zero where y <= floor; a comparison with NaN is false."""
-    return np.where(y <= floor, v.dtype.type(0), v)
+def where_positive(v: Array, y: Array) -> Array:
+    """The lanes of v, and zero where y <= 0; not so where y is NaN."""
+    return np.where(y <= 0, v.dtype.type(0), v)
 
 
-@emits(unless_at_most)
-def _(v: Type, y: Type, floor: Type) -> Any:
+@emits(where_positive)
+def _(v: Type, y: Type) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
-        v, y, floor = args
-        return builder.select(builder.fcmp_ordered("<=", y, floor), ir.Constant(v.type, None), v)
+        v, y = args
+        zero = ir.Constant(v.type, None)
+        return builder.select(builder.fcmp_ordered("<=", y, zero), zero, v)
 
-    return isinstance(v, Vector) and v == y == floor and (v(v, v, v), emit)
+    return isinstance(v, Vector) and v == y and (v(v, v), emit)
 
 
 @reordering_kernel
