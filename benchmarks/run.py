@@ -86,10 +86,12 @@ def main() -> int:
     used = {name for row in args.rows for name in row.libraries} & {*(args.libraries or others)}
     names = [OURS, *(name for name in others if name in used and installed(name))]
     rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if args.quick else (ROUNDS, SECONDS)
+    busy = machine.load()
     measurement = Measurement(args.rows, names, args.threads, seconds)
     measurement.run(args.rounds or rounds)
     about = {
         **machine.facts(),
+        "load before": busy,
         "threads": args.threads,
         "libraries": measurement.versions,
         "not installed": [name for name in others if not installed(name)],

@@ -79,10 +79,10 @@ class Torch(Library):
         with self.lib.no_grad():
             for i, layer in enumerate(module.modules()):
                 if isinstance(layer, (self.nn.Linear, self.nn.Conv2d)):
-                    for parameter, values in zip(
-                        layer.parameters(), numbers.weights(i, layer.weight.shape), strict=True
-                    ):
-                        parameter.copy_(self.tensor(values))
+                    weight, bias = map(self.tensor, numbers.weights(i, layer.weight.shape))
+                    layer.weight.copy_(weight)
+                    if layer.bias is not None:
+                        layer.bias.copy_(bias)
         return module
 
     def images(self, train: bool = True) -> Any:
@@ -123,4 +123,4 @@ def load(name: str, threads: int) -> Library:
 
 def array(x: Any) -> np.ndarray:
     """The numbers of a tensor."""
-    return np.array(x.detach() if hasattr(x, "detach") else x)
+    return np.asarray(x.detach() if hasattr(x, "detach") else x).copy()

@@ -22,6 +22,11 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def load() -> float | None:
+    """How many processors were busy in the last minute, where the system says so."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
 def facts() -> dict:
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes"),

@@ -9,7 +9,7 @@ from .libraries import LIBRARIES
 from .report import OURS, quantity
 
 COLOURS = {"aim": "#2a7f4f", "must": "#6fb98f", "no": "#d1495b", "": "#8d99ae"}
-KEPT = {"aim": "the aim holds", "must": "the must holds", "no": "it does not", "": "nothing was asked"}
+KEPT = {"aim": "the aim holds", "must": "the must holds", "no": "the must does not hold", "": "nothing was asked"}
 
 
 def draw(about: dict, lines: list[dict], sweeps: list[dict], path: Path) -> None:

@@ -33,14 +33,14 @@ def results(found: list[Measured]) -> list[dict]:
             lines.append({"family": one.row.family, "row": one.row.name, "error": one.error})
         elif one.row.family not in ("limits", "growth"):
             others = [name for name in one.samples if name != OURS] or [""]
-            lines += [figures(one, other, limits) for other in others]
+            targets = {others[0]: one.row.targets.get("", Target()), **one.row.targets}
+            lines += [figures(one, other, targets.get(other, Target()), limits) for other in others]
     return lines
 
 
-def figures(one: Measured, other: str, limits: dict[str, float]) -> dict[str, Any]:
+def figures(one: Measured, other: str, target: Target, limits: dict[str, float]) -> dict[str, Any]:
     """A row beside another library, or beside none."""
     row, ours, theirs = one.row, one.samples[OURS], one.samples.get(other, [])
-    target = row.targets.get(other, Target())
     ratios = spread([a / b for a, b in zip(ours, theirs, strict=True)]) if other else None
     taken, share = spread(ours), share_of_limit(one, OURS, limits)
     measured = ratios and ratios["median"], taken["median"], share
@@ -104,6 +104,7 @@ def summary(lines: list[dict]) -> dict[str, list[int]]:
 
 # ------------------------------------------------------------------------------------------------ tables
 
+BUSY = 0.3  # processors: with more than that at work for others, times mean little
 HEADINGS = "work", "minigrad", "theirs", "ratio (quartiles)", "must", "aim", "holds", "of the limit"
 
 
@@ -163,7 +164,7 @@ def quantity(value: float, unit: str) -> str:
 def text(about: dict, lines: list[dict], grown: list[dict]) -> str:
     """All that is printed."""
     versions = ", ".join(f"{LIBRARIES[name][1]} {number}" for name, number in about["libraries"].items())
-    limits = about["limits"]
+    limits, busy = about["limits"], about["load before"]
     parts = [
         f"{about['date']}, {about['processor']}, {about['threads']} of {about['cores']} cores, {about['system']}",
         f"Python {about['python']}, {versions}",
@@ -172,6 +173,8 @@ def text(about: dict, lines: list[dict], grown: list[dict]) -> str:
     if limits:
         units = {TRIAD: "GB/s", PEAK: "GFLOP/s"}
         parts.append("limits: " + ", ".join(f"{name} {limits[name] / 1e9:.0f} {units[name]}" for name in limits))
+    if busy and busy > BUSY:
+        parts.append(f"NOTE: other programs kept {busy:g} processors busy just before; the figures may be far off")
     if about["not installed"]:
         names = ", ".join(LIBRARIES[name][1] for name in about["not installed"])
         parts.append(f"not installed, and left out: {names}")

@@ -62,7 +62,7 @@ class Row:
 
     make      : "module.function" in this folder. The function is called with a library of `libraries.py` and the
                 arguments, in the library's process, and gives the Task
-    targets   : what is asked against each library; under "" what is asked without looking at others
+    targets   : what is asked against each library; under "" what is asked whatever others take
     libraries : which of them can do it
     flop      : floating point operations of a run, for the share of the peak
     bytes     : what a run has to read and write at least, for the share of the memory triad

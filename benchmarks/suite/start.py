@@ -82,7 +82,7 @@ def rows() -> list[Row]:
 
     return [
         row("import", IMPORT, {"pytorch": time}, most=5),
-        row("first step, kernels on disk", FIRST_STEP, {"pytorch": again}, most=5),
+        row("first step, kernels on disk", FIRST_STEP, {"": again}, most=5),
         row("first step, nothing on disk", FIRST_STEP, {"": first}, libraries=("minigrad",), cold=True, most=3),
         row("memory, training conv-bn", MEMORY, {"pytorch": memory}, unit="B", most=2),
     ]
