@@ -6,6 +6,7 @@ import copy
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from itertools import chain
+from operator import is_
 from typing import Any, ClassVar
 
 import numpy as np
@@ -69,6 +70,7 @@ class Optimizer:
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[Group] = []
+        self._checked: dict[int, list[Any]] = {}  # by the number of the group, the options that were in range
         self._scheduled = False  # has a scheduler been made for this optimizer,
         self._stepped = False  # and was there a step since
         if isinstance(params, (Tensor, dict)):
@@ -175,13 +177,7 @@ class Optimizer:
 
         State in another dtype than the parameter's is put into `converted`, as (state, name, array in that dtype).
         """
-        if "params" not in group or not self.defaults.keys() <= group.keys():
-            missing = sorted({"params", *self.defaults} - group.keys())
-            raise ValueError(
-                f"{type(self).__name__}: param group {i} lacks {', '.join(missing)}; options can be changed, but not "
-                f"deleted; set them again, as param_groups[{i}][{missing[0]!r}] = ..."
-            )
-        self.check_options(group, f"{type(self).__name__}: param group {i}")
+        self._check_group(i, group)
         ready = []
         state_of = self.state if self.state_names else {}
         for p in group["params"]:
@@ -205,6 +201,22 @@ class Optimizer:
                         converted.append((state_of[p], name, kept.array.astype(dtype, order="C")))
             ready.append((p, g))
         return ready
+
+    def _check_group(self, i: int, group: Group) -> None:
+        """Raise if an option of group i is missing or out of range. What is still the same object is not looked at."""
+        if "params" not in group or not self.defaults.keys() <= group.keys():
+            missing = sorted({"params", *self.defaults} - group.keys())
+            raise ValueError(
+                f"{type(self).__name__}: param group {i} lacks {', '.join(missing)}; options can be changed, but not "
+                f"deleted; set them again, as param_groups[{i}][{missing[0]!r}] = ..."
+            )
+        options = [group[name] for name in self.defaults]
+        checked = self._checked.get(i, ())
+        if len(checked) == len(options) and all(map(is_, options, checked)):
+            return
+        self.check_options(group, f"{type(self).__name__}: param group {i}")
+        if all(map(_is_constant, options)):
+            self._checked[i] = options
 
     def _cannot_update(self, p: Tensor, what: str, kept: np.ndarray, fix: str) -> RuntimeError:
         """The error for something that does not fit to a parameter, in shape or dtype."""
@@ -378,6 +390,13 @@ def _named_tensors(params: Any, owner: str) -> tuple[list[Tensor], list[str]]:
             f"{owner}: {len(names)} of {len(tensors)} parameters come with names; give them for all or for none"
         )
     return tensors, names
+
+
+def _is_constant(option: Any) -> bool:
+    """Is this a number or the like, or a tuple of such, which stays what it is?"""
+    if type(option) is tuple:
+        return all(map(_is_constant, option))
+    return option is None or type(option) in (float, int, bool, str)
 
 
 def _is_packed(groups: Any, states: Any) -> bool:

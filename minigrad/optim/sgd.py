@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+
 from .. import checks, kernels
 from .optimizer import Gradients, Group, Optimizer, Params, check_differentiable, zeros_for
 
@@ -86,17 +88,16 @@ class SGD(Optimizer):
 
     def update(self, group: Group, gradients: Gradients) -> None:
         """Move the parameters one step; see the class."""
-        momentum, buffers, firsts = float(group["momentum"]), [], []
-        for p, _ in gradients:
-            buffer, first = None, True
-            if momentum != 0:
-                state = self.state[p]
-                first = "momentum_buffer" not in state
-                if first:
-                    state["momentum_buffer"] = zeros_for(p)
-                buffer = state["momentum_buffer"].array
-            buffers.append(buffer)
-            firsts.append(first)
+        momentum, count = float(group["momentum"]), len(gradients)
+        buffers: list[np.ndarray | None] = [None] * count
+        firsts = [True] * count
+        for i, (p, _) in enumerate(gradients if momentum != 0 else ()):
+            state = self.state[p]
+            kept = state.get("momentum_buffer")
+            firsts[i] = kept is None
+            if kept is None:
+                kept = state["momentum_buffer"] = zeros_for(p)
+            buffers[i] = kept.array
         options = float(group["dampening"]), float(group["weight_decay"]), group["nesterov"], group["maximize"]
         arrays, gs = [p.array for p, _ in gradients], [g for _, g in gradients]
         kernels.current().sgd_updates(arrays, gs, buffers, firsts, float(group["lr"]), momentum, *options)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minigrad.kernels import compiled, reference
+from minigrad.kernels import compiled, get_num_threads, reference, set_num_threads
 
 BACKENDS = [reference, compiled]
 SHAPES = st.sampled_from([(), (1,), (7,), (3, 5), (0,), (2, 1, 4)])
@@ -71,7 +71,7 @@ def _lists(rng, shapes, dtype, count):
 @settings(max_examples=40, deadline=None)
 @given(st.lists(SHAPES, max_size=19), DTYPES, SEEDS, RATES, st.sampled_from(["none", "all", "some"]))
 def test_many_parameters_at_once_equal_one_after_the_other(shapes, dtype, seed, momentum, firsts):
-    """As many as one launch takes, more and fewer; also when some take their first step, and others do not."""
+    """Also when some take their first step, and others do not."""
     rng = np.random.default_rng(seed)
     ps, gs, buffers, squares, largest = _lists(rng, shapes, dtype, 5)
     firsts = [firsts == "all" or (firsts == "some" and i % 2 == 0) for i in range(len(shapes))]
@@ -134,6 +134,25 @@ def test_nan_and_infinity_at_each_position(value):
                     kernels.sgd_update(p, g, buffer, 0.1, 0.9, 0.1, 0.1, True, False, False)
                     results.append([p, buffer, *(a for a in averages if a is not None)])
                 _assert_close(*results, np.float32)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_large_parameters_are_shared_among_threads_without_a_trace(dtype):
+    results = []
+    for count in (1, 2, 3):
+        before = get_num_threads()
+        set_num_threads(count)
+        try:
+            (p,), (g,), (m,), (v,) = _lists(np.random.default_rng(6), [(211, 2003)], dtype, 4)
+            compiled.sgd_update(p, g, None, 0.1, 0, 0, 0.1, False, False, False)
+            compiled.sgd_update(p, g, m, 0.1, 0.9, 0.1, 0.1, True, False, False)
+            compiled.adam_update(p, g, m, v, None, 3, 0.01, 0.9, 0.99, 1e-8, 0.1, False, False)
+            results.append((p, m, v))
+        finally:
+            set_num_threads(before)
+    for result in results[1:]:
+        for a, e in zip(result, results[0], strict=True):
+            np.testing.assert_array_equal(a, e)
 
 
 @pytest.mark.parametrize("kernels", BACKENDS)
