@@ -10,6 +10,8 @@ strides, dilation and groups of channels too. What is left to the definitions in
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 
 import numpy as np
@@ -61,7 +63,7 @@ def conv2d_input(
         return reference.conv2d_input(g, w, input_shape, stride, padding, dilation, groups, out=out)
     gx = output("conv2d_input", out, input_shape, g.dtype)
     filters, gradients, pixels = _filters(w, groups).swapaxes(1, 2), _images(g, groups), _images(gx, groups)
-    for start in np.ndindex(*stride):  # every s-th pixel from there on: they meet the same taps
+    for start in itertools.product(*map(range, stride)):  # every s-th pixel from there on: they meet the same taps
         part = pixels[:, :, start[0] :: stride[0], start[1] :: stride[1]]
         if part.size:
             met, apart, border = zip(*map(_taps_of, start, w.shape[2:], stride, padding, dilation), strict=True)
@@ -109,6 +111,7 @@ def _input_gradient(g: Array, w: Array, gx: Array, border: Pair, apart: Pair) ->
         gx[...] = y
 
 
+@functools.lru_cache(1024)
 def _taps_of(start: int, K: int, stride: int, padding: int, dilation: int) -> tuple[slice, int, int]:
     """Along one axis, the taps that meet every s-th pixel from `start` on, the last one first; how far apart they are,
     and how far before the output the first pixel sees."""

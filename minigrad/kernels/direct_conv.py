@@ -53,7 +53,7 @@ SPEED = 50  # multiplications and additions in a nanosecond on one thread, rough
 
 # Rows by vectors: as large as there are registers for, with a few left over for what they are multiplied by.
 # A vector of float64 takes two registers.
-FLOAT32_TILES: Tiles = ((8, 3), (6, 4), (4, 6), (2, 8)) if REGISTERS == 32 else ((6, 2), (4, 3), (2, 4))
+FLOAT32_TILES: Tiles = ((8, 3), (12, 2), (6, 4), (4, 6), (2, 8)) if REGISTERS == 32 else ((6, 2), (4, 3), (2, 4))
 FLOAT64_TILES: Tiles = ((6, 2), (2, 4)) if REGISTERS == 32 else ((3, 2),)
 
 # The same for inner products: output channels by taps.
@@ -160,8 +160,7 @@ def correlate(x: Array, g: Array, groups: int, padding: Pair, taps: Taps, stride
     _correlate[plan.tile](
         plan.slices * groups * plan.parts, nanoseconds, x, g, sums, plan.offsets, groups, plan.parts, plan.window
     )
-    gw = sums[0] if plan.slices == 1 else sums.sum(axis=0)
-    return gw[:, :O, : C * KH * KW].reshape(groups, O, C, KH, KW)
+    return sums[:, :, :O, : C * KH * KW].sum(axis=0).reshape(groups, O, C, KH, KW)
 
 
 @functools.lru_cache(1024)

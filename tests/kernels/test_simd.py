@@ -123,6 +123,18 @@ def test_nan_and_infinity_stay_in_their_lane_and_reach_the_total(position):
             assert np.array_equal(y[k * L + position], np.maximum(np.float32(1), np.float32(x)), equal_nan=True)
 
 
+def inner_product_at(rows, vectors):
+    """As `inner_product`, of `whole` numbers, with the rows of b where a table says; added to what is in y."""
+
+    def product(a, b, table, whole, K, y):
+        t = simd.tile_zero(a, rows, vectors)
+        for k in range(0, whole, L):
+            t = simd.tile_inner_at(t, a, k, K, b, k + 1, table, 2)
+        simd.tile_add_totals(t, y, 1, vectors + 1)
+
+    return product
+
+
 SHAPES = [(3, 2), (4, 4), (8, 1)]
 
 
@@ -161,6 +173,40 @@ def test_inner_tiles(rng, dtype, shape):
         grid = actual[1:].reshape(rows, vectors + 1)
         np.testing.assert_allclose(grid[:, :-1], a @ b.T, rtol=1e-3, atol=1e-4)
         assert (grid[:, -1] == 7).all() and actual[0] == 7
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_inner_tiles_wherever_a_table_says(rng, dtype, shape):
+    rows, vectors = shape
+    definition = inner_product_at(*shape)
+    compiled = helper(definition)
+    for K in (L, 3 * L):
+        a, b = operand(rng, (rows, K + 3), dtype, False), operand(rng, 2 * K + 1, dtype, False)
+        table = np.concatenate([[-99, 10**9], rng.integers(0, K + 1, vectors)]).astype(np.intp)
+        actual, expected = np.full((2, 1 + rows * (vectors + 1)), 7, dtype)
+        definition(a, b, table, K, K + 3, expected)
+        compiled(a, b, table, K, K + 3, actual)
+        tolerance = 1e-4 if dtype == np.float32 else 1e-12
+        np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
+        moved = np.stack([b[1 + offset :][:K] for offset in table[2:]])
+        grid = actual[1:].reshape(rows, vectors + 1)
+        np.testing.assert_allclose(grid[:, :-1], 7 + a[:, :K] @ moved.T, rtol=1e-3, atol=1e-4)
+        assert (grid[:, -1] == 7).all() and actual[0] == 7
+
+
+@pytest.mark.parametrize("n", [0, -1, -3 * L])
+@pytest.mark.parametrize("at", [0, -5, 10**6])
+def test_no_lanes_at_all_touch_no_memory_wherever_they_would_be(n, at):
+    def move(a, at, n, y):
+        simd.store_first(y, at, simd.load_first(a, 0, n), n)
+        simd.store(y, 0, simd.load_first(a, at, n))
+
+    a, y = np.ones((2, L), np.float32)
+    for function in (move, helper(move)):
+        y[:] = 7
+        function(a, at, n, y)
+        assert (y == 0).all()
 
 
 def test_totals_are_the_same_bits_whether_taken_alone_or_together(rng):
