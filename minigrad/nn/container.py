@@ -8,6 +8,9 @@ from operator import index as as_index
 from typing import Any, Self
 
 from ..checks import whole
+from .activation import ReLU
+from .batchnorm import _BatchNorm
+from .hooks import everywhere
 from .module import Module, layout
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
@@ -127,9 +130,15 @@ class Sequential(_Series):
             self.extend(modules)  # type: ignore[arg-type]
 
     def forward(self, input: Any) -> Any:
-        """Every module in turn."""
-        for _, module in self._registered("module"):
-            input = module(input)
+        """Every module in turn. A batch norm makes the output of a ReLU right after it as well: see `_make_one`."""
+        modules, made = list(self), False
+        for module, after in zip(modules, [*modules, None][1:], strict=True):
+            if made:
+                made = False
+            elif isinstance(module, _BatchNorm) and _make_one(module, after):
+                input, made = module(input, relu=True), True
+            else:
+                input = module(input)
         return input
 
     def __add__(self, other: Iterable[Module]) -> Sequential:
@@ -146,6 +155,18 @@ class Sequential(_Series):
 
     def _part(self, index: slice) -> Self:
         return type(self)(dict(self._registered("module")[index]))
+
+
+def _make_one(norm: _BatchNorm, after: Any) -> bool:
+    """May the two be run in one pass, with the same bits? Both must be as they are defined here, and without hooks."""
+    return (
+        type(after) is ReLU
+        and type(norm).forward is _BatchNorm.forward
+        and type(norm).__call__ is Module.__call__
+        and not (norm._hooks or after._hooks or everywhere)
+        and "forward" not in norm.__dict__
+        and "forward" not in after.__dict__
+    )
 
 
 class ModuleList(_Series):

@@ -1,12 +1,15 @@
 """Sequential, ModuleList and ModuleDict."""
 
+import copy
+import functools
 from collections import OrderedDict
 
 import numpy as np
 import pytest
 
 import minigrad
-from minigrad import nn
+from minigrad import autograd, nn
+from minigrad.nn.hooks import register_module_forward_hook
 
 
 def layers(n=3):
@@ -204,3 +207,112 @@ def test_names_after_changes_equal_pytorch_s():
         return [*seen, repr(plain), repr(held), repr(held[:1])]
 
     assert play(nn) == play(torch.nn)
+
+
+# ------------------------------------------------------------------------- batch norm and relu in one pass
+
+
+def pair(kind=nn.BatchNorm2d, **options):
+    return nn.Sequential(nn.Identity(), kind(3, **options), nn.ReLU(), nn.Identity())
+
+
+@pytest.mark.parametrize("dtype", [minigrad.float32, minigrad.float64, minigrad.float16])
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [
+        (nn.BatchNorm1d, (5, 3)),
+        (nn.BatchNorm1d, (4, 3, 7)),
+        (nn.BatchNorm2d, (2, 3, 5, 4)),
+        (nn.BatchNorm3d, (2, 3, 2, 3, 2)),
+    ],
+)
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_and_relu_make_one_op_with_the_same_bits(kind, shape, training, dtype, backend):
+    rng = np.random.default_rng(4)
+    model = pair(kind, dtype=dtype).train(training)
+    model[1].weight.data, model[1].bias.data = (minigrad.tensor(rng.standard_normal(3)).to(dtype) for _ in range(2))
+    twin = copy.deepcopy(model)
+    x, g = (rng.standard_normal(shape) for _ in range(2))
+    results = []
+    for net, forward in ((model, model), (twin, lambda x: twin[2](twin[1](x)))):
+        t = minigrad.tensor(x).to(dtype).requires_grad_()
+        y = forward(t)
+        y.backward(minigrad.tensor(g).to(dtype))
+        layer = net[1]
+        results.append([y, t.grad, layer.weight.grad, layer.bias.grad, *layer.running_stats()])
+    assert results[0][0].grad_fn.name() == ("BatchNormReLU" if training else "NormalizeReLU")
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a.array, b.array)
+
+
+def test_what_was_made_in_one_pass_is_differentiable_to_any_order():
+    rng = np.random.default_rng(5)
+    model = pair(dtype=minigrad.float64)
+    x = minigrad.tensor(rng.standard_normal((2, 3, 2, 2)), requires_grad=True)
+    assert autograd.gradcheck(model, x) and autograd.gradgradcheck(model, x)
+    assert autograd.gradcheck(model.eval(), x) and autograd.gradgradcheck(model, x)
+
+
+class OwnForward(nn.BatchNorm2d):
+    def forward(self, input):
+        return super().forward(input) + 1
+
+
+class OwnReLU(nn.ReLU):
+    pass
+
+
+@pytest.mark.parametrize("who", ["hook of the norm", "hook of the relu", "hook everywhere", "norm", "relu", "instance"])
+def test_modules_that_must_be_called_one_by_one_are(who):
+    seen = []
+    model, x = pair(), minigrad.tensor(np.random.default_rng(6).standard_normal((4, 3, 2, 2)).astype(np.float32))
+    expected = nn.ReLU()(copy.deepcopy(model)[1](x) + (who == "norm"))
+
+    def hook(module, args, output):
+        seen.append(type(module).__name__)
+
+    handle = None
+    if who == "norm":
+        model[1] = OwnForward(3)
+    elif who == "relu":
+        model[2] = OwnReLU()
+    elif who == "instance":
+        model[1].forward = functools.partial(nn.BatchNorm2d.forward, model[1])
+    elif who == "hook everywhere":
+        handle = register_module_forward_hook(hook)
+    else:
+        handle = model[1 if "norm" in who else 2].register_forward_hook(hook)
+    y = model(x)
+    if handle:
+        handle.remove()
+        assert seen == {"hook of the norm": ["BatchNorm2d"], "hook of the relu": ["ReLU"]}.get(
+            who, ["Identity", "BatchNorm2d", "ReLU", "Identity", "Sequential"]
+        )
+    np.testing.assert_array_equal(y.detach().numpy(), expected.detach().numpy())
+    assert y.grad_fn.name() == "ReLU"
+
+
+def test_errors_of_a_batch_norm_that_makes_relu_too_name_its_place():
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm2d(3), nn.ReLU())
+    with pytest.raises(
+        ValueError, match=r"^model.1 \(BatchNorm2d\): expected input \(N, C, H, W\), got shape \(4, 3\)"
+    ):
+        model(minigrad.zeros(4, 2))
+    model = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(3), nn.ReLU())
+    with pytest.raises(RuntimeError, match=r"^model.1 \(BatchNorm1d\): running_mean has shape \(3,\)"):
+        model(minigrad.zeros(4, 2))
+
+
+def test_a_bias_changed_after_the_pass_is_noticed():
+    """The backward computes y again, to see where relu cut it."""
+    model = pair()
+    y = model(minigrad.randn(4, 3, 2, 2))
+    with minigrad.no_grad():
+        model[1].bias.add_(1.0)
+    with pytest.raises(RuntimeError, match=r"BatchNormReLU: backward needs inputs\[2\]"):
+        y.sum().backward()
+
+
+def test_an_empty_batch_passes_both():
+    assert pair()(minigrad.zeros(0, 3, 2, 2)).shape == (0, 3, 2, 2)
+    assert pair().eval()(minigrad.zeros(0, 3, 2, 2)).shape == (0, 3, 2, 2)
