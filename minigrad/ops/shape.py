@@ -7,6 +7,7 @@ gives a copy.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -607,6 +608,8 @@ def pad(input: Operand, pad: Sequence[int], mode: str = "constant", value: float
     pairs = [(0, 0)] * (ndim - len(widths) // 2) + [(widths[i], widths[i + 1]) for i in range(len(widths) - 2, -1, -2)]
     if any(min(before, 0) + n + min(after, 0) < 0 for (before, after), n in zip(pairs, input.shape, strict=True)):
         raise RuntimeError(f"pad: {widths} cuts more than there is in shape {tuple(input.shape)}")
+    if math.prod(before + n + after for (before, after), n in zip(pairs, input.shape, strict=True)) > sys.maxsize:
+        raise RuntimeError(f"pad: {widths} makes more of shape {tuple(input.shape)} than any memory holds")
     if mode != "constant":
         if value not in (None, 0):
             raise ValueError(f"pad: value={value} has no meaning for mode {mode!r}")

@@ -307,6 +307,18 @@ def test_nan_and_infinity_flow_as_in_the_definition(name, value):
             _assert_same(_call(compiled, name, poisoned, options), expected, np.float32)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KERNELS)
+def test_nan_and_infinity_at_every_position(name):
+    operands, options = _arguments(name, np.float32)
+    for i in (i for i, a in enumerate(operands) if a.dtype.kind == "f"):
+        for position in range(operands[i].size):
+            poisoned = [a.copy() for a in operands]
+            poisoned[i].flat[position] = (np.nan, np.inf, -np.inf)[position % 3]
+            expected = _expected(name, poisoned, options)
+            _assert_same(_call(compiled, name, poisoned, options), expected, np.float32)
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.longdouble])
 @pytest.mark.parametrize("name", KERNELS)
 def test_other_float_dtypes_go_to_the_definition(name, dtype):

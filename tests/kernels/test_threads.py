@@ -253,7 +253,7 @@ print(numba.threading_layer())
 
 FORKS = """
 assert right() and threads._started
-for _ in range(10):
+for _ in range(20):
     pid = os.fork()
     if not pid:
         child()
