@@ -9,7 +9,8 @@ times a vector of pixels from memory:
     gw[o, k] = sum over p of g[o, p] x[p + offset[k]]               `correlate`
 
 The last columns of a row, less than a filter's width of them, belong to no window. Their sums are taken and dropped;
-in the gradient of the weights, g is zero there.
+in the gradient of the weights, g is zero there. Where that would be much of the work, an image is there once for each
+tap in a row of the filter, moved by so much, and has the other columns only.
 
 An image is copied first to where it is read from, which costs next to nothing: with a border of zeros for padding, and
 if it is large in bands of rows, which stay in the processor's cache. Dilation is a matter of the offsets, and a group
@@ -24,6 +25,7 @@ taps that meet pixels of that phase. All of them run the same machine code.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,16 +55,21 @@ SPEED = 50  # multiplications and additions in a nanosecond on one thread, rough
 
 # Rows by vectors: as large as there are registers for, with a few left over for what they are multiplied by.
 # A vector of float64 takes two registers.
-FLOAT32_TILES: Tiles = ((8, 3), (12, 2), (6, 4), (4, 6), (2, 8)) if REGISTERS == 32 else ((6, 2), (4, 3), (2, 4))
+FLOAT32_TILES: Tiles = (
+    ((8, 3), (16, 1), (12, 2), (6, 4), (4, 6), (2, 8)) if REGISTERS == 32 else ((6, 2), (4, 3), (2, 4))
+)
 FLOAT64_TILES: Tiles = ((6, 2), (2, 4)) if REGISTERS == 32 else ((3, 2),)
 
 # The same for inner products: output channels by taps.
 FLOAT32_INNER_TILES: Tiles = ((4, 5), (6, 3)) if REGISTERS == 32 else ((3, 3),)
 FLOAT64_INNER_TILES: Tiles = ((3, 3),) if REGISTERS == 32 else ((2, 2),)
 
-SLICES = 16  # at most so many slices of the batch; as many parts of a weight gradient, if it is large
-SLICE = 1 << 19  # multiplications that are worth a slice
-PARTIAL = 1 << 22  # at most so many numbers for the sums of slices
+SLICES = 16  # at most so many slices of the batch,
+SLICE = 1 << 19  # of so many multiplications at least,
+LENGTH = 48  # and of so many vectors of g, for their sums have to be added up,
+PARTIAL = 1 << 22  # and not more numbers than this for the sums of all of them
+FEW = 8  # with fewer slices than this the channels are cut into parts as well,
+BLOCKS = 8  # of so many blocks at least, for each has to lay out the image anew
 
 
 class Plan(NamedTuple):
@@ -129,18 +136,18 @@ def _plan(
     C: int, O: int, OH: int, OW: int, taps: Taps, padding: Pair, stride: Pair, tiles: Tiles, skip_zeros: bool
 ) -> Plan:
     """The plan of `convolve` for these shapes."""
-    band, halo, pitch = _bands(C, OH, OW, taps, stride)
-    offsets = _offsets(C, taps, stride, band + halo, pitch).transpose(1, 0, 2)
-    KH, _, dh, _ = taps if skip_zeros else (0, 0, 1, 1)
-    reach = (band - 1) * pitch + OW
+    KH, KW, dh, _ = taps
 
-    def work(tile: Pair) -> int:
-        rows, width = tile[0], tile[1] * LANES
-        return -(-O // rows) * rows * -(-reach // width) * width
+    def cycles(layout: Layout, tile: Pair) -> float:
+        rows, vectors = tile
+        reach = (layout.band - 1) * layout.pitch + OW
+        tiles = -(-O // rows) * -(-reach // (vectors * LANES)) * -(-OH // layout.band)
+        return tiles * C * KH * KW * _cycles(rows * vectors, rows + 2 * vectors) + layout.cycles
 
-    tile = min(tiles, key=work)
-    window = (KH, dh, *padding, band, halo, pitch)
-    return Plan(tile, -(-O // tile[0]), -(-OH // band), window, np.ascontiguousarray(offsets).reshape(-1))
+    layout, tile = _best(C, OH, OW, taps, stride, tiles, cycles)
+    window = (KH if skip_zeros else 0, dh, *padding, *layout[:5])
+    offsets = np.ascontiguousarray(_offsets(C, taps, stride, layout).transpose(1, 0, 2)).reshape(-1)
+    return Plan(tile, -(-O // tile[0]), -(-OH // layout.band), window, offsets)
 
 
 def correlate(x: Array, g: Array, groups: int, padding: Pair, taps: Taps, stride: Pair = (1, 1)) -> Array:
@@ -168,42 +175,76 @@ def _correlation_plan(
     N: int, C: int, O: int, OH: int, OW: int, taps: Taps, padding: Pair, stride: Pair, tiles: Tiles
 ) -> CorrelationPlan:
     """The plan of `correlate` for these shapes."""
-    band, halo, pitch = _bands(C, OH, OW, taps, stride)
     K = C * taps[0] * taps[1]
-    tile = min(tiles, key=lambda tile: -(-O // tile[0]) * -(-K // tile[1]) * (tile[0] * tile[1] + sum(tile) / 2))
+
+    def cycles(layout: Layout, tile: Pair) -> float:
+        rows, columns = tile
+        vectors = -(-layout.band * layout.pitch // LANES) * -(-OH // layout.band)
+        return -(-O // rows) * -(-K // columns) * vectors * _cycles(rows * columns, rows + 2 * columns) + layout.cycles
+
+    layout, tile = _best(C, OH, OW, taps, stride, tiles, cycles)
     blocks, columns = -(-O // tile[0]), -(-K // tile[1]) * tile[1]
     offsets = np.zeros(columns, np.intp)
-    offsets[:K] = _offsets(C, taps, stride, band + halo, pitch).reshape(-1)
-    work = N * O * OH * OW * K
-    slices = 1
-    while 2 * slices <= min(N, SLICES, work // SLICE, PARTIAL // (O * K)):
+    offsets[:K] = _offsets(C, taps, stride, layout).reshape(-1)
+    stretch = -(-layout.band * layout.pitch // LANES) * LANES
+    length, work = N * -(-OH // layout.band) * stretch // LANES, N * O * OH * OW * K
+    slices = parts = 1
+    while 2 * slices <= min(N, SLICES, length // LENGTH, work // SLICE, PARTIAL // (O * K)):
         slices *= 2
-    parts = 1
-    while slices * parts < SLICES and 2 * parts <= min(blocks, work // slices // SLICE):
+    while slices * parts < FEW and 2 * parts <= min(blocks // BLOCKS, work // slices // SLICE):
         parts *= 2
-    bands = -(-OH // band)
-    stretch = -(-band * pitch // LANES) * LANES
     A, B = phase_count(taps, stride)
-    images = C * A * B * (band + halo) * pitch + -(-blocks // parts) * tile[0] * stretch
-    together = max(1, min(2 * BAND // images, -(-N // slices) * bands))
-    return CorrelationPlan(tile, blocks, slices, parts, (*padding, band, halo, pitch, together), offsets)
+    size = C * A * B * layout.copies * (layout.band + layout.halo) * layout.pitch
+    size += -(-blocks // parts) * tile[0] * stretch
+    together = max(1, min(2 * BAND // size, -(-N // slices) * -(-OH // layout.band)))
+    return CorrelationPlan(tile, blocks, slices, parts, (*padding, *layout[:5], together), offsets)
 
 
-def _bands(C: int, OH: int, OW: int, taps: Taps, stride: Pair) -> tuple[int, int, int]:
-    """How many rows of windows are done at a time, how many more rows of pixels they see, and how long those are."""
+class Layout(NamedTuple):
+    """How an image is laid out."""
+
+    band: int  # rows of windows that are done at a time
+    halo: int  # rows of pixels more than that
+    pitch: int  # numbers in a row
+    copies: int  # 1; or one for each tap in a row of a filter, moved, with no columns but those that windows start in
+    apart: int  # by how much a copy is moved
+    cycles: float  # that it takes, about
+
+
+def _layout(C: int, OH: int, OW: int, taps: Taps, stride: Pair, copies: int) -> Layout:
+    """The layout with so many copies."""
     KH, KW, dh, dw = taps
     A, B = phase_count(taps, stride)
-    halo, pitch = (KH - 1) * dh // stride[0], OW + (KW - 1) * dw // stride[1]
-    fit = max(1, BAND // (C * A * B * pitch) - halo)
-    return -(-OH // -(-OH // fit)), halo, pitch
+    halo, pitch = (KH - 1) * dh // stride[0], OW if copies > 1 else OW + (KW - 1) * dw // stride[1]
+    channels = C * A * B * copies
+    bands = -(-OH // max(1, BAND // (channels * pitch) - halo))
+    band = -(-OH // bands)
+    return Layout(band, halo, pitch, copies, dw, 2.0 * bands * channels * (band + halo) * -(-pitch // LANES))
 
 
-def _offsets(C: int, taps: Taps, stride: Pair, depth: int, pitch: int) -> Array:
-    """Where the taps (C, KH, KW) of the first window are, in an image laid out in rows of `pitch` numbers."""
+def _best(
+    C: int, OH: int, OW: int, taps: Taps, stride: Pair, tiles: Tiles, cycles: Callable[[Layout, Pair], float]
+) -> tuple[Layout, Pair]:
+    """The layout and the tile that take the fewest cycles; several copies only if they save a tenth."""
+    choices = [(1, 1.0), (taps[1], 1.1)] if stride == (1, 1) and taps[1] > 1 else [(1, 1.0)]
+    options = [(_layout(C, OH, OW, taps, stride, copies), tile, cost) for copies, cost in choices for tile in tiles]
+    return min(options, key=lambda option: option[2] * cycles(*option[:2]))[:2]
+
+
+def _cycles(products: int, loads: int) -> float:
+    """About how long a step of a tile takes, on a processor that does two of either at a time."""
+    return max(products, loads) / 2
+
+
+def _offsets(C: int, taps: Taps, stride: Pair, layout: Layout) -> Array:
+    """Where the taps (C, KH, KW) of the first window are."""
     KH, KW, dh, dw = taps
     A, B = phase_count(taps, stride)
     c, h, v = np.ogrid[:C, : KH * dh : dh, : KW * dw : dw]
     (h, a), (v, b) = divmod(h, stride[0]), divmod(v, stride[1])
+    depth, pitch = layout.band + layout.halo, layout.pitch
+    if layout.copies > 1:
+        return ((v // dw * C + c) * depth + h) * pitch
     return (((c * A + a) * B + b) * depth + h) * pitch + v
 
 
@@ -243,19 +284,22 @@ def _tiled(rows: int, vectors: int) -> ThreadedKernel:
         first: int, last: int, x: Array, w: Array, b: Array, y: Array, offsets: Array, groups: int, window: Any
     ) -> None:
         """As `convolve`, with w (groups, blocks, KH, C, KW, rows), b (groups, blocks * rows); the units are bands."""
-        KH, dh, ph, pw, band, halo, pitch = window
+        KH, dh, ph, pw, band, halo, pitch, copies, apart = window
         _, C, H, W = x.shape
         _, O, OH, OW = y.shape
         taps, plane = offsets.size, (band + halo) * pitch
         blocks, bands = (O + rows - 1) // rows, (OH + band - 1) // band
         stretch = (band * pitch + width - 1) // width * width
-        pixels, sums = np.zeros(C * plane + stretch + pitch, x.dtype), np.empty(rows * stretch, x.dtype)
-        seen = min(W, pitch - pw)
+        pixels, sums = np.zeros(copies * C * plane + stretch + pitch, x.dtype), np.empty(rows * stretch, x.dtype)
         for unit in range(first, last):
             image, start = unit // bands, unit % bands * band
             height, above = min(band, OH - start), ph - start
             at = (image * C * H - above) * W
-            copy(x, at, H * W, W, pixels, pw, plane, pitch, C, height + halo, seen, above, above + H)
+            for v in range(copies):
+                left = max(pw - v * apart, 0)
+                n, source = min(W + pw - v * apart, pitch) - left, at + left + v * apart - pw
+                to = v * C * plane + left
+                copy(x, source, H * W, W, pixels, to, plane, pitch, C, height + halo, n, above, above + H)
             for block in range(blocks):
                 filters = image % groups * blocks + block
                 for p in range(0, (height - 1) * pitch + OW, width):
@@ -282,20 +326,19 @@ def _inner(rows: int, columns: int) -> ThreadedKernel:
         first: int, last: int, x: Array, g: Array, sums: Array, offsets: Array, groups: int, parts: int, window: Any
     ) -> None:
         """As `correlate`, to sums (slices, groups, blocks * rows, taps); the units are parts of a group of a slice."""
-        ph, pw, band, halo, pitch, together = window
+        ph, pw, band, halo, pitch, copies, apart, together = window
         M, C, H, W = x.shape
         _, O, OH, OW = g.shape
         N, slices, blocks, bands = M // groups, len(sums), sums.shape[2] // rows, (OH + band - 1) // band
         taps, plane, stretch = offsets.size, (band + halo) * pitch, (band * pitch + LANES - 1) // LANES * LANES
         channels = (blocks + parts - 1) // parts * rows
-        pixels = np.zeros(together * C * plane + stretch + pitch, x.dtype)
+        pixels = np.zeros(together * copies * C * plane + stretch + pitch, x.dtype)
         gradients = np.zeros(together * channels * stretch, x.dtype)
-        seen = min(W, pitch - pw)
         for unit in range(first, last):
             part, group, piece = unit % parts, unit // parts % groups, unit // parts // groups
             first_block, end_block = blocks * part // parts, blocks * (part + 1) // parts
             o = first_block * rows
-            n = min(end_block * rows, O) - o
+            channels_here = min(end_block * rows, O) - o
             end = N * (piece + 1) // slices * bands
             for start in range(N * piece // slices * bands, end, together):
                 count = min(together, end - start)
@@ -303,15 +346,18 @@ def _inner(rows: int, columns: int) -> ThreadedKernel:
                     image, i = (start + q) // bands * groups + group, (start + q) % bands * band
                     above = ph - i
                     at = (image * C * H - above) * W
-                    to = q * C * plane + pw
-                    copy(x, at, H * W, W, pixels, to, plane, pitch, C, band + halo, seen, above, above + H)
+                    for v in range(copies):
+                        left = max(pw - v * apart, 0)
+                        n, source = min(W + pw - v * apart, pitch) - left, at + left + v * apart - pw
+                        to = (q * copies + v) * C * plane + left
+                        copy(x, source, H * W, W, pixels, to, plane, pitch, C, band + halo, n, above, above + H)
                     at, to = ((image * O + o) * OH + i) * OW, q * channels * stretch
-                    copy(g, at, OH * OW, OW, gradients, to, stretch, pitch, n, band, OW, 0, OH - i)
+                    copy(g, at, OH * OW, OW, gradients, to, stretch, pitch, channels_here, band, OW, 0, OH - i)
                 for block in range(first_block, end_block):
                     for k in range(0, taps, columns):
                         t = tile_zero(x, rows, columns)
                         for q in range(count):
-                            a, b = (q * channels + block * rows - o) * stretch, q * C * plane
+                            a, b = (q * channels + block * rows - o) * stretch, q * copies * C * plane
                             for p in range(0, stretch, LANES):
                                 t = tile_inner_at(t, gradients, a + p, stretch, pixels, b + p, offsets, k)
                         to = ((piece * groups + group) * blocks + block) * rows * taps + k

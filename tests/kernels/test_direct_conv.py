@@ -115,7 +115,7 @@ def test_large_images_are_done_in_bands(rng, monkeypatch, band, stride):
     whole = faces(compiled, *arrays, options)
     monkeypatch.setattr(direct_conv, "BAND", band)
     forget_plans()
-    assert direct_conv._bands(5, *arrays[3].shape[2:], (3, 3, 2, 1), stride)[0] < arrays[3].shape[2]
+    assert direct_conv._layout(5, *arrays[3].shape[2:], (3, 3, 2, 1), stride, 1).band < arrays[3].shape[2]
     assert_right(*arrays, options)
     for a, b in zip(whole[:2], faces(compiled, *arrays, options), strict=False):
         np.testing.assert_array_equal(a, b)
@@ -130,7 +130,8 @@ CASES = [
 
 @pytest.mark.parametrize(("x", "w", "options"), CASES)
 def test_the_same_bits_for_any_number_of_threads(rng, monkeypatch, x, w, options):
-    monkeypatch.setattr(direct_conv, "SLICE", 1000)  # several slices and parts, whatever the size
+    monkeypatch.setattr(direct_conv, "SLICE", 1000)  # several slices, whatever the size
+    monkeypatch.setattr(direct_conv, "LENGTH", 1)
     forget_plans()
     arrays = operands(rng, x, w, options)
     assert_right(*arrays, options)
@@ -147,8 +148,8 @@ def test_slices_of_the_batch_and_parts_of_the_channels(rng, monkeypatch, slices,
     """A gradient of weights is cut up either way, or both."""
     options = ((1, 1), (1, 1), (1, 1), 1)
     N, O, C, size = slices + slices // 2, 5 * parts * max(rows for rows, _ in direct_conv.FLOAT32_INNER_TILES), 3, 5
-    monkeypatch.setattr(direct_conv, "SLICES", slices * parts)
-    monkeypatch.setattr(direct_conv, "SLICE", 1)
+    for name, value in (("FEW", slices * parts), ("SLICE", 1), ("LENGTH", 1), ("BLOCKS", 1)):
+        monkeypatch.setattr(direct_conv, name, value)
     monkeypatch.setattr(direct_conv, "PARTIAL", slices * O * C * 9)
     forget_plans()
     tiles = direct_conv.FLOAT32_INNER_TILES
