@@ -11,20 +11,82 @@ import math
 import numpy as np
 
 from . import reference, shapes
+from .exponential import erf as _erf_of
 from .exponential import exp, expm1
 from .gate import Out, gate, output
-from .jit import kernel
 from .parallel import threaded_kernel
 
 Array = np.ndarray
+
+ROOT_HALF = math.sqrt(0.5)
 
 
 @gate(reference.erf)
 def erf(x: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.erf`."""
     y = output("erf", out, x.shape, x.dtype)
-    _erf(x.reshape(-1), y.reshape(-1))
+    _erf(x.size, 0.5 * x.size, x.reshape(-1), y.reshape(-1))
     return y
+
+
+@gate(reference.sigmoid)
+def sigmoid(x: Array, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.sigmoid`."""
+    y = output("sigmoid", out, x.shape, x.dtype)
+    _sigmoid(x.size, 0.3 * x.size, x.reshape(-1), y.reshape(-1))
+    return y
+
+
+@gate(reference.sigmoid_backward)
+def sigmoid_backward(g: Array, y: Array, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.sigmoid_backward`."""
+    shapes.require_shape("sigmoid_backward", "the output", y, g.shape)
+    gx = output("sigmoid_backward", out, g.shape, g.dtype)
+    _sigmoid_backward(g.size, 0.15 * g.size, g.reshape(-1), y.reshape(-1), gx.reshape(-1))
+    return gx
+
+
+@gate(reference.tanh_backward)
+def tanh_backward(g: Array, y: Array, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.tanh_backward`."""
+    shapes.require_shape("tanh_backward", "the output", y, g.shape)
+    gx = output("tanh_backward", out, g.shape, g.dtype)
+    _tanh_backward(g.size, 0.15 * g.size, g.reshape(-1), y.reshape(-1), gx.reshape(-1))
+    return gx
+
+
+@gate(reference.silu)
+def silu(x: Array, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.silu`."""
+    y = output("silu", out, x.shape, x.dtype)
+    _silu(x.size, 0.3 * x.size, x.reshape(-1), y.reshape(-1))
+    return y
+
+
+@gate(reference.silu_backward)
+def silu_backward(g: Array, x: Array, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.silu_backward`."""
+    shapes.require_shape("silu_backward", "the input", x, g.shape)
+    gx = output("silu_backward", out, g.shape, g.dtype)
+    _silu_backward(g.size, 0.4 * g.size, g.reshape(-1), x.reshape(-1), gx.reshape(-1))
+    return gx
+
+
+@gate(reference.gelu)
+def gelu(x: Array, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.gelu`."""
+    y = output("gelu", out, x.shape, x.dtype)
+    _gelu(x.size, 0.5 * x.size, x.reshape(-1), y.reshape(-1))
+    return y
+
+
+@gate(reference.gelu_backward)
+def gelu_backward(g: Array, x: Array, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.gelu_backward`."""
+    shapes.require_shape("gelu_backward", "the input", x, g.shape)
+    gx = output("gelu_backward", out, g.shape, g.dtype)
+    _gelu_backward(g.size, 0.7 * g.size, g.reshape(-1), x.reshape(-1), gx.reshape(-1))
+    return gx
 
 
 @gate(reference.relu)
@@ -88,11 +150,72 @@ def softplus_backward(g: Array, x: Array, beta: float, threshold: float, *, out:
     return gx
 
 
-@kernel
-def _erf(x: Array, y: Array) -> None:
+@threaded_kernel
+def _erf(first: int, last: int, x: Array, y: Array) -> None:
     """x, y (n,)"""
+    x, y = x[first:last], y[first:last]
     for i in range(x.size):
-        y[i] = math.erf(x[i])
+        y[i] = _erf_of(x[i])
+
+
+@threaded_kernel
+def _sigmoid(first: int, last: int, x: Array, y: Array) -> None:
+    """x, y (n,)"""
+    x, y, one = x[first:last], y[first:last], x.dtype.type(1)
+    for i in range(x.size):
+        y[i] = one / (one + exp(-x[i]))
+
+
+@threaded_kernel
+def _sigmoid_backward(first: int, last: int, g: Array, y: Array, gx: Array) -> None:
+    """g, y, gx (n,)"""
+    g, y, gx, one = g[first:last], y[first:last], gx[first:last], g.dtype.type(1)
+    for i in range(g.size):
+        gx[i] = g[i] * (y[i] * (one - y[i]))
+
+
+@threaded_kernel
+def _tanh_backward(first: int, last: int, g: Array, y: Array, gx: Array) -> None:
+    """g, y, gx (n,)"""
+    g, y, gx, one = g[first:last], y[first:last], gx[first:last], g.dtype.type(1)
+    for i in range(g.size):
+        gx[i] = g[i] * (one - y[i] * y[i])
+
+
+@threaded_kernel
+def _silu(first: int, last: int, x: Array, y: Array) -> None:
+    """x, y (n,)"""
+    x, y, one = x[first:last], y[first:last], x.dtype.type(1)
+    for i in range(x.size):
+        y[i] = x[i] * (one / (one + exp(-x[i])))
+
+
+@threaded_kernel
+def _silu_backward(first: int, last: int, g: Array, x: Array, gx: Array) -> None:
+    """g, x, gx (n,)"""
+    g, x, gx, one = g[first:last], x[first:last], gx[first:last], g.dtype.type(1)
+    for i in range(g.size):
+        s = one / (one + exp(-x[i]))
+        gx[i] = g[i] * (s * (one + x[i] * (one - s)))
+
+
+@threaded_kernel
+def _gelu(first: int, last: int, x: Array, y: Array) -> None:
+    """x, y (n,)"""
+    x, y, kind = x[first:last], y[first:last], x.dtype.type
+    one, half, root = kind(1), kind(0.5), kind(ROOT_HALF)
+    for i in range(x.size):
+        y[i] = x[i] * (_erf_of(x[i] * root) + one) * half
+
+
+@threaded_kernel
+def _gelu_backward(first: int, last: int, g: Array, x: Array, gx: Array) -> None:
+    """g, x, gx (n,)"""
+    g, x, gx, kind = g[first:last], x[first:last], gx[first:last], g.dtype.type
+    one, half, root, scale = kind(1), kind(0.5), kind(ROOT_HALF), kind(1 / math.sqrt(2 * math.pi))
+    for i in range(g.size):
+        density = exp(x[i] * x[i] * -half) * scale
+        gx[i] = g[i] * ((_erf_of(x[i] * root) + one) * half + x[i] * density)
 
 
 @threaded_kernel

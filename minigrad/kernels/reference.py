@@ -34,6 +34,8 @@ __all__ = [
     "elu",
     "elu_backward",
     "erf",
+    "gelu",
+    "gelu_backward",
     "layer_norm",
     "layer_norm_backward",
     "leaky_relu",
@@ -54,11 +56,16 @@ __all__ = [
     "relu_backward",
     "sgd_update",
     "sgd_updates",
+    "sigmoid",
+    "sigmoid_backward",
+    "silu",
+    "silu_backward",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
     "softplus_backward",
+    "tanh_backward",
 ]
 
 
@@ -230,6 +237,96 @@ def softplus_backward(g: Array, x: Array, beta: float, threshold: float, *, out:
     shapes.require_shape("softplus_backward", "the input", x, g.shape)
     z = x * beta
     return store("softplus_backward", out, np.where(z > threshold, g, g * (1 / (1 + np.exp(-z)))))
+
+
+@quiet
+def sigmoid(x: Array, *, out: Out = None) -> Array:
+    """y = 1 / (1 + exp(-x)). An exponential that overflows makes a 0, as it should.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.sigmoid(np.array([-1000.0, 0.0]))
+    array([0. , 0.5])
+    """
+    return store("sigmoid", out, 1 / (1 + np.exp(-x)))
+
+
+@quiet
+def sigmoid_backward(g: Array, y: Array, *, out: Out = None) -> Array:
+    """gx = g y (1 - y), y being the output of sigmoid.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.sigmoid_backward(np.array([2.0]), np.array([0.5]))
+    array([0.5])
+    """
+    shapes.require_shape("sigmoid_backward", "the output", y, g.shape)
+    return store("sigmoid_backward", out, g * (y * (1 - y)))
+
+
+@quiet
+def tanh_backward(g: Array, y: Array, *, out: Out = None) -> Array:
+    """gx = g (1 - y^2), y being the output of tanh.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.tanh_backward(np.array([2.0]), np.array([0.5]))
+    array([1.5])
+    """
+    shapes.require_shape("tanh_backward", "the output", y, g.shape)
+    return store("tanh_backward", out, g * (1 - y * y))
+
+
+@quiet
+def silu(x: Array, *, out: Out = None) -> Array:
+    """y = x / (1 + exp(-x))
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.silu(np.array([-1000.0, 0.0, 1000.0]))
+    array([  -0.,    0., 1000.])
+    """
+    return store("silu", out, x * (1 / (1 + np.exp(-x))))
+
+
+@quiet
+def silu_backward(g: Array, x: Array, *, out: Out = None) -> Array:
+    """gx = g s (1 + x (1 - s)) with s = 1 / (1 + exp(-x))
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.silu_backward(np.array([2.0]), np.array([0.0]))
+    array([1.])
+    """
+    shapes.require_shape("silu_backward", "the input", x, g.shape)
+    s = 1 / (1 + np.exp(-x))
+    return store("silu_backward", out, g * (s * (1 + x * (1 - s))))
+
+
+@quiet
+def gelu(x: Array, *, out: Out = None) -> Array:
+    """y = x (1 + erf(x / sqrt(2))) / 2
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.gelu(np.array([0.0, 1.0])).round(4)
+    array([0.    , 0.8413])
+    """
+    return store("gelu", out, x * (erf(x * math.sqrt(0.5)) + 1) * 0.5)
+
+
+@quiet
+def gelu_backward(g: Array, x: Array, *, out: Out = None) -> Array:
+    """gx = g ((1 + erf(x / sqrt(2))) / 2 + x exp(-x^2 / 2) / sqrt(2 pi))
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.gelu_backward(np.array([2.0]), np.array([0.0]))
+    array([1.])
+    """
+    shapes.require_shape("gelu_backward", "the input", x, g.shape)
+    density = np.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
+    return store("gelu_backward", out, g * ((erf(x * math.sqrt(0.5)) + 1) * 0.5 + x * density))
 
 
 # --- convolution: three faces of one trilinear form ----------------------------------------------------------

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from .. import kernels
-from ..autograd import Op, is_tensor, unwrap
+from ..autograd import Fused, Op, is_tensor, unwrap
 from .common import (
     Operand,
     floating,
@@ -87,6 +87,34 @@ class Softplus(Op):
         if not is_tensor(g):
             return kernels.current().softplus_backward(g, x, self.beta, self.threshold)
         return where(unwrap(x) * self.beta > self.threshold, g, g * sigmoid(x * self.beta))
+
+
+class SiLU(Fused):
+    """y = x sigmoid(x)"""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return kernels.current().silu(x)
+
+    def kernel_backward(self, g: np.ndarray) -> np.ndarray:
+        (x,) = self.operands()
+        return kernels.current().silu_backward(g, x)
+
+    def definition(self, x: Operand) -> Operand:
+        return x * sigmoid(x)
+
+
+class GELU(Fused):
+    """y = x Phi(x) = x (1 + erf(x / sqrt(2))) / 2"""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return kernels.current().gelu(x)
+
+    def kernel_backward(self, g: np.ndarray) -> np.ndarray:
+        (x,) = self.operands()
+        return kernels.current().gelu_backward(g, x)
+
+    def definition(self, x: Operand) -> Operand:
+        return x * (erf(x * math.sqrt(0.5)) + 1) * 0.5
 
 
 class HardTanh(Op):
@@ -202,7 +230,7 @@ def gelu(input: Operand, approximate: str = "none") -> Operand:
     """
     x = floating("gelu", input)
     if approximate == "none":
-        return in_float32(lambda x: x * (erf(x * math.sqrt(0.5)) + 1) * 0.5, x)
+        return in_float32(GELU.apply, x)
     if approximate == "tanh":
         return in_float32(lambda x: x * (tanh((x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)) + 1) * 0.5, x)
     raise ValueError(f'gelu: approximate must be "none" or "tanh", got {approximate!r}')
@@ -216,7 +244,7 @@ def silu(input: Operand) -> Operand:
     >>> minigrad.nn.functional.silu(minigrad.tensor([-1.2785, 0.0, 1.0]))
     tensor([-0.2785,  0.0000,  0.7311])
     """
-    return in_float32(lambda x: x * sigmoid(x), floating("silu", input))
+    return in_float32(SiLU.apply, floating("silu", input))
 
 
 def softplus(input: Operand, beta: float = 1, threshold: float = 20) -> Operand:

@@ -458,13 +458,14 @@ class Sigmoid(Op):
 
     @quiet
     def forward(self, x: np.ndarray) -> np.ndarray:
-        # An exponential that overflows makes a 0, as it should. In float16 it would do so at -11, where y has digits.
-        e = np.asarray(np.exp(-x, dtype=np.float32 if x.dtype == np.float16 else None))
-        e += 1
-        self.y = np.reciprocal(e, out=e).astype(x.dtype, copy=False)
+        # In float16 the exponential would overflow at -11, where y still has digits.
+        wide = x.astype(np.float32) if x.dtype == np.float16 else x
+        self.y = kernels.current().sigmoid(wide).astype(x.dtype, copy=False)
         return self.y
 
     def backward(self, g: Operand) -> Operand:
+        if not is_tensor(g):
+            return kernels.current().sigmoid_backward(g, self.y)
         y = self.output(self.y)
         return g * (y * (1 - y))
 
@@ -731,10 +732,12 @@ class Tanh(Op):
     saves_inputs = False
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        self.y = np.tanh(x)
+        self.y = np.asarray(np.tanh(x))
         return self.y
 
     def backward(self, g: Operand) -> Operand:
+        if not is_tensor(g):
+            return kernels.current().tanh_backward(g, self.y)
         y = self.output(self.y)
         return g * (1 - y * y)
 

@@ -86,6 +86,14 @@ def test_compiled_activations_equal_reference(n, dtype, seed):
         ("elu_backward", (g, x), (0.7, 0.25)),
         ("softplus_backward", (g, x), (0.5, 3.0)),
         ("softplus_backward", (g, x), (1.0, np.inf)),
+        ("sigmoid", (x,), ()),
+        ("sigmoid_backward", (g, x), ()),
+        ("tanh_backward", (g, x), ()),
+        ("silu", (x,), ()),
+        ("silu_backward", (g, x), ()),
+        ("gelu", (x,), ()),
+        ("gelu_backward", (g, x), ()),
+        ("erf", (x,), ()),
     ):
         y, expected = (getattr(kernels, name)(*arrays, *options) for kernels in (compiled, reference))
         assert y.dtype == expected.dtype == dtype
@@ -103,3 +111,22 @@ def test_compiled_expm1():
     expected = np.expm1(x.astype(np.float64))
     assert np.max(np.abs(differences(x) / expected - 1)) < 3 * np.finfo(np.float32).eps
     np.testing.assert_array_equal(differences(np.array([-np.inf, -0.0, np.nan], np.float32)), [-1, 0, np.nan])
+
+
+def test_compiled_erf_to_the_last_place_but_one():
+    x = np.concatenate([np.geomspace(1e-40, 1, 3000), np.linspace(0.5, 5, 30000)]).astype(np.float32)
+    x = np.concatenate([x, -x])
+    exact = np.array([math.erf(v) for v in x.tolist()])
+    assert np.max(np.abs(compiled.erf(x) - exact) / np.spacing(np.abs(exact).astype(np.float32))) < 2
+    np.testing.assert_array_equal(compiled.erf(np.array([-np.inf, np.inf, np.nan], np.float32)), [-1, 1, np.nan])
+    assert np.signbit(compiled.erf(np.array([-0.0], np.float32)))[0]
+
+
+def test_compiled_sigmoid_silu_and_gelu_are_accurate():
+    x = np.linspace(-30, 30, 20011).astype(np.float32)
+    wide = x.astype(np.float64)
+    for name, last_places in (("sigmoid", 3), ("silu", 4)):
+        exact = getattr(reference, name)(wide)
+        error = np.abs(getattr(compiled, name)(x) - exact) / np.spacing(np.abs(exact).astype(np.float32))
+        assert error.max() < last_places, name
+    np.testing.assert_allclose(compiled.gelu(x), reference.gelu(wide), rtol=3e-7, atol=1e-6)  # 1 + erf cancels below 0
