@@ -37,6 +37,7 @@ from .simd import (
     LANES,
     REGISTERS,
     load_first,
+    out_of_line,
     store_first,
     tile_add_totals,
     tile_broadcast,
@@ -61,7 +62,7 @@ FLOAT32_TILES: Tiles = (
 FLOAT64_TILES: Tiles = ((6, 2), (2, 4)) if REGISTERS == 32 else ((3, 2),)
 
 # The same for inner products: output channels by taps.
-FLOAT32_INNER_TILES: Tiles = ((4, 5), (6, 3)) if REGISTERS == 32 else ((3, 3),)
+FLOAT32_INNER_TILES: Tiles = ((4, 5),) if REGISTERS == 32 else ((3, 3),)
 FLOAT64_INNER_TILES: Tiles = ((3, 3),) if REGISTERS == 32 else ((2, 2),)
 
 SLICES = 16  # at most so many slices of the batch,
@@ -290,7 +291,7 @@ def _tiled(rows: int, vectors: int) -> ThreadedKernel:
         taps, plane = offsets.size, (band + halo) * pitch
         blocks, bands = (O + rows - 1) // rows, (OH + band - 1) // band
         stretch = (band * pitch + width - 1) // width * width
-        pixels, sums = np.zeros(copies * C * plane + stretch + pitch, x.dtype), np.empty(rows * stretch, x.dtype)
+        pixels, sums = np.zeros(copies * C * plane + stretch + pitch, x.dtype), np.zeros(rows * stretch, x.dtype)
         for unit in range(first, last):
             image, start = unit // bands, unit % bands * band
             height, above = min(band, OH - start), ph - start
@@ -384,6 +385,7 @@ def copy(
     bottom: int,
 ) -> None:
     """Rows of n numbers from a to b, both as if flat; zeros for those rows of a above top, and from bottom on."""
+    out_of_line()
     for i in range(planes):
         for j in range(rows):
             there = n if top <= j < bottom else 0

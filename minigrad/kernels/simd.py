@@ -44,6 +44,7 @@ __all__ = [
     "load_first",
     "maximum",
     "mul",
+    "out_of_line",
     "select",
     "store",
     "store_first",
@@ -253,6 +254,19 @@ def _tile_value(context: Any, builder: Any, tile: Type, rows: list[list]) -> Any
     """A tile of these vectors."""
     made = [context.make_tuple(builder, tile.dtype, row) for row in rows]
     return context.make_tuple(builder, tile, made)
+
+
+def out_of_line() -> None:
+    """The function that says this is called where it is used, and not copied there: it costs its compilation once."""
+
+
+@emits(out_of_line)
+def _() -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), emit
 
 
 # ---------------------------------------------------------------------------------------------- vectors

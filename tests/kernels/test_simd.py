@@ -209,6 +209,27 @@ def test_no_lanes_at_all_touch_no_memory_wherever_they_would_be(n, at):
         assert (y == 0).all()
 
 
+@compiled_only
+def test_out_of_line_functions_are_called():
+    """And do what they do when copied to where they are called."""
+
+    @helper
+    def double(y):
+        simd.out_of_line()
+        y[0] *= 2
+
+    @helper
+    def twice(y):
+        double(y)
+        double(y)
+
+    y = np.ones(1, np.float32)
+    twice(y)
+    assert y[0] == 4
+    (assembly,) = twice.inspect_llvm().values()
+    assert "noinline" in assembly
+
+
 def test_totals_are_the_same_bits_whether_taken_alone_or_together(rng):
     a = operand(rng, (4, L), np.float32, False)
     b, y = np.ones((4, L), np.float32), np.zeros(1 + 4 * 5, np.float32)
