@@ -18,7 +18,13 @@ A transform, any callable on one image, takes part in it by a second method
     def batch(self, images): ...
 
 which takes images with a new first dimension and gives what the single results stacked would be. It too may
-return `NotImplemented`.
+return `NotImplemented`. By a third one, if it has it,
+
+    def gather(self, images, index): ...
+
+it makes the batch straight from an array of all images, without a copy of those wanted in between:
+`batch(images[index])` in one pass. `transform_at(transform, images, index)` takes the best way there is, and is what
+a `__getbatch__` of images calls; `ToTensor` and `Normalize` after it have a kernel for images of bytes.
 
 A subclass that redefines `__getitem__` (or a transform's `__call__`) alone is used sample by sample, so the
 batch form that it inherits is never stale.
@@ -31,12 +37,14 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd import wrap
+
 __all__: list[str] = []
 
 
 def batch_at(dataset: Any, positions: Any) -> Any:
     """The batch of the samples at these positions, or NotImplemented if they have to be got one by one."""
-    get = _current(dataset, "__getbatch__", "__getitem__")
+    get = method(dataset, "__getbatch__", "__getitem__")
     if get is None:
         return NotImplemented
     index = _as_index(positions, len(dataset))
@@ -45,7 +53,7 @@ def batch_at(dataset: Any, positions: Any) -> Any:
 
 def samples_at(dataset: Any, positions: Any) -> list:
     """The samples at these positions, by PyTorch's `__getitems__` where there is one."""
-    get = _current(dataset, "__getitems__", "__getitem__")
+    get = method(dataset, "__getitems__", "__getitem__")
     return [dataset[i] for i in positions] if get is None else get(positions)
 
 
@@ -53,8 +61,18 @@ def transform_batch(transform: Callable | None, images: Any) -> Any:
     """The transform of all images at once, or NotImplemented if it has to be done one by one."""
     if transform is None:
         return images
-    run = _current(transform, "batch", "__call__")
+    run = method(transform, "batch", "__call__")
     return NotImplemented if run is None else run(images)
+
+
+def transform_at(transform: Callable | None, images: np.ndarray, index: slice | np.ndarray) -> Any:
+    """The transform of all images at `index`, or NotImplemented if it has to be done one by one."""
+    gather = method(transform, "gather", "__call__", "batch")
+    if gather is not None:
+        batch = gather(images, index)
+        if batch is not NotImplemented:
+            return batch
+    return transform_batch(transform, wrap(take(images, index)))
 
 
 def take(array: np.ndarray, index: slice | np.ndarray) -> np.ndarray:
@@ -68,13 +86,15 @@ def take(array: np.ndarray, index: slice | np.ndarray) -> np.ndarray:
         raise IndexError(f"index {wrong} is out of range for {len(array)} samples") from None
 
 
-def _current(owner: Any, name: str, single: str) -> Callable | None:
-    """Method `name`, unless a subclass redefined `single` below it, so that the two no longer agree."""
+def method(owner: Any, name: str, *others: str) -> Callable | None:
+    """Method `name`, unless a subclass redefined one of the others below it, so that they no longer agree."""
     for cls in type(owner).__mro__:
-        if name in cls.__dict__:
+        own = cls.__dict__
+        if name in own:
             return getattr(owner, name)
-        if single in cls.__dict__:
-            return None
+        for other in others:
+            if other in own:
+                return None
     return None
 
 
@@ -86,8 +106,9 @@ def _as_index(positions: Any, length: int) -> slice | np.ndarray | None:
         return None
     if index.ndim != 1 or index.dtype.kind not in "iu" or not index.size:
         return None
-    index = index.astype(np.int64, copy=False)
+    if index.dtype != np.int64:
+        index = index.astype(np.int64)
     first, last, count = int(index[0]), int(index[-1]), len(index)
-    if last - first == count - 1 and first >= 0 and last < length and (np.diff(index) == 1).all():
+    if last - first == count - 1 and first >= 0 and last < length and (count == 1 or (np.diff(index) == 1).all()):
         return slice(first, last + 1)
     return index

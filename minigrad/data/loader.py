@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from .. import checks
 from ..random import Generator
-from .batching import batch_at, samples_at
+from .batching import batch_at, method, samples_at
 from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
@@ -173,18 +175,21 @@ class DataLoader(Generic[T_co]):
             return self._stream(iter(self.dataset))
         if self.batch_sampler is None:
             return (self.collate_fn(self.dataset[index]) for index in self.sampler)
-        return (self._batch(indices) for indices in self.batch_sampler)
+        arrays = method(self.batch_sampler, "_arrays", "__iter__")
+        return (self._batch(indices) for indices in (self.batch_sampler if arrays is None else arrays()))
 
     def __len__(self) -> int:
         return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
 
-    def _batch(self, indices: Sequence) -> Any:
+    def _batch(self, indices: Sequence | np.ndarray) -> Any:
         """The batch of the samples at these indices."""
         if self.collate_fn is default_collate:
             batch = batch_at(self.dataset, indices)
             if batch is not NotImplemented:
                 return batch
-        return self.collate_fn(samples_at(self.dataset, indices))
+        return self.collate_fn(
+            samples_at(self.dataset, indices.tolist() if isinstance(indices, np.ndarray) else indices)
+        )
 
     def _stream(self, samples: Iterator[Any]) -> Iterator[Any]:
         """The batches, or single samples, of an IterableDataset."""

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..autograd import wrap
-from .batching import take, transform_batch
+from .batching import take, transform_at, transform_batch
 from .dataset import Dataset
 from .idx import DataError, read_idx
 
@@ -130,7 +130,7 @@ class MNIST(Dataset[tuple[Any, Any]]):
         return image, label
 
     def __getbatch__(self, index: slice | np.ndarray) -> Any:
-        images = transform_batch(self.transform, wrap(take(self.data.array, index)))
+        images = transform_at(self.transform, self.data.array, index)
         labels = transform_batch(self.target_transform, wrap(take(self.targets.array, index)))
         return NotImplemented if images is NotImplemented or labels is NotImplemented else [images, labels]
 

@@ -11,6 +11,7 @@ import numpy as np
 from .. import checks
 from ..random import Generator, source
 from ..tensor import from_numpy
+from .batching import method
 
 __all__ = [
     "BatchSampler",
@@ -60,6 +61,9 @@ class SequentialSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         return iter(range(len(self.data_source)))
 
+    def _arrays(self) -> Iterator[np.ndarray]:
+        yield np.arange(len(self.data_source))
+
     def __len__(self) -> int:
         return len(self.data_source)
 
@@ -101,12 +105,16 @@ class RandomSampler(Sampler[int]):
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
+        for indices in self._arrays():
+            yield from indices.tolist()
+
+    def _arrays(self) -> Iterator[np.ndarray]:
         n, wanted = self._size(), self.num_samples
         if self.replacement:
-            yield from source(self.generator).integers(n, size=wanted).tolist()
+            yield source(self.generator).integers(n, size=wanted)
             return
         while wanted > 0:
-            yield from source(self.generator).permutation(n)[:wanted].tolist()
+            yield source(self.generator).permutation(n)[:wanted]
             wanted -= n
 
     def __len__(self) -> int:
@@ -190,6 +198,10 @@ class WeightedRandomSampler(Sampler[int]):
             )
 
     def __iter__(self) -> Iterator[int]:
+        for indices in self._arrays():
+            yield from indices.tolist()
+
+    def _arrays(self) -> Iterator[np.ndarray]:
         weights, random = self.weights.array, source(self.generator)
         if self.replacement:
             upper = np.cumsum(weights)
@@ -201,7 +213,7 @@ class WeightedRandomSampler(Sampler[int]):
             with np.errstate(divide="ignore"):  # weight 0 waits for ever
                 times = random.standard_exponential(len(weights)) / weights
             chosen = np.argsort(times, kind="stable")[: self.num_samples]
-        yield from chosen.tolist()
+        yield chosen
 
     def __len__(self) -> int:
         return self.num_samples
@@ -232,6 +244,22 @@ class BatchSampler(Sampler[list[int]]):
             if len(batch) < self.batch_size and self.drop_last:
                 return
             yield batch
+
+    def _arrays(self) -> Iterator[Sequence[int] | np.ndarray]:
+        """The batches, as arrays where the sampler has its indices in arrays: making lists of them takes longer."""
+        arrays = method(self.sampler, "_arrays", "__iter__")
+        if arrays is None:
+            yield from self
+            return
+        rest = np.empty(0, np.int64)
+        for indices in arrays():
+            indices = np.concatenate([rest, indices]) if rest.size else indices
+            whole = len(indices) - len(indices) % self.batch_size
+            for start in range(0, whole, self.batch_size):
+                yield indices[start : start + self.batch_size]
+            rest = indices[whole:]
+        if rest.size and not self.drop_last:
+            yield rest
 
     def __len__(self) -> int:
         count, rest = divmod(len(self.sampler), self.batch_size)

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernels
 from ..autograd import wrap
 from ..dtypes import as_dtype, get_default_dtype
 from ..tensor import Tensor
-from .batching import transform_batch
+from .batching import take, transform_batch
 
 __all__ = ["Compose", "Lambda", "Normalize", "ToTensor"]
 
@@ -46,6 +47,22 @@ class Compose:
                 break
         return images
 
+    def gather(self, images: np.ndarray, index: slice | np.ndarray) -> Any:
+        """The images at `index`, with `ToTensor` and a `Normalize` right after it in one pass, and the others then."""
+        first, *others = self.transforms or (None,)
+        if type(first) is not ToTensor:
+            return NotImplemented
+        mean, std = _ZERO, _ONE
+        if others and type(others[0]) is Normalize:
+            normalize: Any = others.pop(0)
+            mean, std = normalize._mean, normalize._std
+        batch = _gather(images, index, mean, std)
+        for transform in others:
+            if batch is NotImplemented:
+                break
+            batch = transform_batch(transform, batch)
+        return batch
+
     def __repr__(self) -> str:
         return f"Compose({', '.join(map(repr, self.transforms))})"
 
@@ -72,6 +89,10 @@ class ToTensor:
     def batch(self, images: Tensor) -> Tensor:
         """Images (N, H, W) or (N, H, W, C) as (N, C, H, W)."""
         return wrap(self._convert(np.asarray(images)))
+
+    def gather(self, images: np.ndarray, index: slice | np.ndarray) -> Any:
+        """Those at `index` of images (n, H, W) or (n, H, W, C) of bytes, as (N, C, H, W), in one pass."""
+        return _gather(images, index, _ZERO, _ONE)
 
     @staticmethod
     def _convert(pixels: np.ndarray) -> np.ndarray:
@@ -134,6 +155,28 @@ class Normalize:
 
     def __repr__(self) -> str:
         return f"Normalize(mean={self.mean}, std={self.std})"
+
+
+_ZERO, _ONE = np.zeros(1), np.ones(1)
+
+
+def _gather(images: np.ndarray, index: slice | np.ndarray, mean: np.ndarray, std: np.ndarray) -> Any:
+    """Images of bytes as ToTensor and Normalize make them; NotImplemented for others, and for what these refuse."""
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.flags.c_contiguous or images.size == 0:
+        return NotImplemented
+    count, H, W, *depth = images.shape
+    C, dtype = depth[0] if depth else 1, get_default_dtype()
+    if len(mean) not in (1, C) or len(std) not in (1, C):
+        return NotImplemented
+    if type(index) is slice:
+        index = np.arange(*index.indices(count))
+    mean, std = (a.astype(dtype).reshape(-1) if len(a) == C else np.full(C, a, dtype) for a in (mean, std))
+    pixels, gather = images.reshape(count, H * W, C), kernels.current().image_batch
+    try:
+        batch = gather(pixels, index, mean, std)
+    except IndexError:  # some count from the end, or are out of range indeed
+        batch = gather(pixels, take(np.arange(count), index), mean, std)
+    return wrap(batch.reshape(len(index), C, H, W))
 
 
 class Lambda:

@@ -19,6 +19,7 @@ from .elementwise import (
     tanh_backward,
 )
 from .gemm import matmul
+from .image import image_batch
 from .linear import linear, linear_backward
 from .loss import softmax_cross_entropy, softmax_cross_entropy_backward
 from .norm import batch_norm, batch_norm_backward, layer_norm, layer_norm_backward, normalize, normalize_backward
@@ -49,6 +50,7 @@ __all__ = [
     "erf",
     "gelu",
     "gelu_backward",
+    "image_batch",
     "layer_norm",
     "layer_norm_backward",
     "leaky_relu",

@@ -36,6 +36,7 @@ __all__ = [
     "erf",
     "gelu",
     "gelu_backward",
+    "image_batch",
     "layer_norm",
     "layer_norm_backward",
     "leaky_relu",
@@ -671,6 +672,33 @@ def _window_sizes(
 def _tap_positions(k: int, stride: int, padding: int, dilation: int, count: int) -> Array:
     """Along one axis, the position of tap k of every window in the image without padding."""
     return np.arange(count) * stride - padding + k * dilation
+
+
+# --- images --------------------------------------------------------------------------------------------------
+
+
+@quiet
+def image_batch(images: Array, indices: Array, mean: Array, std: Array, *, out: Out = None) -> Array:
+    """Gather images of bytes, scale them to 0..1, and normalize each channel.
+
+    y[n, c, p] = (images[indices[n], p, c] / 255 - mean[c]) / std[c], each step rounded to the dtype of mean and std
+
+    images (n, P, C) uint8, indices (N,) from 0 to n - 1, mean and std (C,) -> y (N, C, P)
+
+    IndexError for an index out of range, TypeError for images of another dtype.
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> images = np.array([[[0], [255]], [[51], [102]]], np.uint8)    # two images of two grey pixels
+    >>> reference.image_batch(images, np.array([1, 0, 1]), np.zeros(1), np.ones(1))[:, 0]
+    array([[0.2, 0.4],
+           [0. , 1. ],
+           [0.2, 0.4]])
+    """
+    shapes.image_batch("image_batch", images, indices, mean, std)
+    y = images[indices].swapaxes(1, 2) / mean.dtype.type(255)
+    y = (y.astype(mean.dtype, copy=False) - mean[:, None]) / std[:, None]
+    return store("image_batch", out, np.ascontiguousarray(y))
 
 
 # --- normalization -------------------------------------------------------------------------------------------

@@ -20,10 +20,27 @@ def require_shape(kernel: str, name: str, array: np.ndarray | None, shape: Shape
 
 def require_running(kernel: str, running: tuple[np.ndarray, np.ndarray, float], channels: int) -> None:
     """Raise unless a running mean and variance, which change in place, are writeable and have one value a channel."""
-    for name, values in zip(("the running mean", "the running variance"), running, strict=False):
+    for name, values in (("the running mean", running[0]), ("the running variance", running[1])):
         require_shape(kernel, name, values, (channels,))
         if not values.flags.writeable:
             raise ValueError(f"{kernel}: {name} is updated in place, but it is read-only; pass a copy")
+
+
+def image_batch(
+    kernel: str, images: np.ndarray, indices: np.ndarray, mean: np.ndarray, std: np.ndarray
+) -> tuple[int, int, int]:
+    """The shape (N, C, P) of a batch of the images (n, P, C) at N indices; raises unless all of them are there."""
+    if images.ndim != 3 or indices.ndim != 1:
+        require_ndim(kernel, "images", images.shape, "n, P, C")
+        require_ndim(kernel, "indices", indices.shape, "N")
+    n, P, C = images.shape
+    if not mean.shape == std.shape == (C,):
+        require_shape(kernel, "mean", mean, (C,))
+        require_shape(kernel, "std", std, (C,))
+    if images.dtype != np.uint8:
+        raise TypeError(f"{kernel}: images must be uint8, got {images.dtype.name}")
+    require_range(kernel, "indices", indices, n)
+    return len(indices), C, P
 
 
 def require_ndim(kernel: str, name: str, shape: Shape, axes: str) -> None:
@@ -34,6 +51,8 @@ def require_ndim(kernel: str, name: str, shape: Shape, axes: str) -> None:
 
 def require_range(kernel: str, name: str, indices: np.ndarray, size: int) -> None:
     """Raise unless every index is in 0..size-1."""
+    if indices.dtype == np.int64 and indices.size and int(indices.view(np.uint64).max()) < size:
+        return  # looked through once: as unsigned, a negative number is huge
     if indices.size and (indices.min() < 0 or indices.max() >= size):
         raise IndexError(
             f"{kernel}: {name} must be in 0..{size - 1}, got values from {indices.min()} to {indices.max()}"

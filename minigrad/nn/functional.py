@@ -421,8 +421,7 @@ def _plainly_fit(x: Any, *each: Tensor | None) -> bool:
     """Is x a float Tensor of channels, and all that is given of the same dtype, one for each channel? A quick look."""
     if not isinstance(x, Tensor):
         return False
-    array = x.array
-    dtype, shape = array.dtype, array.shape[1:2]
+    dtype, shape = x.array.dtype, x.array.shape[1:2]
     if dtype.kind != "f" or not shape or (each[0] is None) is not (each[1] is None):
         return False
     for values in each:

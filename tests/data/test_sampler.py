@@ -6,10 +6,12 @@ import pytest
 import minigrad
 from minigrad.data import (
     BatchSampler,
+    DataLoader,
     RandomSampler,
     Sampler,
     SequentialSampler,
     SubsetRandomSampler,
+    TensorDataset,
     WeightedRandomSampler,
 )
 
@@ -186,3 +188,45 @@ def test_random_sampler_lengths_as_pytorch(kwargs):
     ours, theirs = RandomSampler(range(10), **kwargs), torch_data.RandomSampler(range(10), **kwargs)
     assert len(ours) == len(theirs) == len(list(ours)) == len(list(theirs))
     assert ours.num_samples == theirs.num_samples
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize("batch_size", [1, 3, 5, 7, 100])
+@pytest.mark.parametrize("name", ["random", "more than once through", "with replacement", "in order", "weighted"])
+def test_a_loader_gets_as_arrays_what_others_get_as_lists(name, batch_size, drop_last):
+    """The same batches, drawn from the same random numbers in the same order."""
+
+    def sampler():
+        generator = minigrad.Generator().manual_seed(3)
+        return {
+            "random": lambda: RandomSampler(range(10), generator=generator),
+            "more than once through": lambda: RandomSampler(range(4), num_samples=13, generator=generator),
+            "with replacement": lambda: RandomSampler(range(4), True, 13, generator=generator),
+            "in order": lambda: SequentialSampler(range(11)),
+            "weighted": lambda: WeightedRandomSampler([0.0, 3.0, 1.0], 13, generator=generator),
+        }[name]()
+
+    listed = list(BatchSampler(sampler(), batch_size, drop_last))
+    data = TensorDataset(np.arange(20))
+    loaded = [x.tolist() for (x,) in DataLoader(data, batch_sampler=BatchSampler(sampler(), batch_size, drop_last))]
+    assert loaded == listed and all(type(i) is int for batch in listed for i in batch)
+    seen = []
+    loader = DataLoader(range(20), batch_sampler=BatchSampler(sampler(), batch_size, drop_last), collate_fn=seen.append)
+    for _ in loader:
+        pass
+    assert seen == listed and all(type(i) is int for batch in seen for i in batch)
+
+
+def test_a_sampler_whose_order_was_changed_is_asked_for_it():
+    class Backwards(SequentialSampler):
+        def __iter__(self):
+            return iter(range(len(self.data_source) - 1, -1, -1))
+
+    class Odd(BatchSampler):
+        def __iter__(self):
+            return iter([[1, 3], [5]])
+
+    data = TensorDataset(np.arange(6))
+    assert [x.tolist() for (x,) in DataLoader(data, 4, sampler=Backwards(data))] == [[5, 4, 3, 2], [1, 0]]
+    odd = Odd(SequentialSampler(data), 2, False)
+    assert [x.tolist() for (x,) in DataLoader(data, batch_sampler=odd)] == [[1, 3], [5]]

@@ -2,6 +2,9 @@ import numpy as np
 import pytest
 
 import minigrad
+from minigrad import kernels
+from minigrad.data import DataLoader, Dataset
+from minigrad.data.batching import transform_at
 from minigrad.data.transforms import Compose, Lambda, Normalize, ToTensor
 
 
@@ -146,3 +149,91 @@ def test_scaling_as_pytorch():
     mean, std = torch.tensor([[[0.1307]]]), torch.tensor([[[0.3081]]])
     theirs = torch.from_numpy(pixels)[None].to(torch.float32).div(255).sub_(mean).div_(std)
     np.testing.assert_array_equal(ours.array, theirs.numpy())
+
+
+# ---------------------------------------------------------------------------------- batches in one pass
+
+
+class Pictures(Dataset):
+    """A user's own dataset of images of bytes."""
+
+    def __init__(self, images, transform):
+        self.images, self.transform = images, transform
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        return self.transform(minigrad.tensor(self.images[index]))
+
+    def __getbatch__(self, index):
+        return transform_at(self.transform, self.images, index)
+
+
+class Darker(ToTensor):
+    def __call__(self, pic):
+        return super().__call__(pic) / 2
+
+
+FLAT = Lambda(lambda x: x.flatten(), batch=lambda x: x.flatten(1))
+TRANSFORMS = {
+    "bytes to floats": (ToTensor(), True),
+    "alone in a list": (Compose([ToTensor()]), True),
+    "normalized": (Compose([ToTensor(), Normalize((0.5,), (0.5,))]), True),
+    "one mean, three stds": (Compose([ToTensor(), Normalize(0.1307, (0.3, 0.2, 0.7))]), True),
+    "three of each, and more": (Compose([ToTensor(), Normalize((0.1, 0.2, 0.3), (0.3, 0.2, 0.7)), FLAT]), True),
+    "a subclass": (Compose([Darker(), Normalize((0.5,), (0.5,))]), False),
+    "none": (Compose([]), False),
+    "another first": (Compose([Lambda(lambda x: x, batch=lambda x: x), ToTensor()]), False),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize("shape", [(9, 5, 4), (9, 5, 4, 3), (9, 1, 1, 1)])
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_a_batch_is_the_same_bits_as_its_samples(name, shape, dtype, backend, monkeypatch):
+    transform, gathers = TRANSFORMS[name]
+    if shape[-1] != 3 and "three" in name:
+        transform = Compose([ToTensor(), Normalize(0.1307, 0.3081), FLAT])
+    images = np.random.default_rng(7).integers(0, 256, shape).astype(np.uint8)
+    data, calls = Pictures(images, transform), []
+    gather = kernels.current().image_batch
+    monkeypatch.setattr(kernels.current(), "image_batch", lambda *args: calls.append(1) or gather(*args))
+    before = minigrad.get_default_dtype()
+    minigrad.set_default_dtype(dtype)
+    try:
+        for index in ([3, 0, 8, 3], [2, 3, 4], [-1, -9, 4], [5]):
+            (batch,) = DataLoader(data, batch_sampler=[index])
+            expected = np.stack([data[i].numpy() for i in index])
+            assert batch.dtype == expected.dtype and batch.shape == expected.shape
+            np.testing.assert_array_equal(batch.numpy(), expected)
+            assert bool(calls) == gathers
+    finally:
+        minigrad.set_default_dtype(before)
+
+
+def test_images_that_are_no_bytes_or_do_not_lie_side_by_side_go_the_other_way():
+    images = np.random.default_rng(8).integers(0, 256, (6, 4, 5)).astype(np.uint8)
+    for other in (images.astype(np.float32), images[:, ::2], np.asfortranarray(images), images[:, :0]):
+        data = Pictures(other, Compose([ToTensor(), Normalize(0.0, 2.0)]))
+        (batch,) = DataLoader(data, batch_sampler=[[4, 1]])
+        np.testing.assert_array_equal(batch.numpy(), np.stack([data[4].numpy(), data[1].numpy()]))
+
+
+def test_an_index_out_of_range_names_itself():
+    data = Pictures(np.zeros((6, 4, 5), np.uint8), ToTensor())
+    for index in ([0, 6], [-7, 2]):
+        with pytest.raises(IndexError, match=r"index (6|-7) is out of range for 6 samples"):
+            list(DataLoader(data, batch_sampler=[index]))
+
+
+def test_normalize_alone_still_refuses_bytes():
+    data = Pictures(np.zeros((6, 4, 5), np.uint8), Compose([Normalize(0.5, 0.5)]))
+    with pytest.raises(ValueError, match=r"Normalize: needs \(N, C, H, W\), got shape \(2, 4, 5\)"):
+        list(DataLoader(data, batch_sampler=[[0, 3]]))
+
+
+def test_a_wrong_number_of_channels_is_still_named():
+    data = Pictures(np.zeros((6, 4, 5), np.uint8), Compose([ToTensor(), Normalize((0.1, 0.2), 0.5)]))
+    with pytest.raises(ValueError, match="Normalize: mean has 2 values, and the image 1 channels"):
+        list(DataLoader(data, batch_sampler=[[0, 3]]))

@@ -24,6 +24,9 @@ from minigrad.kernels import (
     threads,
     update,
 )
+from minigrad.kernels import (
+    image as images,
+)
 from minigrad.kernels.jit import Kernel
 from minigrad.kernels.parallel import ThreadedKernel
 
@@ -95,6 +98,10 @@ def _arguments(name, dtype, seed=0):
         ),
         "normalize": ((sequence, normal(3), positive(3), normal(3), normal(3)), {"eps": 1e-5}),
         "normalize_backward": ((normal(4, 3, 5), sequence, normal(3), normal(3), abs(statistics)), {"eps": 1e-5}),
+        "image_batch": (
+            (rng.integers(0, 256, (6, 20, 3)).astype(np.uint8), rng.integers(0, 6, 5), normal(3), positive(3)),
+            {},
+        ),
         "layer_norm": ((normal(3, 4), normal(4), normal(4)), {"eps": 1e-5}),
         "layer_norm_backward": ((normal(3, 4), state[0], normal(4), row_mean, row_var), {"eps": 1e-5}),
         "softmax": ((scores,), {}),
@@ -137,7 +144,7 @@ def _assert_same(actual, expected, dtype):
 
 def _signatures():
     """Every signature compiled so far, by function."""
-    modules = conv, elementwise, gemm, linear, loss, norm, pool, softmax, update
+    modules = conv, elementwise, gemm, images, linear, loss, norm, pool, softmax, update
     found = {k for module in modules for k in vars(module).values() if isinstance(k, (Kernel, ThreadedKernel))}
     kernels = {k.kernel if isinstance(k, ThreadedKernel) else k for k in found}
     return {
