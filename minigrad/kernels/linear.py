@@ -24,10 +24,7 @@ def linear(x: Array, w: Array, b: Array | None, *, out: Out = None) -> Array:
     (N, I), O = x.shape, w.shape[0]
     if x.dtype is gemm.FLOAT32 and out is None and gemm.by_inner_products(N, I, O):
         return gemm.inner_products(x, w, b)
-    y = np.matmul(x, w.T, out=out)
-    if b is not None:
-        y += b
-    return y
+    return reference.linear(x, w, b, out=out)
 
 
 @gate(reference.linear_backward)

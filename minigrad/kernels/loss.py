@@ -34,7 +34,7 @@ def softmax_cross_entropy(x: Array, labels: Array, *, out: Out = None) -> tuple[
 @gate(reference.softmax_cross_entropy_backward)
 def softmax_cross_entropy_backward(g: Array, x: Array, labels: Array, rows: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.softmax_cross_entropy_backward`."""
-    reference.require_cross_entropy(g, x, labels, rows)
+    shapes.require_cross_entropy("softmax_cross_entropy_backward", g, x, labels, rows)
     N, C = x.shape
     if out is not None:
         shapes.require_range("softmax_cross_entropy_backward", "labels", labels, C)

@@ -1092,23 +1092,13 @@ def softmax_cross_entropy_backward(g: Array, x: Array, labels: Array, rows: Arra
     >>> reference.softmax_cross_entropy_backward(np.ones(1), x, labels, rows)
     array([[ 0.25,  0.25, -0.5 ]])
     """
-    require_cross_entropy(g, x, labels, rows)
+    shapes.require_cross_entropy("softmax_cross_entropy_backward", g, x, labels, rows)
     N, C = x.shape
     shapes.require_range("softmax_cross_entropy_backward", "labels", labels, C)
     peak, share = rows
     gx = np.exp(x - peak[:, None]) * share[:, None]
     gx[np.arange(N), labels] -= 1
     return store("softmax_cross_entropy_backward", out, gx * g[:, None])
-
-
-def require_cross_entropy(g: Array, x: Array, labels: Array, rows: Array) -> None:
-    """Raise unless these are arguments for softmax_cross_entropy_backward."""
-    shapes.require_ndim("softmax_cross_entropy_backward", "the input", x.shape, "N, C")
-    N = len(x)
-    if g.shape != (1,):
-        shapes.require_shape("softmax_cross_entropy_backward", "the output gradient", g, (N,))
-    shapes.require_shape("softmax_cross_entropy_backward", "labels", labels, (N,))
-    shapes.require_shape("softmax_cross_entropy_backward", "rows", rows, (2, N))
 
 
 # --- optimizer updates, in place -----------------------------------------------------------------------------
