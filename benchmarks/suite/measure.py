@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,7 @@ class Measurement:
 
     def run(self, rounds: int) -> None:
         """Make all rows ready; then, in each round, each row once in each library."""
+        start = time.monotonic()
         with contextlib.ExitStack() as stack:
             processes = {name: stack.enter_context(Process(name, self.threads)) for name in self.names}
             self.versions = {name: process.ask("version") for name, process in processes.items()}
@@ -50,7 +52,7 @@ class Measurement:
             for one in self.found:
                 self._attempt(one, processes, self._prepare)
             for i in range(rounds):
-                say(f"round {i + 1} of {rounds}")
+                say(f"round {i + 1} of {rounds}, after {time.monotonic() - start:.0f} s")
                 for one in self.found:
                     if not one.error and (one.row.most is None or i < one.row.most):
                         self._attempt(one, processes, self._sample)

@@ -104,7 +104,7 @@ def summary(lines: list[dict]) -> dict[str, list[int]]:
 
 # ------------------------------------------------------------------------------------------------ tables
 
-BUSY = 0.3  # processors: with more than that at work for others, times mean little
+BUSY = 0.1  # processors: with more than that at work for others, times mean little
 HEADINGS = "work", "minigrad", "theirs", "ratio (quartiles)", "must", "aim", "holds", "of the limit"
 
 
@@ -164,7 +164,7 @@ def quantity(value: float, unit: str) -> str:
 def text(about: dict, lines: list[dict], grown: list[dict]) -> str:
     """All that is printed."""
     versions = ", ".join(f"{LIBRARIES[name][1]} {number}" for name, number in about["libraries"].items())
-    limits, busy = about["limits"], about["load before"]
+    limits, busy = about["limits"], about["busy with others"]
     parts = [
         f"{about['date']}, {about['processor']}, {about['threads']} of {about['cores']} cores, {about['system']}",
         f"Python {about['python']}, {versions}",
@@ -174,7 +174,7 @@ def text(about: dict, lines: list[dict], grown: list[dict]) -> str:
         units = {TRIAD: "GB/s", PEAK: "GFLOP/s"}
         parts.append("limits: " + ", ".join(f"{name} {limits[name] / 1e9:.0f} {units[name]}" for name in limits))
     if busy and busy > BUSY:
-        parts.append(f"NOTE: other programs kept {busy:g} processors busy just before; the figures may be far off")
+        parts.append(f"NOTE: other programs kept {busy:g} processors busy meanwhile; the figures may be far off")
     if about["not installed"]:
         names = ", ".join(LIBRARIES[name][1] for name in about["not installed"])
         parts.append(f"not installed, and left out: {names}")

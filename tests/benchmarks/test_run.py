@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from suite import growth, jax_steps, libraries, limits, measure, picture, report, start, steps, worker
+from suite import growth, jax_steps, libraries, limits, machine, measure, picture, report, start, steps, worker
 from suite.measure import Measured
 from suite.row import Row, Target, Task, ratio, seconds, share
 from suite.workers import WorkerError
@@ -219,7 +219,13 @@ def test_the_table_says_what_holds():
 
 def test_the_text_names_what_was_not_measured():
     about = {"date": "d", "processor": "p", "threads": 2, "cores": 2, "system": "s", "python": "3", "rounds": 3}
-    about |= {"turn": 0.1, "load before": 1.5, "libraries": {"minigrad": "0"}, "not installed": ["jax"], "limits": {}}
+    about |= {
+        "turn": 0.1,
+        "busy with others": 1.5,
+        "libraries": {"minigrad": "0"},
+        "not installed": ["jax"],
+        "limits": {},
+    }
     text = report.text(about, report.results(everything()), report.sweeps(everything()))
     assert "NOT MEASURED: broken: minigrad: ValueError: no" in text
     assert "NOTE: other programs kept 1.5 processors busy" in text
@@ -352,6 +358,18 @@ def test_the_programs_about_starting_run():
     for row in start.rows():
         if not row.cold:
             assert row.sample("minigrad", 1) > 0
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="the system does not say how busy it is")
+def test_what_others_take_is_told_from_what_we_take(monkeypatch):
+    now = {"all": 100.0, "time": 10.0}
+    monkeypatch.setattr(machine.Others, "_seconds", staticmethod(lambda: now["all"]))
+    monkeypatch.setattr(machine.time, "monotonic", lambda: now["time"])
+    others = machine.Others()
+    now.update(all=106.0, time=14.0)
+    assert others.busy() == 1.5
+    monkeypatch.undo()
+    assert machine.Others._seconds() is not None
 
 
 def test_both_loops_of_the_limits_run():
