@@ -1,5 +1,6 @@
 """What every test may ask for: both backends, and random numbers that depend on nothing but the test itself."""
 
+import os
 import zlib
 
 import numpy as np
@@ -7,6 +8,9 @@ import pytest
 from hypothesis import settings
 
 import minigrad
+
+# Programs that tests start say what the tests expect, whether they had to compile something first or not.
+os.environ.setdefault("MINIGRAD_QUIET", "1")
 
 # The same examples in every run, on a slow machine too, and no folder of past failures left behind.
 settings.register_profile("minigrad", deadline=None, derandomize=True, database=None, print_blob=False)

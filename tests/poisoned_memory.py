@@ -10,7 +10,7 @@ import importlib.util
 
 import numpy as np
 
-_empty, _empty_like = np.empty, np.empty_like
+_empty = np.empty
 
 
 def poison(a):
@@ -28,11 +28,7 @@ def empty(shape, dtype=float, *args, **kwargs):
     return poison(_empty(shape, dtype, *args, **kwargs))
 
 
-def empty_like(prototype, *args, **kwargs):
-    return poison(_empty_like(prototype, *args, **kwargs))
-
-
-np.empty, np.empty_like = empty, empty_like
+np.empty = empty
 
 if importlib.util.find_spec("numba"):
     from numba.extending import overload
@@ -40,7 +36,3 @@ if importlib.util.find_spec("numba"):
     @overload(empty)
     def _(shape, dtype=float):
         return lambda shape, dtype=float: _empty(shape, dtype)
-
-    @overload(empty_like)
-    def _(prototype):
-        return lambda prototype: _empty_like(prototype)

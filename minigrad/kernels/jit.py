@@ -13,6 +13,7 @@ import functools
 import hashlib
 import inspect
 import logging
+import os
 import platform
 import threading
 import time
@@ -48,6 +49,7 @@ NO_MATTER = {"CACHE_DIR", "COLOR_SCHEME", "NUMBA_NUM_THREADS", "NUMBA_DEFAULT_NU
 NO_MATTER |= {"THREADING_LAYER", "THREADING_LAYER_PRIORITY"}
 
 PATIENCE = 1.0  # seconds of compiling, in the whole process, after which it is said what takes so long
+QUIET = "MINIGRAD_QUIET"  # an environment variable: it is not said
 
 _lock = threading.Lock()
 _warned = _told = False
@@ -205,12 +207,13 @@ def _progress() -> Iterator[None]:
 def _tell() -> None:
     """Say it, in the way that a program can turn off or send elsewhere, and that is seen if it does not."""
     global _told
-    if not _told:
+    if not _told and not os.environ.get(QUIET):
         _told = True
         logging.getLogger("minigrad").warning(
-            "minigrad: compiling kernels for this processor, which takes a few seconds the first time (see "
-            "minigrad.warmup); they are kept in %s",
+            "minigrad: compiling kernels for this processor, which takes a while the first time (see minigrad.warmup); "
+            "they are kept in %s (%s=1 leaves this message out)",
             _place(),
+            QUIET,
         )
 
 

@@ -111,6 +111,7 @@ def logged(monkeypatch):
     """Messages of this test, in which nothing has been compiled or said before."""
     handler = _Notes()
     monkeypatch.setattr(jit, "_told", False)
+    monkeypatch.delenv(jit.QUIET, raising=False)
     monkeypatch.setattr(jit, "made", [])
     logger = logging.getLogger("minigrad")
     logger.addHandler(handler)
@@ -142,6 +143,14 @@ def test_patience_is_for_the_sum_of_all_kernels(logged, monkeypatch):
 @compiled_only
 def test_who_need_not_wait_is_told_nothing(logged, monkeypatch):
     monkeypatch.setattr(jit, "PATIENCE", 60.0)
+    kernel(_double)(np.ones(3), np.zeros(3))
+    assert not logged
+
+
+@compiled_only
+def test_who_does_not_want_to_be_told_is_not(logged, monkeypatch):
+    monkeypatch.setattr(jit, "PATIENCE", 0.0)
+    monkeypatch.setenv("MINIGRAD_QUIET", "1")
     kernel(_double)(np.ones(3), np.zeros(3))
     assert not logged
 
