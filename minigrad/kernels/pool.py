@@ -16,7 +16,7 @@ from numba.core import cgutils, types
 
 from . import reference, shapes, simd
 from .gate import Out, gate, output, outputs
-from .jit import helper, kernel
+from .jit import helper
 from .parallel import threaded_kernel
 from .shapes import Pair, Shape
 from .simd import LANES
@@ -24,6 +24,7 @@ from .simd import LANES
 Array = np.ndarray
 
 INT8, INT32 = ir.IntType(8), ir.IntType(32)
+NONE = np.int32(-(2**31))  # the place of a winner before there is one
 
 
 @gate(reference.max_pool2d)
@@ -39,8 +40,22 @@ def max_pool2d(
 ) -> tuple[Array, Array]:
     """Compiled twin of `reference.max_pool2d`."""
     shape = shapes.pool2d("max_pool2d", x.shape, kernel_size, stride, padding, dilation, output_size)
+    if x.shape[2] * x.shape[3] + max(padding) >= 2**31:  # the kernel counts places in 32 bits
+        return reference.max_pool2d(x, kernel_size, stride, padding, dilation, output_size, out=out)
     y, indices = outputs("max_pool2d", out, (shape, x.dtype), (shape, np.dtype(np.int64)))
-    _max_pool2d(x, y, indices, (*kernel_size, *stride, *padding, *dilation))
+    images, windows = x.reshape(-1, *x.shape[2:]), (-1, *shape[2:])
+    nanoseconds = 0.15 * y.size * kernel_size[0] * kernel_size[1]
+    _max_pool2d(
+        len(images),
+        nanoseconds,
+        images,
+        y.reshape(windows),
+        indices.reshape(windows),
+        *kernel_size,
+        *stride,
+        *padding,
+        *dilation,
+    )
     return y, indices
 
 
@@ -54,7 +69,7 @@ def max_pool2d_backward(g: Array, indices: Array, input_shape: Shape, *, out: Ou
     shapes.require_range("max_pool2d_backward", "indices", indices, H * W)
     gx = output("max_pool2d_backward", out, input_shape, g.dtype)
     images, windows = (N * C, H * W), (N * C, g.shape[2] * g.shape[3])
-    _max_pool2d_backward(g.reshape(windows), indices.reshape(windows), gx.reshape(images))
+    _max_pool2d_backward(N * C, 0.5 * gx.size, g.reshape(windows), indices.reshape(windows), gx.reshape(images))
     return gx
 
 
@@ -67,7 +82,7 @@ def max_pool2d_take(x: Array, indices: Array, *, out: Out = None) -> Array:
     shapes.require_range("max_pool2d_take", "indices", indices, H * W)
     y = output("max_pool2d_take", out, indices.shape, x.dtype)
     images, windows = (N * C, H * W), (N * C, y.shape[2] * y.shape[3])
-    _max_pool2d_take(x.reshape(images), indices.reshape(windows), y.reshape(windows))
+    _max_pool2d_take(N * C, y.size, x.reshape(images), indices.reshape(windows), y.reshape(windows))
     return y
 
 
@@ -108,7 +123,16 @@ def avg_pool2d(
     """Compiled twin of `reference.avg_pool2d`."""
     shape = shapes.pool2d("avg_pool2d", x.shape, kernel_size, stride, padding, (1, 1), output_size)
     y = output("avg_pool2d", out, shape, x.dtype)
-    _avg_pool2d(x, y, (*kernel_size, *stride, *padding), bool(count_include_pad), int(divisor_override or 0))
+    images, window = x.reshape(-1, *x.shape[2:]), (*kernel_size, *stride, *padding)
+    _avg_pool2d(
+        len(images),
+        0.2 * x.size,
+        images,
+        y.reshape(-1, *shape[2:]),
+        *window,
+        bool(count_include_pad),
+        int(divisor_override or 0),
+    )
     return y
 
 
@@ -129,52 +153,90 @@ def avg_pool2d_backward(
     shape = shapes.pool2d("avg_pool2d_backward", input_shape, kernel_size, stride, padding, (1, 1), g.shape[2:])
     shapes.require_shape("avg_pool2d_backward", "the output gradient", g, shape)
     gx = output("avg_pool2d_backward", out, input_shape, g.dtype)
-    window = (*kernel_size, *stride, *padding)
-    _avg_pool2d_backward(g, gx, window, bool(count_include_pad), int(divisor_override or 0))
+    images, window = gx.reshape(-1, *gx.shape[2:]), (*kernel_size, *stride, *padding)
+    _avg_pool2d_backward(
+        len(images),
+        0.2 * gx.size,
+        g.reshape(-1, *g.shape[2:]),
+        images,
+        *window,
+        bool(count_include_pad),
+        int(divisor_override or 0),
+    )
     return gx
 
 
-@kernel
-def _max_pool2d(x: Array, y: Array, indices: Array, window: tuple[int, ...]) -> None:
-    """x (N, C, H, W) -> y, indices (N, C, OH, OW)"""
-    KH, KW, sh, sw, ph, pw, dh, dw = window
-    N, C, H, W = x.shape
-    OH, OW = y.shape[2:]
-    for n in range(N):
-        for c in range(C):
-            for i in range(OH):
-                best, best_index = y[n, c, i], indices[n, c, i]
-                best[:] = 0
-                best_index[:] = -1  # nothing chosen yet
-                for kh in range(KH):
-                    h = i * sh + kh * dh - ph
-                    if not 0 <= h < H:
-                        continue
-                    row = x[n, c, h]
-                    for kw in range(KW):
-                        start = kw * dw - pw
-                        first, last = _inside(start, sw, W, OW)
-                        for j in range(first, last):  # innermost, and without a branch: vector instructions
-                            w = j * sw + start
-                            value, index = row[w], best_index[j]
-                            chosen = (index < 0) | (value > best[j]) | np.isnan(value)
-                            best[j] = value if chosen else best[j]
-                            best_index[j] = h * W + w if chosen else index
+@threaded_kernel
+def _max_pool2d(
+    first: int,
+    last: int,
+    x: Array,
+    y: Array,
+    indices: Array,
+    KH: int,
+    KW: int,
+    sh: int,
+    sw: int,
+    ph: int,
+    pw: int,
+    dh: int,
+    dw: int,
+) -> None:
+    """x (NC, H, W) -> y, indices (NC, OH, OW); the images from first to last
+
+    The winner of window j is kept as the place of its tap in window 0: as narrow as a float32, to fit its vectors.
+    """
+    H, W = x.shape[1:]
+    OH, OW = y.shape[1:]
+    winners = np.empty(OW, np.int32)
+    for image in range(first, last):
+        for i in range(OH):
+            best, best_index = y[image, i], indices[image, i]
+            best[:] = 0
+            winners[:] = NONE
+            for kh in range(KH):
+                h = i * sh + kh * dh - ph
+                if not 0 <= h < H:
+                    continue
+                for kw in range(KW):
+                    start = kw * dw - pw
+                    j_first, j_last = _inside(start, sw, W, OW)
+                    row = x[image, h][j_first * sw + start :] if j_first < j_last else x[image, h][:0]
+                    part, places, place = best[j_first:j_last], winners[j_first:j_last], np.int32(h * W + start)
+                    if sw == 1:
+                        for j in range(part.size):  # without a branch: vector instructions
+                            part[j], places[j] = _larger(part[j], places[j], row[j], place)
+                    elif sw == 2:
+                        for j in range(part.size):
+                            part[j], places[j] = _larger(part[j], places[j], row[2 * j], place)
+                    else:
+                        for j in range(part.size):
+                            part[j], places[j] = _larger(part[j], places[j], row[j * sw], place)
+            for j in range(OW):
+                best_index[j] = winners[j] + j * sw
 
 
-@kernel
-def _max_pool2d_backward(g: Array, indices: Array, gx: Array) -> None:
-    """g, indices (NC, P) -> gx (NC, HW)"""
-    gx[:] = 0
-    for image in range(g.shape[0]):
-        for p in range(g.shape[1]):
-            gx[image, indices[image, p]] += g[image, p]
+@helper
+def _larger(best: float, best_place: int, value: float, place: int) -> tuple[float, int]:
+    """The best number so far and its place, or a new one, if it is larger, NaN or the first."""
+    chosen = (best_place == NONE) | (value > best) | (value != value)
+    return value if chosen else best, place if chosen else best_place
 
 
-@kernel
-def _max_pool2d_take(x: Array, indices: Array, y: Array) -> None:
-    """x (NC, HW), indices (NC, P) -> y (NC, P)"""
-    for image in range(y.shape[0]):
+@threaded_kernel
+def _max_pool2d_backward(first: int, last: int, g: Array, indices: Array, gx: Array) -> None:
+    """g, indices (NC, P) -> gx (NC, HW); the images from first to last"""
+    for image in range(first, last):
+        to, sent, places = gx[image], g[image], indices[image]
+        to[:] = 0
+        for p in range(sent.size):
+            to[places[p]] += sent[p]
+
+
+@threaded_kernel
+def _max_pool2d_take(first: int, last: int, x: Array, indices: Array, y: Array) -> None:
+    """x (NC, HW), indices (NC, P) -> y (NC, P); the images from first to last"""
+    for image in range(first, last):
         for p in range(y.shape[1]):
             y[image, p] = x[image, indices[image, p]]
 
@@ -213,52 +275,97 @@ def _max_pool2x2_backward(first: int, last: int, g: Array, winners: Array, gx: A
             gx[image, H - 1] = 0
 
 
-@kernel
-def _avg_pool2d(x: Array, y: Array, window: tuple[int, ...], include_pad: bool, override: int) -> None:
-    """x (N, C, H, W) -> y (N, C, OH, OW); an override of 0 is none."""
-    KH, KW, sh, sw, ph, pw = window
-    N, C, H, W = x.shape
-    OH, OW = y.shape[2:]
+# A window is rows times columns. So the rows of a window are added up first, for all columns of the image at once,
+# which vector instructions do; then the columns, of one row. Backward is the same in the other order.
+
+
+@threaded_kernel
+def _avg_pool2d(
+    first: int,
+    last: int,
+    x: Array,
+    y: Array,
+    KH: int,
+    KW: int,
+    sh: int,
+    sw: int,
+    ph: int,
+    pw: int,
+    include_pad: bool,
+    override: int,
+) -> None:
+    """x (NC, H, W) -> y (NC, OH, OW), the images from first to last; an override of 0 is none."""
+    H, W = x.shape[1:]
+    OH, OW = y.shape[1:]
     divisors = _divisors(np.empty(OW, x.dtype), KW, sw, pw, W, include_pad, override)
-    for n in range(N):
-        for c in range(C):
-            for i in range(OH):
-                top, bottom, height = _extent(i * sh - ph, KH, H, ph, include_pad)
-                sums = y[n, c, i]
-                sums[:] = 0
-                for h in range(top, bottom):
-                    row = x[n, c, h]
-                    for kw in range(KW):
-                        first, last = _inside(kw - pw, sw, W, OW)
-                        for j in range(first, last):
-                            sums[j] += row[j * sw + kw - pw]
-                height_share = x.dtype.type(1 if override else height)
+    columns = np.empty(W, x.dtype)
+    for image in range(first, last):
+        for i in range(OH):
+            top, bottom, height = _extent(i * sh - ph, KH, H, ph, include_pad)
+            height_share = x.dtype.type(1 if override else height)
+            columns[:] = 0
+            for h in range(top, bottom):
+                row = x[image, h]
+                for w in range(W):
+                    columns[w] += row[w]
+            sums = y[image, i]
+            sums[:] = 0
+            if KW < OW:
+                for kw in range(KW):
+                    j_first, j_last = _inside(kw - pw, sw, W, OW)
+                    for j in range(j_first, j_last):
+                        sums[j] += columns[j * sw + kw - pw]
+            else:
                 for j in range(OW):
-                    sums[j] /= height_share * divisors[j]
+                    left, right, _ = _extent(j * sw - pw, KW, W, pw, include_pad)
+                    for w in range(left, right):
+                        sums[j] += columns[w]
+            for j in range(OW):
+                sums[j] /= height_share * divisors[j]
 
 
-@kernel
-def _avg_pool2d_backward(g: Array, gx: Array, window: tuple[int, ...], include_pad: bool, override: int) -> None:
-    """g (N, C, OH, OW) -> gx (N, C, H, W); an override of 0 is none."""
-    KH, KW, sh, sw, ph, pw = window
-    N, C, H, W = gx.shape
-    OH, OW = g.shape[2:]
+@threaded_kernel
+def _avg_pool2d_backward(
+    first: int,
+    last: int,
+    g: Array,
+    gx: Array,
+    KH: int,
+    KW: int,
+    sh: int,
+    sw: int,
+    ph: int,
+    pw: int,
+    include_pad: bool,
+    override: int,
+) -> None:
+    """g (NC, OH, OW) -> gx (NC, H, W), the images from first to last; an override of 0 is none."""
+    H, W = gx.shape[1:]
+    OH, OW = g.shape[1:]
     divisors = _divisors(np.empty(OW, g.dtype), KW, sw, pw, W, include_pad, override)
-    share = np.empty(OW, g.dtype)
-    gx[:] = 0
-    for n in range(N):
-        for c in range(C):
-            for i in range(OH):
-                top, bottom, height = _extent(i * sh - ph, KH, H, ph, include_pad)
-                height_share = g.dtype.type(1 if override else height)
+    share, columns = np.empty(OW, g.dtype), np.empty(W, g.dtype)
+    for image in range(first, last):
+        gx[image] = 0
+        for i in range(OH):
+            top, bottom, height = _extent(i * sh - ph, KH, H, ph, include_pad)
+            height_share, sent = g.dtype.type(1 if override else height), g[image, i]
+            for j in range(OW):
+                share[j] = sent[j] / (height_share * divisors[j])
+            columns[:] = 0
+            if KW < OW:
+                for kw in range(KW):
+                    j_first, j_last = _inside(kw - pw, sw, W, OW)
+                    for j in range(j_first, j_last):
+                        columns[j * sw + kw - pw] += share[j]
+            else:
                 for j in range(OW):
-                    share[j] = g[n, c, i, j] / (height_share * divisors[j])
-                for h in range(top, bottom):
-                    row = gx[n, c, h]
-                    for kw in range(KW):
-                        first, last = _inside(kw - pw, sw, W, OW)
-                        for j in range(first, last):
-                            row[j * sw + kw - pw] += share[j]
+                    left, right, _ = _extent(j * sw - pw, KW, W, pw, include_pad)
+                    for w in range(left, right):
+                        columns[w] += share[j]
+            for h in range(top, bottom):
+                row = gx[image, h]
+                for w in range(W):
+                    row[w] += columns[w]
 
 
 @helper

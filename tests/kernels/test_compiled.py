@@ -439,6 +439,8 @@ def test_results_are_the_same_without_the_compiler():
     assert " passed" in done.stdout
 
 
+COUNTED = {"count_include_pad": False, "divisor_override": None}
+
 # Calls that are long enough to be shared among threads, with operands whose units do not divide evenly.
 LONG = {
     "relu": lambda a: ((a(7, 61_001),), {}),
@@ -454,6 +456,12 @@ LONG = {
         (a(7, 5, 45, 45), (a(7, 5, 45, 45) > 0).astype(np.uint8) * 3),
         {"input_shape": (7, 5, 90, 91)},
     ),
+    "max_pool2d": lambda a: (
+        (a(7, 5, 60, 61),),
+        {"kernel_size": (3, 3), "stride": (2, 1), "padding": (1, 1), "dilation": (1, 1), "output_size": (30, 61)},
+    ),
+    "avg_pool2d": lambda a: ((a(7, 5, 90, 61),), {**WINDOW, **COUNTED, "output_size": (46, 62)}),
+    "avg_pool2d_backward": lambda a: ((a(7, 5, 46, 62),), {"input_shape": (7, 5, 90, 61), **WINDOW, **COUNTED}),
     "batch_norm": lambda a: ((a(11, 7, 3001), a(7), a(7)), {"eps": 1e-5}),
     "batch_norm_backward": lambda a: ((a(11, 7, 3001), a(11, 7, 3001), a(7), a(7), a(3, 7) ** 2), {"eps": 1e-5}),
     "normalize": lambda a: ((a(11, 7, 3001), a(7), a(7) ** 2, a(7), a(7)), {"eps": 1e-5}),
