@@ -62,7 +62,7 @@ FLOAT32_TILES: Tiles = (
 FLOAT64_TILES: Tiles = ((6, 2), (2, 4)) if REGISTERS == 32 else ((3, 2),)
 
 # The same for inner products: output channels by taps.
-FLOAT32_INNER_TILES: Tiles = ((4, 5),) if REGISTERS == 32 else ((3, 3),)
+FLOAT32_INNER_TILES: Tiles = ((8, 3),) if REGISTERS == 32 else ((3, 3),)
 FLOAT64_INNER_TILES: Tiles = ((3, 3),) if REGISTERS == 32 else ((2, 2),)
 
 SLICES = 16  # at most so many slices of the batch,
