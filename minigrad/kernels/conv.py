@@ -1,7 +1,9 @@
 """The three faces of convolution, compiled, out of the two kernels of `direct_conv`.
 
-Every shape goes that way: it was faster than laying out a matrix of patches for BLAS in all that were tried, with
-strides, dilation and groups of channels too. What is left to the definitions in NumPy is
+Every shape goes that way. On one core it took a third to two thirds of the time of a matrix of patches and BLAS for
+filters of 3x3 to 11x11 on images of 14x14 to 224x224, dilated or in steps, and for sequences; a fifth where each
+channel is a group by itself; as much for 1x1, and for many channels of 7x7. It takes longer for the gradient of an
+input in steps so large that a tap or two meet each of many phases. What is left to the definitions in NumPy is
 
 - a convolution with nothing in it, which is not worth a kernel;
 - the gradient of the input where a weight is not finite, and of the weights where the sum of a gradient comes out not

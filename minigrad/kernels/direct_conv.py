@@ -260,21 +260,11 @@ def phases(x: Array, output_size: Pair, padding: Pair, taps: Taps, stride: Pair)
     M, C = x.shape[:2]
     A, B = phase_count(taps, stride)
     size = [n + (k - 1) * d // s for n, k, d, s in zip(output_size, taps[:2], taps[2:], stride, strict=True)]
-    apart = np.zeros((M, C, A, B, *size), x.dtype)
-    for a, b in np.ndindex(A, B):
-        (i, h), (j, v) = (_meet(*axis) for axis in zip(x.shape[2:], size, padding, (a, b), stride, strict=True))
-        apart[:, :, a, b, i, j] = x[:, :, h, v]
-    return apart.reshape(M, C * A * B, *size)
-
-
-def _meet(size: int, phase_size: int, padding: int, phase: int, stride: int) -> tuple[slice, slice]:
-    """Along one axis, the numbers of a phase that are pixels, and where these are in the image."""
-    first = max(0, -(-(padding - phase) // stride))
-    last = min(phase_size, -(-(size + padding - phase) // stride))
-    if first >= last:
-        return slice(0), slice(0)
-    start = first * stride + phase - padding
-    return slice(first, last), slice(start, start + (last - first - 1) * stride + 1, stride)
+    (h, w), (sh, sw), (ph, pw) = size, stride, padding
+    padded = np.zeros((M, C, h, sh, w, sw), x.dtype)
+    image = padded.reshape(M, C, h * sh, w * sw)[:, :, ph : ph + x.shape[2], pw : pw + x.shape[3]]
+    image[...] = x[:, :, : image.shape[2], : image.shape[3]]  # no window sees the rest
+    return np.ascontiguousarray(padded[:, :, :, :A, :, :B].transpose(0, 1, 3, 5, 2, 4)).reshape(M, C * A * B, h, w)
 
 
 def _tiled(rows: int, vectors: int) -> ThreadedKernel:
