@@ -197,7 +197,7 @@ def _correlation_plan(
     A, B = phase_count(taps, stride)
     size = C * A * B * layout.copies * (layout.band + layout.halo) * layout.pitch
     size += -(-blocks // parts) * tile[0] * stretch
-    together = max(1, min(2 * BAND // size, -(-N // slices) * -(-OH // layout.band)))
+    together = max(1, min(2 * BAND // size, -(-LENGTH * LANES // stretch), length * LANES // stretch // slices))
     return CorrelationPlan(tile, blocks, slices, parts, (*padding, *layout[:5], together), offsets)
 
 
