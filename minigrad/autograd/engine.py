@@ -105,14 +105,13 @@ class Op:
     (27.0, 18.0)
     """
 
-    __slots__ = ("__dict__", "__weakref__", "edges", "hooks", "inputs", "needs", "retained", "stamp")
+    __slots__ = ("__dict__", "__weakref__", "edges", "hooks", "inputs", "retained", "stamp")
 
     saves_inputs = True  # False where backward never asks for `operands`: the inputs can then be freed early
     uses: tuple[tuple[int, ...], ...] | None = None  # for each input those that its gradient is made of; None: all
     view = False  # True where the result may share memory with the first input
 
     edges: list[Any]  # for each input its node (an Op or a leaf Tensor), or None when it needs no gradient
-    needs: list[bool]  # for each input, whether it needs a gradient
     inputs: tuple | None  # the inputs themselves; () if not saved, None once freed
     hooks: dict[int, Callable] | None  # what to show the output's gradient to, once it is complete
     retained: weakref.ref | None  # the output, if it asked for its gradient (retain_grad)
@@ -128,19 +127,20 @@ class Op:
     def apply(cls, *inputs: Any, **options: Any) -> Any:
         """Run forward; if an input is a Tensor give Tensors, and record the op if a gradient may be asked for."""
         op = cls()
-        arrays, needs, edges, any_tensor = [], [], [], False
+        arrays, edges, any_tensor, recorded = [], [], False, False
         for x in inputs:
             if isinstance(x, _Tensor):
                 any_tensor = True
                 if x._view is not None:
                     follow_base(x)
                 arrays.append(x.array)
-                need = x._requires_grad
-                needs.append(need)
-                edges.append((x._grad_fn or x) if need else None)
+                if x._requires_grad:
+                    recorded = True
+                    edges.append(x._grad_fn or x)
+                else:
+                    edges.append(None)
             else:
                 arrays.append(x)
-                needs.append(False)
                 edges.append(None)
         try:
             y = op.forward(*arrays, **options)
@@ -150,20 +150,27 @@ class Op:
             raise
         if not any_tensor:
             return y  # arrays in, array out: this is what keeps a plain backward pass at NumPy's speed
-        recorded = _grad_mode.enabled and True in needs
-        if recorded:
-            op.edges, op.needs = edges, needs
+        if recorded and _grad_mode.enabled:
+            op.edges = edges
             op.inputs = inputs if cls.saves_inputs else ()
             op.hooks = op.retained = None
             op.stamp = next(versions.clock)
+            node = op
+        else:
+            node = None
         if anomaly.enabled:
-            anomaly.watch(op, arrays, y, versions.needed(op) if recorded else None)
+            anomaly.watch(op, arrays, y, versions.needed(op) if node else None)
         if type(y) is tuple:
-            return wrap(y[0], op if recorded else None), *map(wrap, y[1:])
-        result = wrap(y, op if recorded else None)
+            return wrap(y[0], node), *map(wrap, y[1:])
+        result = wrap(y, node)
         if cls.view:
             _remember_base(result, inputs[0], cls, options)
         return result
+
+    @property
+    def needs(self) -> list[bool]:
+        """For each input, whether it needs a gradient."""
+        return [edge is not None for edge in self.edges]
 
     def operands(self) -> Sequence[Any]:
         """The inputs of forward as this backward pass wants them: Tensors if it is recorded, else arrays.

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import inspect
 import logging
 import os
 import platform
@@ -48,6 +47,8 @@ helper = numba.njit(**OPTIONS, fastmath=False)
 NO_MATTER = {"CACHE_DIR", "COLOR_SCHEME", "NUMBA_NUM_THREADS", "NUMBA_DEFAULT_NUM_THREADS"}
 NO_MATTER |= {"THREADING_LAYER", "THREADING_LAYER_PRIORITY"}
 
+CHECKED = bool(numba.config.BOUNDSCHECK)  # type: ignore[attr-defined]
+
 PATIENCE = 1.0  # seconds of compiling, in the whole process, after which it is said what takes so long
 QUIET = "MINIGRAD_QUIET"  # an environment variable: it is not said
 
@@ -58,31 +59,35 @@ _warned = _told = False
 class Kernel:
     """A function of arrays, compiled for the dtype of its first argument when that dtype first arrives.
 
-    All arguments must have passed the gate; floats must be floats and not integers. A second signature for
-    the same dtype is an error, not another compilation.
+    All arguments must have passed the gate, and be of the same types at each call. Numba's dispatcher would look at the
+    type of each once more, which takes as long as a small kernel does: it does so where CHECKED, and an argument of
+    another type is then a TypeError. Otherwise the machine code itself is called.
     """
 
     def __init__(self, function: Function, fastmath: frozenset[str]) -> None:
         functools.update_wrapper(self, function)
         self.function, self.fastmath = function, fastmath
-        self.compiled: dict[str, Function] = {}
+        self.compiled: dict[str, Function] = {}  # Numba's dispatchers
+        self.entries: dict[str, Function] = {}  # and the machine code they dispatch to
 
     def __call__(self, *args: Any) -> Any:
-        compiled = self.compiled.get(args[0].dtype.char)
-        return (compiled or self._compile(args))(*args)
+        entry = self.entries.get(args[0].dtype.char)
+        return (entry or self.compile(args))(*args)
 
-    def _compile(self, args: tuple[Any, ...]) -> Function:
+    def compile(self, args: tuple[Any, ...]) -> Function:
         """The machine code for arguments like these, from the disk if it is there."""
         dtype = args[0].dtype
         with _lock:
-            if dtype.char not in self.compiled:
+            if dtype.char not in self.entries:
                 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
-                    compiled = np.errstate(all="ignore")(self.function)
+                    self.compiled[dtype.char] = entry = np.errstate(all="ignore")(self.function)
                 else:
                     self._require_gated(args)
-                    compiled = _make(self.function, dtype.name, _signature(self.function, args), self.fastmath)
-                self.compiled[dtype.char] = compiled
-        return self.compiled[dtype.char]
+                    signature = tuple(map(numba.typeof, args))
+                    self.compiled[dtype.char] = dispatcher = _make(self.function, dtype.name, signature, self.fastmath)
+                    entry = dispatcher if CHECKED else dispatcher.overloads[signature].entry_point
+                self.entries[dtype.char] = entry
+        return self.entries[dtype.char]
 
     def _require_gated(self, args: tuple[Any, ...]) -> None:
         """Raise rather than compile for arrays that did not pass the gate."""
@@ -104,16 +109,7 @@ def reordering_kernel(function: Function) -> Kernel:
     return Kernel(function, fastmath=REORDER)
 
 
-def _signature(function: Function, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Numba's types of the arguments, those for a starred parameter as one tuple."""
-    signature = tuple(numba.typeof(a) for a in args)
-    if function.__code__.co_flags & inspect.CO_VARARGS:
-        n = function.__code__.co_argcount
-        signature = (*signature[:n], numba.types.BaseTuple.from_types(signature[n:]))
-    return signature
-
-
-def _make(function: Function, dtype: str, signature: tuple[Any, ...], fastmath: frozenset[str]) -> Function:
+def _make(function: Function, dtype: str, signature: tuple[Any, ...], fastmath: frozenset[str]) -> Any:
     """Load or compile a function for one signature and no other."""
     start = time.perf_counter()
     dispatcher = numba.njit(**OPTIONS, fastmath=set(fastmath))(_twin(function))

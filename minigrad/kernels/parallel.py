@@ -44,21 +44,22 @@ class ThreadedKernel:
         self.kernel = jit.Kernel(_runner(function, fastmath), frozenset())
 
     def __call__(self, units: int, nanoseconds: float, array: Any, *args: Any) -> None:
-        kernel = self.kernel.compiled.get(array.dtype.char)
-        if kernel is None:
-            numba.get_num_threads()  # loads the threading layer, which the machine code refers to
-            kernel = self.kernel
+        entry = self.kernel.entries.get(array.dtype.char) or self._compile(array, 1, units, args)
         if nanoseconds < 2 * threads.SHARE:  # not worth the asking
-            kernel(array, 1, units, *args)
+            entry(array, 1, units, args)
             return
         parts = threads.claim(units, nanoseconds, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
         if parts == 1:
-            kernel(array, 1, units, *args)
+            entry(array, 1, units, args)
         else:
             try:
-                kernel(array, parts, units, *args)
+                entry(array, parts, units, args)
             finally:
                 threads.release()
+
+    def _compile(self, *args: Any) -> Callable[..., None]:
+        numba.get_num_threads()  # loads the threading layer, which the machine code refers to
+        return self.kernel.compile(args)
 
 
 def threaded_kernel(function: Callable[..., None]) -> ThreadedKernel:
@@ -87,7 +88,7 @@ def _runner(function: Callable[..., None], fastmath: frozenset[str]) -> Callable
     return run
 
 
-def _run(array, parts, units, *args):
+def _run(array, parts, units, args):
     """All units, on as many threads as there are parts. What went wrong on a thread is raised by doing it again."""
     if parts == 1 or launch(part, parts, units, array, args):  # type: ignore[name-defined] # noqa: F821
         part(0, units, array, *args)  # type: ignore[name-defined] # noqa: F821

@@ -25,7 +25,9 @@ def _crooked(x):
 
 
 @compiled_only
-def test_a_second_signature_is_an_error_and_not_a_compilation():
+@pytest.mark.parametrize("checked", [False, True])
+def test_a_dtype_is_compiled_for_once_and_where_calls_are_checked_another_signature_is_an_error(monkeypatch, checked):
+    monkeypatch.setattr(jit, "CHECKED", checked)
     double = kernel(_double)
     assert isinstance(double, Kernel) and double.__name__ == "_double" and not double.compiled
     for dtype in (np.float32, np.float64):
@@ -33,7 +35,7 @@ def test_a_second_signature_is_an_error_and_not_a_compilation():
         double(np.ones(3, dtype), y)
         np.testing.assert_array_equal(y, 2)
     assert {char: len(d.signatures) for char, d in double.compiled.items()} == {"f": 1, "d": 1}
-    for x in (np.ones((2, 3), np.float32), np.ones(6, np.float32)[::2]):
+    for x in (np.ones((2, 3), np.float32), np.ones(6, np.float32)[::2]) if checked else ():
         with pytest.raises(TypeError):
             double(x, y)
     assert {char: len(d.signatures) for char, d in double.compiled.items()} == {"f": 1, "d": 1}

@@ -201,7 +201,8 @@ def test_the_definition_of_launch_does_the_parts_in_turn():
 
 
 @compiled_only
-def test_one_signature_and_no_other():
+def test_one_signature_and_no_other_where_calls_are_checked(monkeypatch):
+    monkeypatch.setattr(jit, "CHECKED", True)
     kernel, x = threaded_kernel(_scale), np.ones((4, 3), np.float32)
     kernel(4, LONG, x, 3, 2.0, x.copy())
     (dispatcher,) = kernel.kernel.compiled.values()
