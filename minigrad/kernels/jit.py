@@ -91,7 +91,8 @@ class Kernel:
 
     def _require_gated(self, args: tuple[Any, ...]) -> None:
         """Raise rather than compile for arrays that did not pass the gate."""
-        arrays = [a for a in args if isinstance(a, np.ndarray)]
+        parts = [part for a in args for part in (a if isinstance(a, tuple) else (a,))]
+        arrays = [a for a in parts if isinstance(a, np.ndarray)]
         if not all(a.flags.carray and a.dtype in (args[0].dtype, np.int64, np.uint8) for a in arrays):
             raise TypeError(
                 f"{self.function.__qualname__}: compiled for native, C-contiguous, writeable arrays of one dtype and "
