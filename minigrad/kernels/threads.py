@@ -26,8 +26,8 @@ __all__ = ["get_num_threads", "set_num_threads"]
 SHARE = 10_000  # nanoseconds of work that make it worth while to give a thread a share
 
 # All in nanoseconds.
-STALL = 300_000  # a kernel that takes so much longer than it would on one thread was kept waiting
-PAUSE, LONGEST_PAUSE = 20_000_000, 1_280_000_000  # for how long after that no threads are used; doubled each time
+STALL = 300_000  # a kernel that takes so much longer than twice what it would on one thread was kept waiting
+PAUSE, LONGEST_PAUSE = 5_000_000, 1_280_000_000  # for how long after that no threads are used; doubled if it goes on
 
 _number: int | None = None  # what was asked for
 _pool = threading.Lock()  # held while a kernel runs on more than one thread
@@ -91,7 +91,7 @@ def claim(units: int, nanoseconds: float, pool_size: int) -> int:
     now = time.perf_counter_ns()
     if now < _resume or not _pool.acquire(blocking=False):
         return 1
-    _started, _deadline = True, now + int(nanoseconds) + STALL
+    _started, _deadline = True, now + 2 * int(nanoseconds) + STALL
     return n
 
 
@@ -100,10 +100,9 @@ def release() -> None:
     global _pause, _resume
     now = time.perf_counter_ns()
     if now > _deadline:
-        _pause = min(max(PAUSE, 2 * _pause), LONGEST_PAUSE)
+        again = now < _resume + 2 * _pause
+        _pause = min(2 * _pause, LONGEST_PAUSE) if again else PAUSE
         _resume = now + _pause
-    elif now > _resume + 2 * _pause:
-        _pause = 0  # it has gone well for longer than the pause was
     _pool.release()
 
 
