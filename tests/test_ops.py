@@ -515,7 +515,7 @@ ROWS = [
         awkward=[(-3, 0, 0), (3, 1, 0), (0, 0.5, 1 / 6), (nan, nan, 0), (inf, 1, 0)],
     ),
     Row(
-        "gelu",
+        "GELU",
         ops.gelu,
         lambda x: 0.5 * x * (1 + erf(x / 2**0.5)),
         ONE,
@@ -528,7 +528,7 @@ ROWS = [
         ONE,
         awkward=[(0, 0, 0.5), (50, 50, 1)],
     ),
-    Row("silu", ops.silu, lambda x: x / (1 + np.exp(-x)), ONE, awkward=[(0, 0, 0.5), (-800, 0, 0), (800, 800, 1)]),
+    Row("SiLU", ops.silu, lambda x: x / (1 + np.exp(-x)), ONE, awkward=[(0, 0, 0.5), (-800, 0, 0), (800, 800, 1)]),
     Row(
         "mish",
         ops.mish,

@@ -32,6 +32,7 @@ from .pool import (
     max_pool2x2,
     max_pool2x2_backward,
 )
+from .reduce import channel_sums
 from .softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 from .update import adam_update, adam_updates, sgd_update, sgd_updates
 
@@ -42,6 +43,7 @@ __all__ = [
     "avg_pool2d_backward",
     "batch_norm",
     "batch_norm_backward",
+    "channel_sums",
     "conv2d",
     "conv2d_input",
     "conv2d_weight",

@@ -42,8 +42,8 @@ def gate(definition: Function) -> Callable[[Function], Function]:
 
         @functools.wraps(twin)
         def gated(*args: Any, out: Out = None, **options: Any) -> Any:
-            if out is None and not options and _ready(args, arrays, integers):
-                return twin(*args)
+            if out is None and _ready(args, arrays, integers) and not (options and _has_array(options)):
+                return twin(*args, **options)
             if options:
                 args, options = _arrays_by_position(signature, args, options)
             native = _native_arguments(args, integers)
@@ -137,15 +137,22 @@ def _integer_positions(signature: inspect.Signature) -> dict[int, np.dtype]:
     return {i: INTEGER_OPERANDS[name] for i, name in names if name in INTEGER_OPERANDS}
 
 
+def _has_array(options: dict[str, Any]) -> bool:
+    """Is an array given by keyword?"""
+    for value in options.values():
+        if isinstance(value, np.ndarray):
+            return True
+    return False
+
+
 def _arrays_by_position(
     signature: inspect.Signature, args: tuple[Any, ...], options: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The same call with no array given by keyword."""
-    for a in options.values():
-        if isinstance(a, np.ndarray):
-            bound = signature.bind(*args, **options)
-            return bound.args, bound.kwargs
-    return args, options
+    if not _has_array(options):
+        return args, options
+    bound = signature.bind(*args, **options)
+    return bound.args, bound.kwargs
 
 
 def _ready(args: tuple[Any, ...], arrays: tuple[int, ...], integers: dict[int, np.dtype]) -> bool:

@@ -28,6 +28,7 @@ __all__ = [
     "avg_pool2d_backward",
     "batch_norm",
     "batch_norm_backward",
+    "channel_sums",
     "conv2d",
     "conv2d_input",
     "conv2d_weight",
@@ -151,6 +152,22 @@ def linear_backward(
     if need_b:
         gradients.append(g.sum(0, dtype={"e": np.float32, "f": np.float64}.get(g.dtype.char)).astype(g.dtype))
     return store("linear_backward", out, tuple(gradients))
+
+
+@quiet
+def channel_sums(x: Array, *, out: Out = None) -> Array:
+    """y[c] = the sum of x[n, c, l] over n and l, rounded once or nearly so
+
+    x (N, C, L) -> y (C,)
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> reference.channel_sums(np.array([[[1.0, 2.0]], [[3.0, 4.0]]]))
+    array([10.])
+    """
+    shapes.require_ndim("channel_sums", "the input", x.shape, "N, C, L")
+    wide = {"e": np.float32, "f": np.float64}.get(x.dtype.char, x.dtype)
+    return store("channel_sums", out, x.sum(axis=(0, 2), dtype=wide).astype(x.dtype))
 
 
 def relu(x: Array, *, out: Out = None) -> Array:

@@ -6,6 +6,8 @@ would read foreign memory instead of raising.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 Pair = tuple[int, int]
@@ -84,6 +86,7 @@ def require_cross_entropy(kernel: str, g: np.ndarray, x: np.ndarray, labels: np.
     require_shape(kernel, "rows", rows, (2, len(x)))
 
 
+@functools.lru_cache(1024)
 def conv2d(
     kernel: str, x: Shape, w: Shape, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> tuple[int, int, int, int]:

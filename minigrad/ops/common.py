@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
+from .. import dtypes, kernels
 from ..autograd import QUIET, Op, is_tensor, unwrap, wrap
 
 Operand = Any  # a Tensor, an ndarray or a Python number
@@ -96,6 +96,9 @@ def total(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray:
     if x.dtype == np.float16:
         return _wide_total(x, axes, keepdims, np.float32)
     if x.dtype == np.float32 and x.size >= LONG:
+        if x.ndim > 2 and axes == (0, *range(2, x.ndim)) and x.flags.c_contiguous:
+            y = kernels.current().channel_sums(x.reshape(*x.shape[:2], -1))
+            return y.reshape(1, -1, *(1,) * (x.ndim - 2)) if keepdims else y
         inner = x.ndim
         while inner - 1 in axes and x.flags.c_contiguous:
             inner -= 1

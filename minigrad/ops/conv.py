@@ -11,6 +11,7 @@ two, and derivatives of every order come without another line.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 from .. import kernels
 from ..autograd import Op
 from ..checks import whole
-from .common import Operand, must_be_arrays, must_share_dtype, quiet
+from .common import Operand, must_be_arrays, must_share_dtype
 from .reduce import sum
 from .shape import pad, reshape, squeeze, unsqueeze
 
@@ -33,7 +34,6 @@ class Conv2d(Op):
 
     uses = ((1,), (0,), ())
 
-    @quiet
     def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, **geometry: Any) -> np.ndarray:
         self.geometry = geometry  # stride, padding, dilation, groups
         return kernels.current().conv2d(x, w, b, **geometry)
@@ -52,7 +52,6 @@ class Conv2dInput(Op):
 
     uses = ((1,), (0,))
 
-    @quiet
     def forward(self, g: np.ndarray, w: np.ndarray, input_shape: tuple[int, ...], **geometry: Any) -> np.ndarray:
         self.geometry = geometry
         return kernels.current().conv2d_input(g, w, input_shape, **geometry)
@@ -70,7 +69,6 @@ class Conv2dWeight(Op):
 
     uses = ((1,), (0,))
 
-    @quiet
     def forward(self, x: np.ndarray, g: np.ndarray, weight_shape: tuple[int, ...], **geometry: Any) -> np.ndarray:
         self.geometry = geometry
         return kernels.current().conv2d_weight(x, g, weight_shape, **geometry)
@@ -203,7 +201,7 @@ def _conv_transpose(
             ("output_padding", output_padding, 0),
         )
     )
-    _check_weight(op, dims, weight, f"(C, O / groups, {KERNEL[dims]})")
+    _check_weight(op, dims, weight, "(C, O / groups, {})")
     must_share_dtype(op, x, weight, bias)
     channels = x.shape[1]
     _check_groups(op, groups, channels)
@@ -219,7 +217,7 @@ def _conv_transpose(
     )
     if any(n <= 0 for n in out):
         raise RuntimeError(f"{op}: the output would have size {out}; less padding or a larger input is needed")
-    _check_bias(op, bias, weight.shape[1] * groups)
+    _check_bias(op, None if bias is None else bias.shape, weight.shape[1] * groups)
     if dims == 1:  # a sequence is an image of height one
         x, weight, out = unsqueeze(x, 2), unsqueeze(weight, 2), (1, *out)
         s, p, d, extra = (1, *s), (0, *p), (1, *d), (0, *extra)
@@ -252,28 +250,13 @@ def _conv(
     groups: int,
 ) -> Operand:
     x, unbatched = batched(op, dims, input)
-    _check_weight(op, dims, weight, f"(O, C / groups, {KERNEL[dims]})")
+    _check_weight(op, dims, weight, "(O, C / groups, {})")
     s, d = sizes(op, "stride", stride, dims, 1), sizes(op, "dilation", dilation, dims, 1)
-    kernel = tuple(weight.shape[2:])
-    channels = x.shape[1]
-    _check_groups(op, groups, channels)
-    if weight.shape[1] * groups != channels:
-        raise RuntimeError(
-            f"{op}: weight {tuple(weight.shape)} with groups={groups} needs {weight.shape[1] * groups} input channels, "
-            f"but input {tuple(input.shape)} has {channels}"
-        )
-    if weight.shape[0] % groups:
-        raise RuntimeError(f"{op}: the {weight.shape[0]} output channels must be divisible by groups={groups}")
     must_share_dtype(op, x, weight, bias)
-    _check_bias(op, bias, weight.shape[0])
-    x, p = _resolve_padding(op, x, padding, kernel, s, d)
-    for i, k in enumerate(kernel):
-        span, have = d[i] * (k - 1) + 1, x.shape[2 + i] + 2 * p[i]
-        if have < span:
-            raise RuntimeError(
-                f"{op}: the kernel {kernel} with dilation {d} spans {span}, more than the input {tuple(input.shape)} "
-                f"with padding {p} has in dim {i - dims} ({have})"
-            )
+    groups = groups if type(groups) is int else whole(op, "groups", groups)
+    _check_channels(op, x.shape, weight.shape, None if bias is None else bias.shape, groups)
+    x, p = _resolve_padding(op, x, padding, weight.shape[2:], s, d)
+    _check_windows(op, x.shape, weight.shape[2:], p, d)
     if dims == 1:  # a sequence is an image of height one
         x, weight, s, p, d = unsqueeze(x, 2), unsqueeze(weight, 2), (1, *s), (0, *p), (1, *d)
     y = Conv2d.apply(x, weight, bias, stride=s, padding=p, dilation=d, groups=groups)
@@ -282,8 +265,38 @@ def _conv(
     return squeeze(y, 0) if unbatched else y
 
 
+@functools.lru_cache(1024)
+def _check_channels(op: str, x: tuple, weight: tuple, bias: tuple | None, groups: int) -> None:
+    """RuntimeError unless these shapes go together. (What went well once is not looked at again.)"""
+    _check_groups(op, groups, x[1])
+    if weight[1] * groups != x[1]:
+        raise RuntimeError(
+            f"{op}: weight {weight} with groups={groups} needs {weight[1] * groups} input channels, but input "
+            f"{x} has {x[1]}"
+        )
+    if weight[0] % groups:
+        raise RuntimeError(f"{op}: the {weight[0]} output channels must be divisible by groups={groups}")
+    _check_bias(op, bias, weight[0])
+
+
+@functools.lru_cache(1024)
+def _check_windows(op: str, x: tuple, kernel: tuple, padding: tuple, dilation: tuple) -> None:
+    """RuntimeError if a window does not fit into the padded input."""
+    for i, k in enumerate(kernel):
+        span, have = dilation[i] * (k - 1) + 1, x[2 + i] + 2 * padding[i]
+        if have < span:
+            raise RuntimeError(
+                f"{op}: the kernel {kernel} with dilation {dilation} spans {span}, more than the input {x} "
+                f"with padding {padding} has in dim {i - len(kernel)} ({have})"
+            )
+
+
 def sizes(op: str, name: str, value: Size, dims: int, least: int) -> tuple[int, ...]:
     """`value` as one int for each dimension, none below `least`."""
+    if type(value) is tuple and len(value) == dims == 2:  # what layers pass
+        a, b = value
+        if type(a) is type(b) is int and a >= least <= b:
+            return value
     many: tuple[Any, ...] = tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
     if len(many) == 1:
         many *= dims
@@ -327,7 +340,7 @@ def batched(op: str, dims: int, x: Operand) -> tuple[Operand, bool]:
 def _check_weight(op: str, dims: int, weight: Operand, form: str) -> None:
     must_be_arrays(op, weight)
     if weight.ndim != dims + 2:
-        raise RuntimeError(f"{op}: weight must be {form}, got shape {tuple(weight.shape)}")
+        raise RuntimeError(f"{op}: weight must be {form.format(KERNEL[dims])}, got shape {tuple(weight.shape)}")
 
 
 def _check_groups(op: str, groups: int, channels: int) -> None:
@@ -335,8 +348,6 @@ def _check_groups(op: str, groups: int, channels: int) -> None:
         raise RuntimeError(f"{op}: groups must divide the {channels} input channels, got {groups!r}")
 
 
-def _check_bias(op: str, bias: Operand | None, channels: int) -> None:
-    if bias is not None and tuple(bias.shape) != (channels,):
-        raise RuntimeError(
-            f"{op}: bias must have shape ({channels},), one for each output channel, got {tuple(bias.shape)}"
-        )
+def _check_bias(op: str, bias: tuple | None, channels: int) -> None:
+    if bias is not None and bias != (channels,):
+        raise RuntimeError(f"{op}: bias must have shape ({channels},), one for each output channel, got {bias}")

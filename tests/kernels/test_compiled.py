@@ -46,6 +46,7 @@ def _arguments(name, dtype, seed=0):
             {"need_x": True, "need_w": True, "need_b": True},
         ),
         "matmul": ((normal(40, 20), normal(20, 350)), {}),
+        "channel_sums": ((sequence,), {}),
         "conv2d": ((image, filters, normal(6)), SLIDE),
         "conv2d_input": ((output, filters), {"input_shape": image.shape, **SLIDE}),
         "conv2d_weight": ((image, output), {"weight_shape": filters.shape, **SLIDE}),
