@@ -293,6 +293,8 @@ def _check_windows(op: str, x: tuple, kernel: tuple, padding: tuple, dilation: t
 
 def sizes(op: str, name: str, value: Size, dims: int, least: int) -> tuple[int, ...]:
     """`value` as one int for each dimension, none below `least`."""
+    if type(value) is int and value >= least:
+        return (value,) * dims
     if type(value) is tuple and len(value) == dims == 2:  # what layers pass
         a, b = value
         if type(a) is type(b) is int and a >= least <= b:
