@@ -29,11 +29,10 @@ _REMEMBERED = 64  # so many changes are dated one by one
 class _History:
     """The changes of one piece of memory (or of a Tensor that was given other memory)."""
 
-    __slots__ = ("alive", "by", "changes", "place", "stamps")
+    __slots__ = ("alive", "changes", "made", "stamps")
 
     stamps: deque[int]
-    by: str  # what made the latest change,
-    place: anomaly.Place  # and where in the user's code
+    made: tuple[str, anomaly.Place]  # what made the latest change, and where in the user's code
 
     def __init__(self, owner: Any) -> None:
         key = id(owner)
@@ -58,18 +57,19 @@ def memory(array: Any) -> np.ndarray:
 def changed(*owners: Any, by: str) -> None:
     """Note that `by` changed these arrays in place (or gave these Tensors other memory)."""
     global latest
-    place = anomaly.caller()
+    made, histories = (by, anomaly.caller()), _histories
     with _noting:
         latest = stamp = next(clock)
     for owner in owners:
         if isinstance(owner, np.ndarray):
-            owner = memory(owner)
-        history = _histories.get(id(owner))
+            while isinstance(owner.base, np.ndarray):  # as in `memory`, whose call would cost as much as the rest
+                owner = owner.base
+        history = histories.get(id(owner))
         if history is None:
-            history = _histories[id(owner)] = _History(owner)
+            history = histories[id(owner)] = _History(owner)
         history.changes += 1
         history.stamps.append(stamp)
-        history.by, history.place = by, place
+        history.made = made
 
 
 def version(array: np.ndarray) -> int:
@@ -83,12 +83,13 @@ def check(op: Any) -> None:
     for owner, array, which in _needed(op):
         history = _histories.get(id(owner))
         if history is not None and history.stamps[-1] > op.stamp:
+            by, place = history.made
             what = f"what it saved as {which}" if isinstance(which, str) else f"inputs[{which}]"
             advice = "" if anomaly.is_anomaly_enabled() else anomaly.ADVICE
             raise RuntimeError(
                 f"{op.name()}: backward needs {what}, of shape {array.shape}, as it was when the op ran"
                 f"{anomaly.at_line_of(op)}, at version {history.version_at(op.stamp)}; it is at version "
-                f"{history.changes} now, last changed in place by {history.by}{anomaly.at(history.place)}. "
+                f"{history.changes} now, last changed in place by {by}{anomaly.at(place)}. "
                 f"Change a clone() instead, or change it after backward{advice}"
             )
 

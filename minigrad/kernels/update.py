@@ -1,6 +1,6 @@
 """Optimizer steps, compiled: one pass over a parameter and its state, in place, on threads if it is large.
 
-Many parameters are looked at by the gate together, and then updated by one call each, of about a microsecond. One flat
+Many parameters are looked at together, and then updated by one call each, of less than a microsecond. One flat
 buffer for all of them would not be faster: gradients come as arrays of their own, and to copy one into a second buffer
 takes as long as the call. Nor would one call for many arrays: it must look at each of them as well, and machine code
 for sixteen arrays takes seconds to compile.
@@ -17,6 +17,8 @@ from .gate import are_alike, gate_in_place
 from .parallel import threaded_kernel
 
 Array = np.ndarray
+
+SMALL = 1 << 17  # arrays with fewer numbers are updated on the calling thread, without asking for others
 
 
 @gate_in_place(reference.sgd_update, "p", "momentum_buffer")
@@ -53,7 +55,24 @@ def sgd_updates(
     maximize: bool,
 ) -> None:
     """Compiled twin of `reference.sgd_updates`."""
-    if are_alike(ps, gs) if momentum == 0 else are_alike(ps, gs, momentum_buffers):
+    if momentum == 0:
+        dtype = ps[0].dtype if len(ps) else None
+        entry = None if dtype is None else _sgd_step.kernel.entries.get(dtype.char)
+        lr, decay, sign = float(lr), float(weight_decay), -1.0 if maximize else 1.0
+        for p, g in zip(ps, gs, strict=True):
+            if (
+                p.size < SMALL
+                and entry is not None
+                and type(p) is type(g) is np.ndarray
+                and p.dtype is dtype is g.dtype
+                and p.shape == g.shape
+                and p.flags.carray
+                and g.flags.carray
+            ):
+                entry(p.ravel(), 1, p.size, (g.ravel(), lr, decay, sign))
+            else:
+                sgd_update(p, g, None, lr, momentum, dampening, weight_decay, nesterov, maximize, True)
+    elif are_alike(ps, gs, momentum_buffers):
         _sgd(ps, gs, momentum_buffers, firsts, lr, momentum, dampening, weight_decay, nesterov, maximize)
     else:
         for p, g, buffer, first in zip(ps, gs, momentum_buffers, firsts, strict=True):
@@ -125,14 +144,13 @@ def _sgd(
 ) -> None:
     """sgd_updates of arrays that passed the gate."""
     options = float(lr), float(weight_decay), -1.0 if maximize else 1.0
-    if momentum == 0:
-        for p, g in zip(ps, gs, strict=True):
-            _sgd_step(p.size, 0.08 * p.size, p.ravel(), g.ravel(), *options)
-        return
     more = float(momentum), float(1 - dampening), bool(nesterov)
     for p, g, buffer, first in zip(ps, gs, momentum_buffers, firsts, strict=True):
-        assert buffer is not None
-        _momentum_step(p.size, 0.15 * p.size, p.ravel(), g.ravel(), buffer.ravel(), bool(first), *options, *more)
+        if momentum == 0:
+            _sgd_step(p.size, 0.08 * p.size, p.ravel(), g.ravel(), *options)
+        else:
+            assert buffer is not None
+            _momentum_step(p.size, 0.15 * p.size, p.ravel(), g.ravel(), buffer.ravel(), bool(first), *options, *more)
 
 
 def _adam(

@@ -161,7 +161,7 @@ class Optimizer:
             state[name] = wrap(array)
         for group, gradients in zip(self.param_groups, ready, strict=True):
             self.update(group, gradients)
-        changed(*(p.array for gradients in ready for p, _ in gradients), by=f"{type(self).__name__}.step")
+        changed(*[p.array for gradients in ready for p, _ in gradients], by=f"{type(self).__name__}.step")
         self._stepped = True
         return loss
 
@@ -186,11 +186,11 @@ class Optimizer:
                 continue
             array, g = p.array, grad.array
             shape, dtype = array.shape, array.dtype
-            if g.shape != shape or g.dtype != dtype:
+            if g.shape != shape or (g.dtype is not dtype and g.dtype != dtype):
                 raise self._cannot_update(p, "its gradient", g, "call zero_grad() after changing a parameter")
             if not array.flags.writeable:
                 raise RuntimeError(f"{self._name(p)} is read-only memory; make the parameter of a copy, x.clone()")
-            if p in state_of:
+            if state_of and p in state_of:
                 for name, kept in state_of[p].items():
                     if name == "step":
                         continue
@@ -204,13 +204,15 @@ class Optimizer:
 
     def _check_group(self, i: int, group: Group) -> None:
         """Raise if an option of group i is missing or out of range. What is still the same object is not looked at."""
-        if "params" not in group or not self.defaults.keys() <= group.keys():
+        try:
+            options = [group[name] for name in self.defaults]
+            group["params"]
+        except KeyError:
             missing = sorted({"params", *self.defaults} - group.keys())
             raise ValueError(
                 f"{type(self).__name__}: param group {i} lacks {', '.join(missing)}; options can be changed, but not "
                 f"deleted; set them again, as param_groups[{i}][{missing[0]!r}] = ..."
-            )
-        options = [group[name] for name in self.defaults]
+            ) from None
         checked = self._checked.get(i, ())
         if len(checked) == len(options) and all(map(is_, options, checked)):
             return

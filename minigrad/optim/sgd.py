@@ -88,9 +88,12 @@ class SGD(Optimizer):
 
     def update(self, group: Group, gradients: Gradients) -> None:
         """Move the parameters one step; see the class."""
-        momentum, count = float(group["momentum"]), len(gradients)
-        buffers: list[np.ndarray | None] = [None] * count
-        firsts = [True] * count
+        momentum, arrays, gs = float(group["momentum"]), [], []
+        for p, g in gradients:
+            arrays.append(p.array)
+            gs.append(g)
+        buffers: list[np.ndarray | None] = [None] * len(gs)
+        firsts = [True] * len(gs)
         for i, (p, _) in enumerate(gradients if momentum != 0 else ()):
             state = self.state[p]
             kept = state.get("momentum_buffer")
@@ -99,5 +102,4 @@ class SGD(Optimizer):
                 kept = state["momentum_buffer"] = zeros_for(p)
             buffers[i] = kept.array
         options = float(group["dampening"]), float(group["weight_decay"]), group["nesterov"], group["maximize"]
-        arrays, gs = [p.array for p, _ in gradients], [g for _, g in gradients]
         kernels.current().sgd_updates(arrays, gs, buffers, firsts, float(group["lr"]), momentum, *options)
