@@ -27,7 +27,7 @@ import numba
 import numpy as np
 from numba.core import registry
 
-from . import cache, machine_code
+from . import cache, machine_code, whole
 from .record import Made, made
 
 Function = Callable[..., Any]
@@ -127,12 +127,14 @@ def _make(function: Function, dtype: str, signature: tuple[Any, ...], fastmath: 
     compiled = not dispatcher.overloads
     if compiled:
         with _progress():
-            dispatcher.compile(signature)
-        if kept:
+            content = _compile(function, signature, fastmath)
+            if content is None:
+                dispatcher.compile(signature)
+            else:
+                dispatcher.add_overload(machine_code.link(content, function, signature))
+        if kept and content is not None:
             try:
-                content = machine_code.pack(dispatcher.overloads[signature])
-                if content is not None:
-                    cache.write(_folder(), name, content)
+                cache.write(_folder(), name, content)
             except Exception as error:
                 trouble = error
     dispatcher.disable_compile()
@@ -140,6 +142,14 @@ def _make(function: Function, dtype: str, signature: tuple[Any, ...], fastmath: 
     if trouble:
         _warn_once(trouble)
     return dispatcher
+
+
+def _compile(function: Function, signature: tuple[Any, ...], fastmath: frozenset[str]) -> bytes | None:
+    """The machine code for a signature, None if it would depend on what lives in this process."""
+    dispatcher = numba.njit(**OPTIONS, fastmath=set(fastmath))(_twin(function))
+    with whole.waiting():
+        dispatcher.compile(signature)
+        return machine_code.pack(dispatcher.overloads[signature])
 
 
 def _twin(function: Function) -> Function:

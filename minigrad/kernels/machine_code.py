@@ -15,37 +15,29 @@ import llvmlite.binding as llvm
 import numba
 from numba.core import compiler, registry, types, typing
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.environment import lookup_environment
 from numba.core.runtime import rtsys
+
+from . import whole
 
 Function = Callable[..., Any]
 
+DYNAMIC = "numba.dynamic.globals"  # how the names of variables begin that hold addresses in this process
+
 
 def pack(compiled: Any) -> bytes | None:
-    """A function that Numba has compiled as bytes; None if they would depend on what lives in this process."""
-    library, names = compiled.library, compiled.fndesc
-    environments = [compiled.environment, *compiled._find_referenced_environments()]
-    if compiled.objectmode or compiled.lifted or library.has_dynamic_globals or any(e.consts for e in environments):
+    """What was compiled in `whole.waiting` as bytes; None if they would depend on what lives in this process."""
+    if compiled.objectmode or compiled.lifted:
         return None
-    module = library._final_module
+    names = compiled.fndesc
+    module = whole.module(compiled.library, {names.llvm_cpython_wrapper_name})
+    variables = [variable.name for variable in module.global_variables]
+    environments = [compiled.environment, *map(lookup_environment, variables)]
+    if any(e is not None and e.consts for e in environments) or any(v.startswith(DYNAMIC) for v in variables):
+        return None
     needed = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
     head = {"function": names.llvm_cpython_wrapper_name, "environment": names.env_name, "needed": needed}
-    return json.dumps(head).encode() + b"\n" + _object_file(library, names)
-
-
-def _object_file(library: Any, names: Any) -> bytes:
-    """The object file of a library, in which no other can take the place of a function by having one of that name.
-
-    Numba numbers the functions of a process to tell them apart, and another process has given the numbers to others.
-    """
-    module = library._final_module
-    own = {names.llvm_func_name, names.llvm_cpython_wrapper_name, names.llvm_cfunc_wrapper_name}
-    others = [f.name for f in module.functions if not (f.is_declaration or f.name in own or f.name.startswith("NRT_"))]
-    if not others:
-        return library._get_compiled_object()
-    module = module.clone()
-    for name in others:
-        module.get_function(name).linkage = "internal"
-    return library.codegen._tm.emit_object(module)
+    return json.dumps(head).encode() + b"\n" + compiled.library.codegen._tm.emit_object(module)
 
 
 def link(packed: bytes, function: Function, signature: tuple[types.Type, ...]) -> compiler.CompileResult:

@@ -1,0 +1,99 @@
+"""Compile a kernel together with all it calls: optimized once, and turned into machine code once.
+
+Numba does both for every function by itself, in case somebody calls it, and then again for each that it is inlined
+into: three quarters of LLVM's work are thrown away. Here LLVM gets to see a kernel only when all of it is there.
+Nothing but its entry is visible from outside, so that what is called from one place is moved there, without a copy.
+
+What Numba has compiled in this way can be used by other functions, outside of kernels, as well: it is finished, as
+Numba would have done it at once, when the first of them asks for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import llvmlite.binding as llvm
+from numba.core import registry
+from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.runtime import rtsys
+
+
+class Library(JITCodeLibrary):
+    """A function that waits for what is to become of it."""
+
+    _codegen: Codegen
+
+    def add_llvm_module(self, module: Any) -> None:
+        module.data_layout = self._codegen._data_layout
+        self._final_module.link_in(module)
+
+    def add_linking_library(self, library: Any) -> None:
+        self._linking_libraries.append(library)
+
+    def get_pointer_to_function(self, name: str) -> int:
+        return super().get_pointer_to_function(name) if self._finalized else 0
+
+    def _optimize_final_module(self) -> None:
+        self._optimize_functions(self._final_module)
+        super()._optimize_final_module()
+
+    def _finalize_specific(self) -> None:
+        super()._finalize_specific()
+        for variable in self._final_module.global_variables:
+            if variable.name in self._codegen.environments and not variable.is_declaration:
+                JITCPUCodegen.set_env(self._codegen, variable.name, self._codegen.environments[variable.name])
+
+    def parts(self) -> list[Any]:
+        """This library, and those it is to be linked with, down to the last."""
+        found, waiting = [], [self]
+        while waiting:
+            library = waiting.pop()
+            if library not in found:
+                found.append(library)
+                waiting += library._linking_libraries if isinstance(library, Library) else []
+        return sorted(found, key=lambda library: not isinstance(library, Library))  # what is only copied if asked for
+
+
+class Codegen(JITCPUCodegen):
+    """Numba's, with libraries that wait."""
+
+    _library_class = Library
+
+    def __init__(self, codegen: JITCPUCodegen) -> None:
+        vars(self).update(vars(codegen))
+        self.environments: dict[str, Any] = {}
+
+    def set_env(self, env_name: str, env: Any) -> None:
+        self.environments[env_name] = env
+
+
+@contextlib.contextmanager
+def waiting() -> Iterator[None]:
+    """What is compiled meanwhile stays as it comes from Numba, for `module`."""
+    context = registry.cpu_target.target_context
+    with global_compiler_lock:
+        rtsys.initialize(context)
+        codegen = context.codegen()
+        context._internal_codegen = Codegen(codegen)
+        try:
+            yield
+        finally:
+            context._internal_codegen = codegen
+
+
+def module(library: Library, entries: set[str]) -> Any:
+    """A function compiled by `waiting`, and all it calls, as one optimized module where the entries are visible."""
+    whole = library._codegen.create_library(library.name)
+    with global_compiler_lock:
+        for part in library.parts():
+            linked = part._final_module if isinstance(part, Library) else part._get_module_for_linking()
+            whole._final_module.link_in(linked, preserve=True)
+        for function in whole._final_module.functions:
+            if not function.is_declaration and function.name not in entries and not function.name.startswith("NRT_"):
+                function.linkage = llvm.Linkage.internal
+        whole._optimize_final_module()
+        whole._final_module.verify()
+    return whole._final_module
