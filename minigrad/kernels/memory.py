@@ -5,8 +5,8 @@ and entered into the process's table of pages, when it is first touched. On the 
 takes 0.5 nanoseconds a byte, more than most kernels need to fill it. A training step makes the same arrays over and
 over, so their memory is kept and handed out again.
 
-How it is known that nobody uses an array any more: what a kernel gets is a view of a `_Block`, which refers to a piece of
-memory that is kept here, and so is every view, slice or buffer made of that, however far. NumPy lets each keep the
+How it is known that nobody uses an array any more: what a kernel gets is a view of a `_Block`, which refers to a piece
+of memory that is kept here, and so is every view, slice or buffer made of that, however far. NumPy lets each keep the
 block alive. When the last one is gone the block goes too, and the piece is idle: nothing but this file refers to it.
 
 Memory that is kept does not add to what the process needs at its peak: before more is asked for, as much idle memory of
@@ -51,7 +51,7 @@ def empty(shape: Shape, dtype: np.dtype) -> np.ndarray:
         return np.empty(shape, dtype)
     size = -(-size // PAGE) * PAGE
     pieces = _pool.get(size)
-    piece = pieces and _idle(pieces) or _more(size)
+    piece = (pieces and _idle(pieces)) or _more(size)
     if piece is None:
         return np.empty(shape, dtype)
     array = np.ndarray.__new__(_Block, shape, dtype, piece[0]).view(np.ndarray)

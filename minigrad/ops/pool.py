@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -399,13 +400,13 @@ def _windows(op: str, dims: int, kernel_size: Size, stride: Size | None, padding
         if stride is None or (isinstance(stride, (tuple, list)) and not stride)
         else sizes(op, "stride", stride, dims, 1)
     )
-    p = sizes(op, "padding", padding, dims, 0)
+    return k, s, sizes(op, "padding", padding, dims, 0)
+
+
+@functools.lru_cache(1024)
+def _output_size(op: str, shape: tuple, k: tuple, s: tuple, p: tuple, d: tuple, ceil_mode: bool) -> tuple[int, ...]:
     if any(2 * pad > size for pad, size in zip(p, k, strict=True)):
         raise RuntimeError(f"{op}: padding {p} must be at most half of kernel_size {k}")
-    return k, s, p
-
-
-def _output_size(op: str, shape: tuple, k: tuple, s: tuple, p: tuple, d: tuple, ceil_mode: bool) -> tuple[int, ...]:
     out = []
     for n, size, stride, pad, dilation in zip(shape[-len(k) :], k, s, p, d, strict=True):
         room = n + 2 * pad - dilation * (size - 1) - 1
