@@ -31,6 +31,7 @@ LOWEST, HIGHEST = np.float32(-104), np.float32(89)  # beyond them exp is 0 and i
 ONE_OVER_LOG_2 = np.float32(1.44269504088896341)
 LOG_2_HIGH, LOG_2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # n times the first is exact
 ROUND = np.float32(12582912)  # 1.5 2^23: adding it leaves no digit after the point, and n in the lowest bits
+ROUND_UP, DOWN = np.float32(12582912 + 64), np.float32(2.0**-64)
 ROUND_BITS, BIAS, MANTISSA, ONE = np.int32(0x4B400000), np.int32(127), np.int32(23), np.int32(1)
 P7, P6, P5, P4, P3, P2 = map(
     np.float32,
@@ -133,7 +134,7 @@ def _in_parts(x: np.float32) -> tuple[np.float32, np.float32, np.float32, np.flo
 
 
 def exponentials(v: Array) -> Array:
-    """exp of every lane of a vector; see `simd`."""
+    """exp of every lane of a vector, none of which may be greater than 40; see `simd`."""
     return np.exp(v)
 
 
@@ -150,7 +151,12 @@ def _emit_float64(context: Any, builder: Any, signature: Any, args: Sequence) ->
 
 
 def _emit_float32(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
-    """`_exp_float32` on all lanes at once. Half of n goes into the exponent of the polynomial's value itself."""
+    """`_exp_float32` on all lanes at once.
+
+    n + 64 goes into the exponent of the polynomial's value, and a factor of 2^-64 makes up for it. The factor is NaN
+    where x is, for adding to the bits of a NaN may make a number of it; and 0 where the result is, for a product that
+    is too small for a float takes a processor a hundred times as long.
+    """
     (x,) = args
     kind, ints = x.type, ir.VectorType(ir.IntType(32), LANES)
     function = ir.FunctionType(kind, [kind] * 3)
@@ -162,17 +168,15 @@ def _emit_float32(context: Any, builder: Any, signature: Any, args: Sequence) ->
     def fma(a: Any, b: Any, c: Any) -> Any:
         return builder.call(fused, [a, b, c])
 
-    x = builder.select(builder.fcmp_ordered("<", x, every(LOWEST)), every(LOWEST), x)
-    x = builder.select(builder.fcmp_ordered(">", x, every(HIGHEST)), every(HIGHEST), x)
-    shifted = fma(x, every(ONE_OVER_LOG_2), every(ROUND))
-    rounded = builder.fsub(shifted, every(ROUND))
+    none, below = every(np.float32(0)), builder.fcmp_ordered("<", x, every(LOWEST))
+    x = builder.select(below, every(LOWEST), x)
+    shifted = fma(x, every(ONE_OVER_LOG_2), every(ROUND_UP))
+    rounded = builder.fsub(shifted, every(ROUND_UP))
     r = fma(rounded, every(-LOG_2_LOW), fma(rounded, every(-LOG_2_HIGH), x))
     p = every(P7)
     for coefficient in (P6, P5, P4, P3, P2):
         p = fma(p, r, every(coefficient))
     p = builder.fadd(fma(p, builder.fmul(r, r), r), every(UNIT))
-    n = builder.sub(builder.bitcast(shifted, ints), every(ROUND_BITS, ints))
-    half = builder.ashr(n, every(ONE, ints))
-    p = builder.bitcast(builder.add(builder.bitcast(p, ints), builder.shl(half, every(MANTISSA, ints))), kind)
-    rest = builder.shl(builder.add(builder.sub(n, half), every(BIAS, ints)), every(MANTISSA, ints))
-    return builder.fmul(p, builder.bitcast(rest, kind))
+    n = builder.shl(builder.bitcast(shifted, ints), every(MANTISSA, ints))  # the other bits of `shifted` drop out
+    p = builder.bitcast(builder.add(builder.bitcast(p, ints), n), kind)
+    return builder.fmul(p, builder.select(below, none, fma(x, none, every(DOWN))))

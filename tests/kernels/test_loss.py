@@ -160,3 +160,14 @@ def test_equals_pytorch(kernels, dtype):
     np.testing.assert_allclose(kernels.softmax(x), torch.softmax(tx, 1).detach(), **tolerance)
     np.testing.assert_allclose(kernels.log_softmax(x), torch.log_softmax(tx, 1).detach(), **tolerance)
     np.testing.assert_allclose(kernels.softmax_cross_entropy_backward(g, x, labels, rows), tgx, **tolerance)
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+@pytest.mark.parametrize("bits", [0x7FC00001, 0x7F800001, 0xFFFFFFFF, 0xFFC001FF])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_a_nan_with_other_bits_stays_nan(kernels, bits):
+    x = np.zeros((2, 40), np.float32)
+    x.view(np.uint32)[0, 7] = bits
+    loss, _ = kernels.softmax_cross_entropy(x, np.array([0, 1]))
+    assert np.isnan([loss[0], *kernels.softmax(x)[0], *kernels.log_softmax(x)[0]]).all()
+    assert not np.isnan([loss[1], *kernels.softmax(x)[1], *kernels.log_softmax(x)[1]]).any()
