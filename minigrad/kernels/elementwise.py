@@ -25,7 +25,7 @@ ROOT_HALF = math.sqrt(0.5)
 def erf(x: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.erf`."""
     y = output("erf", out, x.shape, x.dtype)
-    _erf(x.size, 0.5 * x.size, x.reshape(-1), y.reshape(-1))
+    _erf(x.size, 0.5 * x.size, x.ravel(), y.ravel())
     return y
 
 
@@ -33,7 +33,7 @@ def erf(x: Array, *, out: Out = None) -> Array:
 def sigmoid(x: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.sigmoid`."""
     y = output("sigmoid", out, x.shape, x.dtype)
-    _sigmoid(x.size, 0.3 * x.size, x.reshape(-1), y.reshape(-1))
+    _sigmoid(x.size, 0.3 * x.size, x.ravel(), y.ravel())
     return y
 
 
@@ -42,7 +42,7 @@ def sigmoid_backward(g: Array, y: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.sigmoid_backward`."""
     shapes.require_shape("sigmoid_backward", "the output", y, g.shape)
     gx = output("sigmoid_backward", out, g.shape, g.dtype)
-    _sigmoid_backward(g.size, 0.15 * g.size, g.reshape(-1), y.reshape(-1), gx.reshape(-1))
+    _sigmoid_backward(g.size, 0.15 * g.size, g.ravel(), y.ravel(), gx.ravel())
     return gx
 
 
@@ -51,7 +51,7 @@ def tanh_backward(g: Array, y: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.tanh_backward`."""
     shapes.require_shape("tanh_backward", "the output", y, g.shape)
     gx = output("tanh_backward", out, g.shape, g.dtype)
-    _tanh_backward(g.size, 0.15 * g.size, g.reshape(-1), y.reshape(-1), gx.reshape(-1))
+    _tanh_backward(g.size, 0.15 * g.size, g.ravel(), y.ravel(), gx.ravel())
     return gx
 
 
@@ -59,7 +59,7 @@ def tanh_backward(g: Array, y: Array, *, out: Out = None) -> Array:
 def silu(x: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.silu`."""
     y = output("silu", out, x.shape, x.dtype)
-    _silu(x.size, 0.3 * x.size, x.reshape(-1), y.reshape(-1))
+    _silu(x.size, 0.3 * x.size, x.ravel(), y.ravel())
     return y
 
 
@@ -68,7 +68,7 @@ def silu_backward(g: Array, x: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.silu_backward`."""
     shapes.require_shape("silu_backward", "the input", x, g.shape)
     gx = output("silu_backward", out, g.shape, g.dtype)
-    _silu_backward(g.size, 0.4 * g.size, g.reshape(-1), x.reshape(-1), gx.reshape(-1))
+    _silu_backward(g.size, 0.4 * g.size, g.ravel(), x.ravel(), gx.ravel())
     return gx
 
 
@@ -76,7 +76,7 @@ def silu_backward(g: Array, x: Array, *, out: Out = None) -> Array:
 def gelu(x: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.gelu`."""
     y = output("gelu", out, x.shape, x.dtype)
-    _gelu(x.size, 0.5 * x.size, x.reshape(-1), y.reshape(-1))
+    _gelu(x.size, 0.5 * x.size, x.ravel(), y.ravel())
     return y
 
 
@@ -85,7 +85,7 @@ def gelu_backward(g: Array, x: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.gelu_backward`."""
     shapes.require_shape("gelu_backward", "the input", x, g.shape)
     gx = output("gelu_backward", out, g.shape, g.dtype)
-    _gelu_backward(g.size, 0.7 * g.size, g.reshape(-1), x.reshape(-1), gx.reshape(-1))
+    _gelu_backward(g.size, 0.7 * g.size, g.ravel(), x.ravel(), gx.ravel())
     return gx
 
 
@@ -93,7 +93,7 @@ def gelu_backward(g: Array, x: Array, *, out: Out = None) -> Array:
 def relu(x: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.relu`."""
     y = output("relu", out, x.shape, x.dtype)
-    _relu(x.size, 0.1 * x.size, x.reshape(-1), y.reshape(-1))
+    _relu(x.size, 0.1 * x.size, x.ravel(), y.ravel())
     return y
 
 
@@ -102,7 +102,7 @@ def relu_backward(g: Array, y: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.relu_backward`."""
     shapes.require_shape("relu_backward", "the output", y, g.shape)
     gx = output("relu_backward", out, g.shape, g.dtype)
-    _relu_backward(g.size, 0.1 * g.size, g.reshape(-1), y.reshape(-1), gx.reshape(-1))
+    _relu_backward(g.size, 0.1 * g.size, g.ravel(), y.ravel(), gx.ravel())
     return gx
 
 
@@ -110,7 +110,7 @@ def relu_backward(g: Array, y: Array, *, out: Out = None) -> Array:
 def leaky_relu(x: Array, slope: float, *, out: Out = None) -> Array:
     """Compiled twin of `reference.leaky_relu`."""
     y = output("leaky_relu", out, x.shape, x.dtype)
-    _leaky_relu(x.size, 0.1 * x.size, x.reshape(-1), x.reshape(-1), y.reshape(-1), float(slope))
+    _leaky_relu(x.size, 0.1 * x.size, x.ravel(), x.ravel(), y.ravel(), float(slope))
     return y
 
 
@@ -119,7 +119,7 @@ def leaky_relu_backward(g: Array, x: Array, slope: float, *, out: Out = None) ->
     """Compiled twin of `reference.leaky_relu_backward`."""
     shapes.require_shape("leaky_relu_backward", "the input", x, g.shape)
     gx = output("leaky_relu_backward", out, g.shape, g.dtype)
-    _leaky_relu(g.size, 0.1 * g.size, g.reshape(-1), x.reshape(-1), gx.reshape(-1), float(slope))
+    _leaky_relu(g.size, 0.1 * g.size, g.ravel(), x.ravel(), gx.ravel(), float(slope))
     return gx
 
 
@@ -127,7 +127,7 @@ def leaky_relu_backward(g: Array, x: Array, slope: float, *, out: Out = None) ->
 def elu(x: Array, alpha: float, rate: float, *, out: Out = None) -> Array:
     """Compiled twin of `reference.elu`."""
     y = output("elu", out, x.shape, x.dtype)
-    _elu(x.size, 0.4 * x.size, x.reshape(-1), y.reshape(-1), float(alpha), float(rate))
+    _elu(x.size, 0.4 * x.size, x.ravel(), y.ravel(), float(alpha), float(rate))
     return y
 
 
@@ -136,7 +136,7 @@ def elu_backward(g: Array, x: Array, alpha: float, rate: float, *, out: Out = No
     """Compiled twin of `reference.elu_backward`."""
     shapes.require_shape("elu_backward", "the input", x, g.shape)
     gx = output("elu_backward", out, g.shape, g.dtype)
-    _elu_backward(g.size, 0.4 * g.size, g.reshape(-1), x.reshape(-1), gx.reshape(-1), float(alpha), float(rate))
+    _elu_backward(g.size, 0.4 * g.size, g.ravel(), x.ravel(), gx.ravel(), float(alpha), float(rate))
     return gx
 
 
@@ -145,7 +145,7 @@ def softplus_backward(g: Array, x: Array, beta: float, threshold: float, *, out:
     """Compiled twin of `reference.softplus_backward`."""
     shapes.require_shape("softplus_backward", "the input", x, g.shape)
     gx = output("softplus_backward", out, g.shape, g.dtype)
-    flat = g.reshape(-1), x.reshape(-1), gx.reshape(-1)
+    flat = g.ravel(), x.ravel(), gx.ravel()
     _softplus_backward(g.size, 0.4 * g.size, *flat, float(beta), float(threshold))
     return gx
 

@@ -17,12 +17,16 @@ Array = np.ndarray
 @gate(reference.softmax_cross_entropy)
 def softmax_cross_entropy(x: Array, labels: Array, *, out: Out = None) -> tuple[Array, Array]:
     """Compiled twin of `reference.softmax_cross_entropy`."""
-    shapes.require_ndim("softmax_cross_entropy", "the input", x.shape, "N, C")
+    if x.ndim != 2:
+        shapes.require_ndim("softmax_cross_entropy", "the input", x.shape, "N, C")
     N, C = x.shape
-    shapes.require_shape("softmax_cross_entropy", "labels", labels, (N,))
-    if out is not None:
+    if labels.shape != (N,):
+        shapes.require_shape("softmax_cross_entropy", "labels", labels, (N,))
+    if out is None:
+        loss, rows = np.empty(N, x.dtype), np.empty((2, N), x.dtype)
+    else:
         shapes.require_range("softmax_cross_entropy", "labels", labels, C)  # before anything is written
-    loss, rows = outputs("softmax_cross_entropy", out, ((N,), x.dtype), ((2, N), x.dtype))
+        loss, rows = outputs("softmax_cross_entropy", out, ((N,), x.dtype), ((2, N), x.dtype))
     try:
         _softmax_cross_entropy(N, work(x), x, labels, loss, rows)
     except IndexError:
@@ -52,14 +56,14 @@ def _softmax_cross_entropy(first: int, last: int, x: Array, labels: Array, loss:
     """x (N, C), labels, loss (N,), rows (2, N)"""
     C = x.shape[1]
     for n in range(first, last):
+        peak = row_peak(x, n * C, C)
+        rows[0, n], rows[1, n] = peak, row_total(x, n * C, C, peak)
+    for n in range(first, last):  # a loop of its own: to call the logarithm, the one above would have to tidy up
         label = labels[n]
         if label < 0 or label >= C:
             raise IndexError("a label is no class")
-        at = n * C
-        top = row_peak(x, at, C)
-        total = row_total(x, at, C, top)
-        loss[n] = np.log(total) - (x[n, label] - top)
-        rows[0, n] = top
+        total = rows[1, n]
+        loss[n] = np.log(total) - (x[n, label] - rows[0, n])
         rows[1, n] = x.dtype.type(1) / total
 
 

@@ -25,7 +25,7 @@ class SoftmaxCrossEntropy(Fused):
     def kernel_backward(self, g: np.ndarray) -> tuple:
         x, _ = self.operands()
         if self.average:
-            g = g.reshape(1) / len(self.labels)
+            g = g.ravel() / len(self.labels)
         return kernels.current().softmax_cross_entropy_backward(g, x, self.labels, self.rows), None
 
     def definition(self, x: Operand, labels: Operand) -> Operand:
