@@ -38,6 +38,7 @@ from .simd import (
     REGISTERS,
     load_first,
     out_of_line,
+    prefetch,
     store_first,
     tile_add_totals,
     tile_broadcast,
@@ -57,13 +58,15 @@ SPEED = 50  # multiplications and additions in a nanosecond on one thread, rough
 # Rows by vectors: as large as there are registers for, with a few left over for what they are multiplied by.
 # A vector of float64 takes two registers.
 FLOAT32_TILES: Tiles = (
-    ((8, 3), (16, 1), (12, 2), (6, 4), (4, 6), (2, 8)) if REGISTERS == 32 else ((6, 2), (4, 3), (2, 4))
+    ((8, 2), (16, 1), (12, 2), (6, 4), (4, 6), (2, 8)) if REGISTERS == 32 else ((6, 2), (4, 3), (2, 4))
 )
 FLOAT64_TILES: Tiles = ((6, 2), (2, 4)) if REGISTERS == 32 else ((3, 2),)
 
 # The same for inner products: output channels by taps.
 FLOAT32_INNER_TILES: Tiles = ((8, 3),) if REGISTERS == 32 else ((3, 3),)
 FLOAT64_INNER_TILES: Tiles = ((3, 3),) if REGISTERS == 32 else ((2, 2),)
+
+LINE = 16  # numbers that come from memory together
 
 SLICES = 16  # at most so many slices of the batch,
 SLICE = 1 << 19  # of so many multiplications at least,
@@ -113,7 +116,7 @@ def convolve(
     """
     groups, O, C = w.shape[:3]
     tiles = FLOAT32_TILES if x.dtype == np.float32 else FLOAT64_TILES
-    plan = _plan(C, O, *y.shape[2:], taps, padding, stride, tiles, skip_zeros)
+    plan = _plan(C, O, x.shape[3], *y.shape[2:], taps, padding, stride, tiles, skip_zeros)
     rows = plan.blocks * plan.tile[0]
     packed = _filled_up(w, rows).reshape(groups, plan.blocks, plan.tile[0], *w.shape[2:]).transpose(0, 1, 4, 3, 5, 2)
     bias = np.zeros((groups, rows), x.dtype) if b is None else _filled_up(b, rows)
@@ -134,7 +137,7 @@ def _filled_up(a: Array, rows: int) -> Array:
 
 @functools.lru_cache(1024)
 def _plan(
-    C: int, O: int, OH: int, OW: int, taps: Taps, padding: Pair, stride: Pair, tiles: Tiles, skip_zeros: bool
+    C: int, O: int, W: int, OH: int, OW: int, taps: Taps, padding: Pair, stride: Pair, tiles: Tiles, skip_zeros: bool
 ) -> Plan:
     """The plan of `convolve` for these shapes."""
     KH, KW, dh, _ = taps
@@ -145,7 +148,7 @@ def _plan(
         tiles = -(-O // rows) * -(-reach // (vectors * LANES)) * -(-OH // layout.band)
         return tiles * C * KH * KW * _cycles(rows * vectors, rows + 2 * vectors) + layout.cycles
 
-    layout, tile = _best(C, OH, OW, taps, stride, tiles, cycles)
+    layout, tile = _best(C, W, OH, OW, taps, padding, stride, tiles, cycles)
     window = (KH if skip_zeros else 0, dh, *padding, *layout[:5])
     offsets = np.ascontiguousarray(_offsets(C, taps, stride, layout).transpose(1, 0, 2)).reshape(-1)
     return Plan(tile, -(-O // tile[0]), -(-OH // layout.band), window, offsets)
@@ -162,18 +165,20 @@ def correlate(x: Array, g: Array, groups: int, padding: Pair, taps: Taps, stride
     A, B = phase_count(taps, stride)
     C = x.shape[1] // (A * B)
     tiles = FLOAT32_INNER_TILES if x.dtype == np.float32 else FLOAT64_INNER_TILES
-    plan = _correlation_plan(M // groups, C, O, *g.shape[2:], taps, padding, stride, tiles)
-    sums = np.zeros((plan.slices, groups, plan.blocks * plan.tile[0], plan.offsets.size), x.dtype)
+    plan = _correlation_plan(M // groups, C, O, x.shape[3], *g.shape[2:], taps, padding, stride, tiles)
+    (rows, columns), size = plan.tile, plan.offsets.size
+    sums = np.zeros((plan.slices, groups, plan.blocks, size // columns, rows, columns), x.dtype)
     nanoseconds = g.size * C * KH * KW / SPEED
     _correlate[plan.tile](
         plan.slices * groups * plan.parts, nanoseconds, x, g, sums, plan.offsets, groups, plan.parts, plan.window
     )
-    return sums[:, :, :O, : C * KH * KW].sum(axis=0).reshape(groups, O, C, KH, KW)
+    gw = sums.sum(axis=0).transpose(0, 1, 3, 2, 4).reshape(groups, plan.blocks * rows, size)
+    return np.ascontiguousarray(gw[:, :O, : C * KH * KW]).reshape(groups, O, C, KH, KW)
 
 
 @functools.lru_cache(1024)
 def _correlation_plan(
-    N: int, C: int, O: int, OH: int, OW: int, taps: Taps, padding: Pair, stride: Pair, tiles: Tiles
+    N: int, C: int, O: int, W: int, OH: int, OW: int, taps: Taps, padding: Pair, stride: Pair, tiles: Tiles
 ) -> CorrelationPlan:
     """The plan of `correlate` for these shapes."""
     K = C * taps[0] * taps[1]
@@ -183,7 +188,7 @@ def _correlation_plan(
         vectors = -(-layout.band * layout.pitch // LANES) * -(-OH // layout.band)
         return -(-O // rows) * -(-K // columns) * vectors * _cycles(rows * columns, rows + 2 * columns) + layout.cycles
 
-    layout, tile = _best(C, OH, OW, taps, stride, tiles, cycles)
+    layout, tile = _best(C, W, OH, OW, taps, padding, stride, tiles, cycles)
     blocks, columns = -(-O // tile[0]), -(-K // tile[1]) * tile[1]
     offsets = np.zeros(columns, np.intp)
     offsets[:K] = _offsets(C, taps, stride, layout).reshape(-1)
@@ -212,11 +217,13 @@ class Layout(NamedTuple):
     cycles: float  # that it takes, about
 
 
-def _layout(C: int, OH: int, OW: int, taps: Taps, stride: Pair, copies: int) -> Layout:
-    """The layout with so many copies."""
+def _layout(C: int, W: int, OH: int, OW: int, taps: Taps, padding: Pair, stride: Pair, copies: int) -> Layout:
+    """The layout with so many copies. With one, the zeros to the right of a row are those to the left of the next."""
     KH, KW, dh, dw = taps
     A, B = phase_count(taps, stride)
-    halo, pitch = (KH - 1) * dh // stride[0], OW if copies > 1 else OW + (KW - 1) * dw // stride[1]
+    halo, reach = (KH - 1) * dh // stride[0], (KW - 1) * dw // stride[1]
+    shared = reach if copies > 1 else max(0, min(reach, padding[1], OW + reach - padding[1] - W))
+    pitch = OW + reach - shared
     channels = C * A * B * copies
     bands = -(-OH // max(1, BAND // (channels * pitch) - halo))
     band = -(-OH // bands)
@@ -224,11 +231,20 @@ def _layout(C: int, OH: int, OW: int, taps: Taps, stride: Pair, copies: int) -> 
 
 
 def _best(
-    C: int, OH: int, OW: int, taps: Taps, stride: Pair, tiles: Tiles, cycles: Callable[[Layout, Pair], float]
+    C: int,
+    W: int,
+    OH: int,
+    OW: int,
+    taps: Taps,
+    padding: Pair,
+    stride: Pair,
+    tiles: Tiles,
+    cycles: Callable[[Layout, Pair], float],
 ) -> tuple[Layout, Pair]:
     """The layout and the tile that take the fewest cycles; several copies only if they save a tenth."""
     choices = [(1, 1.0), (taps[1], 1.1)] if stride == (1, 1) and taps[1] > 1 else [(1, 1.0)]
-    options = [(_layout(C, OH, OW, taps, stride, copies), tile, cost) for copies, cost in choices for tile in tiles]
+    layouts = [(_layout(C, W, OH, OW, taps, padding, stride, copies), cost) for copies, cost in choices]
+    options = [(layout, tile, cost) for layout, cost in layouts for tile in tiles]
     return min(options, key=lambda option: option[2] * cycles(*option[:2]))[:2]
 
 
@@ -285,6 +301,10 @@ def _tiled(rows: int, vectors: int) -> ThreadedKernel:
         for unit in range(first, last):
             image, start = unit // bands, unit % bands * band
             height, above = min(band, OH - start), ph - start
+            end = (height - 1) * pitch + OW
+            ahead, share = (image + 1) * C * H * W, 0  # what is asked for with each tile: a part of the next image
+            if bands == 1:
+                share = C * H * W // (blocks * ((end + width - 1) // width)) + 1
             at = (image * C * H - above) * W
             for v in range(copies):
                 left = max(pw - v * apart, 0)
@@ -293,7 +313,12 @@ def _tiled(rows: int, vectors: int) -> ThreadedKernel:
                 copy(x, source, H * W, W, pixels, to, plane, pitch, C, height + halo, n, above, above + H)
             for block in range(blocks):
                 filters = image % groups * blocks + block
-                for p in range(0, (height - 1) * pitch + OW, width):
+                at = ((image * O + block * rows) * OH + start) * OW
+                for p in range(0, end, width):
+                    fetch(x, ahead, share)
+                    ahead += share
+                    for r in range(rows):
+                        fetch(y, at + r * OH * OW + p, width)
                     first_k, end_k = 0, taps
                     if KH > 0:
                         top, bottom = p // pitch, min((p + width - 1) // pitch, height - 1)
@@ -303,7 +328,6 @@ def _tiled(rows: int, vectors: int) -> ThreadedKernel:
                     for k in range(first_k, end_k):
                         t = tile_outer(t, w, (filters * taps + k) * rows, 1, pixels, p + offsets[k])
                     tile_store(t, sums, p, stretch)
-                at = ((image * O + block * rows) * OH + start) * OW
                 copy(sums, 0, stretch, pitch, y, at, OH * OW, OW, min(rows, O - block * rows), height, OW, 0, height)
 
     convolve.__name__ = convolve.__qualname__ = f"convolve_{rows}x{vectors}"
@@ -316,11 +340,14 @@ def _inner(rows: int, columns: int) -> ThreadedKernel:
     def correlate(
         first: int, last: int, x: Array, g: Array, sums: Array, offsets: Array, groups: int, parts: int, window: Any
     ) -> None:
-        """As `correlate`, to sums (slices, groups, blocks * rows, taps); the units are parts of a group of a slice."""
+        """As `correlate`, to sums (slices, groups, blocks, taps / columns, rows, columns).
+
+        The units are parts of a group of a slice.
+        """
         ph, pw, band, halo, pitch, copies, apart, together = window
         M, C, H, W = x.shape
         _, O, OH, OW = g.shape
-        N, slices, blocks, bands = M // groups, len(sums), sums.shape[2] // rows, (OH + band - 1) // band
+        N, slices, blocks, bands = M // groups, len(sums), sums.shape[2], (OH + band - 1) // band
         taps, plane, stretch = offsets.size, (band + halo) * pitch, (band * pitch + LANES - 1) // LANES * LANES
         channels = (blocks + parts - 1) // parts * rows
         pixels = np.zeros(together * copies * C * plane + stretch + pitch, x.dtype)
@@ -344,18 +371,33 @@ def _inner(rows: int, columns: int) -> ThreadedKernel:
                         copy(x, source, H * W, W, pixels, to, plane, pitch, C, band + halo, n, above, above + H)
                     at, to = ((image * O + o) * OH + i) * OW, q * channels * stretch
                     copy(g, at, OH * OW, OW, gradients, to, stretch, pitch, channels_here, band, OW, 0, OH - i)
+                x_ahead, g_ahead, x_share, g_share = (start + count) * C * H * W, (start + count) * O * OH * OW, 0, 0
+                if groups == bands == 1 and start + count < end:
+                    tiles = (end_block - first_block) * taps // columns
+                    x_share, g_share = count * C * H * W // tiles + 1, count * O * OH * OW // tiles + 1
                 for block in range(first_block, end_block):
                     for k in range(0, taps, columns):
+                        fetch(x, x_ahead, x_share)
+                        fetch(g, g_ahead, g_share)
+                        x_ahead += x_share
+                        g_ahead += g_share
                         t = tile_zero(x, rows, columns)
                         for q in range(count):
                             a, b = (q * channels + block * rows - o) * stretch, q * copies * C * plane
                             for p in range(0, stretch, LANES):
                                 t = tile_inner_at(t, gradients, a + p, stretch, pixels, b + p, offsets, k)
-                        to = ((piece * groups + group) * blocks + block) * rows * taps + k
-                        tile_add_totals(t, sums, to, taps)
+                        to = ((piece * groups + group) * blocks + block) * rows * taps + k * rows
+                        tile_add_totals(t, sums, to)
 
     correlate.__name__ = correlate.__qualname__ = f"correlate_{rows}x{columns}"
     return threaded_kernel(correlate)
+
+
+@helper
+def fetch(a: Array, at: int, n: int) -> None:
+    """The hint that n numbers will be needed before long."""
+    for i in range(at, min(at + n, a.size), LINE):
+        prefetch(a, i)
 
 
 @helper

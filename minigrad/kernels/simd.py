@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,6 +44,7 @@ __all__ = [
     "maximum",
     "mul",
     "out_of_line",
+    "prefetch",
     "select",
     "store",
     "store_first",
@@ -347,6 +347,22 @@ def _(a: Type, at: Type, n: Type) -> Any:
         return _masked_load(builder, a.dtype, address, _first(builder, args[2]))
 
     return _is_array(a) and (Vector(a.dtype)(a, types.intp, types.intp), emit)
+
+
+def prefetch(a: Array, at: int) -> None:
+    """The hint that a[at] will be needed before long; there need not be such an element."""
+
+
+@emits(prefetch)
+def _(a: Type, at: Type) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+        address = builder.bitcast(_address(context, builder, a, *args), ir.IntType(8).as_pointer())
+        function = ir.FunctionType(ir.VoidType(), [address.type, INT32, INT32, INT32])
+        hint = cgutils.get_or_insert_function(builder.module, function, "llvm.prefetch.p0")
+        builder.call(hint, [address, INT32(0), INT32(2), INT32(1)])  # for reading, to the second cache, data
+        return context.get_dummy_value()
+
+    return _is_array(a) and (types.void(a, types.intp), emit)
 
 
 def store(a: Array, at: int, v: Array) -> None:
@@ -710,15 +726,15 @@ def tile_store_totals(t: Tile, a: Array, at: int, row: int) -> None:
             _part(a, at + r * row + v, 1)[0] = total(t[r][v])
 
 
-def tile_add_totals(t: Tile, a: Array, at: int, row: int) -> None:
-    """a[at + r * row + v] += total(t[r][v])"""
+def tile_add_totals(t: Tile, a: Array, at: int) -> None:
+    """a[at + r * vectors + v] += total(t[r][v]), for a tile that has so many vectors in a row."""
     for r in range(len(t)):
         for v in range(len(t[r])):
-            _part(a, at + r * row + v, 1)[0] += total(t[r][v])
+            _part(a, at + r * len(t[r]) + v, 1)[0] += total(t[r][v])
 
 
-def _emit_totals(context: Any, builder: Any, signature: Any, args: Sequence, add: bool = False) -> Any:
-    """`tile_store_totals`, and `tile_add_totals`."""
+def _emit_totals(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+    """`tile_store_totals`"""
     t, a = signature.args[:2]
     tile, array, at, row = args
     places = [
@@ -731,7 +747,24 @@ def _emit_totals(context: Any, builder: Any, signature: Any, args: Sequence, add
         sums = _totals(builder, [vector for vector, _ in group])
         for lane, (_, place) in enumerate(group):
             x, address = builder.extract_element(sums, INT32(lane)), _address(context, builder, a, array, place)
-            builder.store(builder.fadd(builder.load(address), x) if add else x, address)
+            builder.store(x, address)
+    return context.get_dummy_value()
+
+
+def _emit_add_totals(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+    """`tile_add_totals`, as many numbers at a time as there are lanes."""
+    t, a = signature.args[:2]
+    tile, array, at = args
+    address = _address(context, builder, a, array, at)
+    vectors = [vector for row in _rows(builder, t, tile) for vector in row]
+    for start in range(0, len(vectors), LANES):
+        group = vectors[start : start + LANES]
+        sums, lanes = _totals(builder, group), ir.Constant(ir.VectorType(INT32, len(group)), list(range(len(group))))
+        place = builder.bitcast(builder.gep(address, [INT32(start)]), _vector(a.dtype, len(group)).as_pointer())
+        old = builder.load(place)
+        old.align = a.dtype.bitwidth // 8
+        new = builder.fadd(old, builder.shuffle_vector(sums, sums, lanes))
+        builder.store(new, place).align = a.dtype.bitwidth // 8
     return context.get_dummy_value()
 
 
@@ -741,8 +774,8 @@ def _(t: Type, a: Type, at: Type, row: Type) -> Any:
 
 
 @emits(tile_add_totals)
-def _(t: Type, a: Type, at: Type, row: Type) -> Any:
-    return _is_tile(t, a) and (types.void(t, a, types.intp, types.intp), partial(_emit_totals, add=True))
+def _(t: Type, a: Type, at: Type) -> Any:
+    return _is_tile(t, a) and (types.void(t, a, types.intp), _emit_add_totals)
 
 
 def _is_tile(t: Type, *arrays: Type) -> bool:

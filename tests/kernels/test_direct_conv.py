@@ -115,7 +115,7 @@ def test_large_images_are_done_in_bands(rng, monkeypatch, band, stride):
     whole = faces(compiled, *arrays, options)
     monkeypatch.setattr(direct_conv, "BAND", band)
     forget_plans()
-    assert direct_conv._layout(5, *arrays[3].shape[2:], (3, 3, 2, 1), stride, 1).band < arrays[3].shape[2]
+    assert direct_conv._layout(5, 9, *arrays[3].shape[2:], (3, 3, 2, 1), (2, 1), stride, 1).band < arrays[3].shape[2]
     assert_right(*arrays, options)
     for a, b in zip(whole[:2], faces(compiled, *arrays, options), strict=False):
         np.testing.assert_array_equal(a, b)
@@ -153,7 +153,7 @@ def test_slices_of_the_batch_and_parts_of_the_channels(rng, monkeypatch, slices,
     monkeypatch.setattr(direct_conv, "PARTIAL", slices * O * C * 9)
     forget_plans()
     tiles = direct_conv.FLOAT32_INNER_TILES
-    plan = direct_conv._correlation_plan(N, C, O, size, size, (3, 3, 1, 1), (1, 1), (1, 1), tiles)
+    plan = direct_conv._correlation_plan(N, C, O, size, size, size, (3, 3, 1, 1), (1, 1), (1, 1), tiles)
     assert (plan.slices, plan.parts) == (slices, parts)
     assert_right(*operands(rng, (N, C, size, size), (O, C, 3, 3), options), options)
 
