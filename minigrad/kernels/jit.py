@@ -147,7 +147,7 @@ def _make(function: Function, dtype: str, signature: tuple[Any, ...], fastmath: 
 def _compile(function: Function, signature: tuple[Any, ...], fastmath: frozenset[str]) -> bytes | None:
     """The machine code for a signature, None if it would depend on what lives in this process."""
     dispatcher = numba.njit(**OPTIONS, fastmath=set(fastmath))(_twin(function))
-    with whole.waiting():
+    with whole.waiting(function):
         dispatcher.compile(signature)
         return machine_code.pack(dispatcher.overloads[signature])
 

@@ -11,7 +11,8 @@ Numba would have done it at once, when the first of them asks for it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import gc
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -35,6 +36,12 @@ class Library(JITCodeLibrary):
 
     def get_pointer_to_function(self, name: str) -> int:
         return super().get_pointer_to_function(name) if self._finalized else 0
+
+    def _optimize_functions(self, module: Any) -> None:
+        manager, builder = self._codegen._function_pass_manager()
+        for function in module.functions:
+            if not function.is_declaration:
+                manager.run(function, builder)
 
     def _optimize_final_module(self) -> None:
         self._optimize_functions(self._final_module)
@@ -71,17 +78,32 @@ class Codegen(JITCPUCodegen):
 
 
 @contextlib.contextmanager
-def waiting() -> Iterator[None]:
-    """What is compiled meanwhile stays as it comes from Numba, for `module`."""
-    context = registry.cpu_target.target_context
+def waiting(entry: Callable[..., Any]) -> Iterator[None]:
+    """What is compiled meanwhile stays as it comes from Numba, for `module`; only the entry can be called from Python.
+
+    Python does not look for garbage: there is little among millions of objects, and it would take a tenth of the time.
+    """
+    context, collecting = registry.cpu_target.target_context, gc.isenabled()
     with global_compiler_lock:
         rtsys.initialize(context)
         codegen = context.codegen()
+        wrap = context.create_cpython_wrapper
+
+        def wrap_entry(library: Any, names: Any, *args: Any, **options: Any) -> None:
+            if (names.modname, names.qualname) == (entry.__module__, entry.__qualname__):
+                wrap(library, names, *args, **options)
+
         context._internal_codegen = Codegen(codegen)
+        context.create_cpython_wrapper = wrap_entry
+        context.create_cfunc_wrapper = lambda *args, **options: None
+        gc.disable()
         try:
             yield
         finally:
             context._internal_codegen = codegen
+            del context.create_cpython_wrapper, context.create_cfunc_wrapper
+            if collecting:
+                gc.enable()
 
 
 def module(library: Library, entries: set[str]) -> Any:
