@@ -64,7 +64,7 @@ def matmul(a: Array, b: Array, *, out: Out = None) -> Array:
         return inner_products(a, b.T, None)
     y = empty((M, N), FLOAT32)
     a, a_row, a_step = (a, K, 1) if a.flags.c_contiguous else (a.T, 1, M)
-    _outer_products(outer_tiles(M, N), M * K * N / SPEED, a, a_row, a_step, b, y)
+    _outer_products(-(-M // ROWS) * -(-N // WIDTH), M * K * N / SPEED, a, a_row, a_step, b, y)
     return y
 
 
