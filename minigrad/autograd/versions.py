@@ -61,9 +61,8 @@ def changed(*owners: Any, by: str) -> None:
     with _noting:
         latest = stamp = next(clock)
     for owner in owners:
-        if isinstance(owner, np.ndarray):
-            while isinstance(owner.base, np.ndarray):  # as in `memory`, whose call would cost as much as the rest
-                owner = owner.base
+        if isinstance(owner, np.ndarray) and owner.base is not None:
+            owner = memory(owner)
         history = histories.get(id(owner))
         if history is None:
             history = histories[id(owner)] = _History(owner)

@@ -60,16 +60,17 @@ def sgd_updates(
         entry = None if dtype is None else _sgd_step.kernel.entries.get(dtype.char)
         lr, decay, sign = float(lr), float(weight_decay), -1.0 if maximize else 1.0
         for p, g in zip(ps, gs, strict=True):
+            n = p.size
             if (
-                p.size < SMALL
+                n < SMALL
                 and entry is not None
-                and type(p) is type(g) is np.ndarray
                 and p.dtype is dtype is g.dtype
                 and p.shape == g.shape
                 and p.flags.carray
                 and g.flags.carray
+                and type(p) is type(g) is np.ndarray
             ):
-                entry(p.ravel(), 1, p.size, (g.ravel(), lr, decay, sign))
+                entry(p.ravel(), 1, n, (g.ravel(), lr, decay, sign))
             else:
                 sgd_update(p, g, None, lr, momentum, dampening, weight_decay, nesterov, maximize, True)
     elif are_alike(ps, gs, momentum_buffers):

@@ -181,7 +181,7 @@ class Optimizer:
         ready = []
         state_of = self.state if self.state_names else {}
         for p in group["params"]:
-            grad = p.grad
+            grad = p._grad  # the property would take as long as a check below
             if grad is None:
                 continue
             array, g = p.array, grad.array
