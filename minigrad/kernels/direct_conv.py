@@ -172,8 +172,12 @@ def correlate(x: Array, g: Array, groups: int, padding: Pair, taps: Taps, stride
     _correlate[plan.tile](
         plan.slices * groups * plan.parts, nanoseconds, x, g, sums, plan.offsets, groups, plan.parts, plan.window
     )
-    gw = sums.sum(axis=0).transpose(0, 1, 3, 2, 4).reshape(groups, plan.blocks * rows, size)
-    return np.ascontiguousarray(gw[:, :O, : C * KH * KW]).reshape(groups, O, C, KH, KW)
+    total = sums.sum(axis=0).swapaxes(2, 3)
+    gw = np.empty(total.shape, x.dtype)
+    for v in range(columns):  # one by one, for NumPy would go along the last axis, which is short
+        gw[..., v] = total[..., v]
+    gw = gw.reshape(groups, plan.blocks * rows, size)[:, :O, : C * KH * KW]
+    return np.ascontiguousarray(gw).reshape(groups, O, C, KH, KW)
 
 
 @functools.lru_cache(1024)
