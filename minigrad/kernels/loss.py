@@ -38,8 +38,9 @@ def softmax_cross_entropy(x: Array, labels: Array, *, out: Out = None) -> tuple[
 @gate(reference.softmax_cross_entropy_backward)
 def softmax_cross_entropy_backward(g: Array, x: Array, labels: Array, rows: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.softmax_cross_entropy_backward`."""
-    shapes.require_cross_entropy("softmax_cross_entropy_backward", g, x, labels, rows)
-    N, C = x.shape
+    N, C = x.shape if x.ndim == 2 else (-1, 0)
+    if not (labels.shape == (N,) and rows.shape == (2, N) and g.shape in ((1,), (N,))):
+        shapes.require_cross_entropy("softmax_cross_entropy_backward", g, x, labels, rows)
     if out is not None:
         shapes.require_range("softmax_cross_entropy_backward", "labels", labels, C)
     gx = output("softmax_cross_entropy_backward", out, x.shape, x.dtype)
