@@ -31,7 +31,7 @@ LOWEST, HIGHEST = np.float32(-104), np.float32(89)  # beyond them exp is 0 and i
 ONE_OVER_LOG_2 = np.float32(1.44269504088896341)
 LOG_2_HIGH, LOG_2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # n times the first is exact
 ROUND = np.float32(12582912)  # 1.5 2^23: adding it leaves no digit after the point, and n in the lowest bits
-ROUND_UP, DOWN = np.float32(12582912 + 64), np.float32(2.0**-64)
+ROUND_UP, DOWN, LIMIT = np.float32(12582912 + 64), np.float32(2.0**-64), np.float32(40)
 ROUND_BITS, BIAS, MANTISSA, ONE = np.int32(0x4B400000), np.int32(127), np.int32(23), np.int32(1)
 P7, P6, P5, P4, P3, P2 = map(
     np.float32,
@@ -134,7 +134,7 @@ def _in_parts(x: np.float32) -> tuple[np.float32, np.float32, np.float32, np.flo
 
 
 def exponentials(v: Array) -> Array:
-    """exp of every lane of a vector, none of which may be greater than 40; see `simd`."""
+    """exp of every lane of a vector, infinite for what is greater than 40; see `simd`."""
     return np.exp(v)
 
 
@@ -169,7 +169,8 @@ def _emit_float32(context: Any, builder: Any, signature: Any, args: Sequence) ->
         return builder.call(fused, [a, b, c])
 
     none, below = every(np.float32(0)), builder.fcmp_ordered("<", x, every(LOWEST))
-    x = builder.select(below, every(LOWEST), x)
+    above = builder.fcmp_ordered(">", x, every(LIMIT))
+    x = builder.select(above, every(LIMIT), builder.select(below, every(LOWEST), x))
     shifted = fma(x, every(ONE_OVER_LOG_2), every(ROUND_UP))
     rounded = builder.fsub(shifted, every(ROUND_UP))
     r = fma(rounded, every(-LOG_2_LOW), fma(rounded, every(-LOG_2_HIGH), x))
@@ -179,4 +180,5 @@ def _emit_float32(context: Any, builder: Any, signature: Any, args: Sequence) ->
     p = builder.fadd(fma(p, builder.fmul(r, r), r), every(UNIT))
     n = builder.shl(builder.bitcast(shifted, ints), every(MANTISSA, ints))  # the other bits of `shifted` drop out
     p = builder.bitcast(builder.add(builder.bitcast(p, ints), n), kind)
-    return builder.fmul(p, builder.select(below, none, fma(x, none, every(DOWN))))
+    factor = builder.select(below, none, fma(x, none, every(DOWN)))
+    return builder.fmul(p, builder.select(above, every(np.float32(np.inf)), factor))

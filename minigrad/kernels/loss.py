@@ -66,6 +66,8 @@ def _softmax_cross_entropy(first: int, last: int, x: Array, labels: Array, loss:
         total = rows[1, n]
         loss[n] = np.log(total) - (x[n, label] - rows[0, n])
         rows[1, n] = x.dtype.type(1) / total
+        if np.isnan(total) and np.isfinite(rows[0, n]):  # there is a NaN in the row
+            rows[0, n] = total
 
 
 @threaded_kernel
