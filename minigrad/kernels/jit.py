@@ -127,12 +127,12 @@ def _make(function: Function, dtype: str, signature: tuple[Any, ...], fastmath: 
     compiled = not dispatcher.overloads
     if compiled:
         with _progress():
-            content = _compile(function, signature, fastmath)
-            if content is None:
+            content, overload = _compile(function, signature, fastmath)
+            if overload is None:
                 dispatcher.compile(signature)
             else:
-                dispatcher.add_overload(machine_code.link(content, function, signature))
-        if kept and content is not None:
+                dispatcher.add_overload(overload)
+        if kept and overload is not None:
             try:
                 cache.write(_folder(), name, content)
             except Exception as error:
@@ -144,12 +144,18 @@ def _make(function: Function, dtype: str, signature: tuple[Any, ...], fastmath: 
     return dispatcher
 
 
-def _compile(function: Function, signature: tuple[Any, ...], fastmath: frozenset[str]) -> bytes | None:
-    """The machine code for a signature, None if it would depend on what lives in this process."""
+def _compile(function: Function, signature: tuple[Any, ...], fastmath: frozenset[str]) -> tuple[bytes, Any]:
+    """The machine code for a signature, as bytes and linked; None for the latter where it is to be made Numba's way."""
     dispatcher = numba.njit(**OPTIONS, fastmath=set(fastmath))(_twin(function))
-    with whole.waiting(function):
-        dispatcher.compile(signature)
-        return machine_code.pack(dispatcher.overloads[signature])
+    try:
+        with whole.waiting(function):
+            dispatcher.compile(signature)
+            content = machine_code.pack(dispatcher.overloads[signature])
+        if content is not None:  # it would depend on what lives in this process
+            return content, machine_code.link(content, function, signature)
+    except Exception:  # another Numba may be another inside; what is wrong with the kernel itself comes again
+        pass
+    return b"", None
 
 
 def _twin(function: Function) -> Function:

@@ -53,7 +53,7 @@ def test_a_part_of_a_kernel_serves_functions_outside_of_kernels_too():
 def test_a_kernel_that_needs_an_address_in_this_process_is_compiled_for_it_alone(monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     signature = numba.float64[::1], numba.float64[::1]
-    assert jit._compile(add_one, signature, frozenset()) is None
+    assert jit._compile(add_one, signature, frozenset()) == (b"", None)
     y = np.empty(2)
     jit.kernel(add_one)(np.array([1.0, 2.0]), y)
     assert y.tolist() == [2, 3]
@@ -73,3 +73,14 @@ def test_the_compiler_and_python_are_left_as_they_were(collecting):
         assert set(vars(context)) == names
     finally:
         (gc.enable if was_collecting else gc.disable)()
+
+
+@pytest.mark.parametrize("broken", ["waiting", "module"])
+def test_another_numba_inside_leaves_its_own_way(monkeypatch, broken):
+    def missing(*args):
+        raise AttributeError("_internal_codegen")
+
+    monkeypatch.setattr(whole, broken, missing)
+    y = np.empty(2, np.float32)
+    jit.kernel(double.function)(np.array([1.0, 2.0], np.float32), y)
+    assert y.tolist() == [2, 4]
