@@ -63,11 +63,11 @@ def _linear_backward(first: int, last: int, g: Array, x: Array, w: Array, gx: Ar
     N, O = g.shape
     for product in range(2):
         if product == 0:
-            b, y, row, step = x, gw, 1, O  # the columns of g times the rows of x
+            b, y, a_row, a_step = x, gw, 1, O  # the columns of g times the rows of x
         else:
-            b, y, row, step = w, gx, O, 1  # the rows of g times the rows of w
+            b, y, a_row, a_step = w, gx, O, 1  # the rows of g times the rows of w
         tiles = gemm.outer_tiles(y.shape[0], y.shape[1])
-        gemm.outer_products(first * tiles // SHARES, last * tiles // SHARES, g, row, step, b, y)
+        gemm.outer_products(first * tiles // SHARES, last * tiles // SHARES, g, a_row, a_step, b, y)
     first, last = first * gb.size // SHARES, last * gb.size // SHARES
     totals = np.zeros(last - first)
     for n in range(N):

@@ -78,7 +78,7 @@ def _runner(function: Callable[..., None], fastmath: frozenset[str]) -> Callable
     run = python_types.FunctionType(
         _run.__code__.replace(co_filename=code.co_filename, co_firstlineno=code.co_firstlineno),
         {
-            "part": numba.njit(**jit.OPTIONS, fastmath=set(fastmath), no_cpython_wrapper=True)(function),
+            "part": numba.njit(**jit.OPTIONS, fastmath=set(fastmath))(function),
             "launch": launch,
         },
         code.co_name,
