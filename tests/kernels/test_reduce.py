@@ -51,7 +51,7 @@ def test_nan_and_infinity_stay_in_their_channel(rng, value):
         y = compiled.channel_sums(x)
         np.testing.assert_array_equal(y[place[1]], np.float32(value))
         assert np.isfinite(np.delete(y, place[1])).all()
-        np.testing.assert_allclose(y, reference.channel_sums(x), rtol=1e-5)
+        np.testing.assert_allclose(y, reference.channel_sums(x), rtol=1e-5, atol=1e-5)  # sums near 0 lose digits
     x[:2, 0, 0] = np.inf, -np.inf
     assert np.isnan(compiled.channel_sums(x)[0])
 
