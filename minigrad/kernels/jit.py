@@ -151,7 +151,7 @@ def _compile(function: Function, signature: tuple[Any, ...], fastmath: frozenset
         with whole.waiting(function):
             dispatcher.compile(signature)
             content = machine_code.pack(dispatcher.overloads[signature])
-        if content is not None:  # it would depend on what lives in this process
+        if content is not None:  # None: it would depend on what lives in this process
             return content, machine_code.link(content, function, signature)
     except Exception:  # another Numba may be another inside; what is wrong with the kernel itself comes again
         pass
