@@ -27,6 +27,8 @@ _check_nan = _check_inf = True
 
 _PACKAGE = os.path.join(Path(__file__).parent.parent, "")
 
+_our_files: set[str] = set()
+
 Place = tuple[str, int] | None  # a file and a line in it
 
 
@@ -117,9 +119,17 @@ def _set(mode: bool, check_nan: bool, check_inf: bool) -> None:
 def caller() -> Place:
     """Where the user's code called the package."""
     frame = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame is not None and (frame.f_code.co_filename in _our_files or _is_ours(frame.f_code.co_filename)):
         frame = frame.f_back  # type: ignore[assignment]
     return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+
+
+def _is_ours(file: str) -> bool:
+    """Is this a file of the package? It is then remembered, for to look a name up is quicker than to go through it."""
+    ours = file.startswith(_PACKAGE)
+    if ours:
+        _our_files.add(file)
+    return ours
 
 
 def at(place: Place) -> str:

@@ -34,15 +34,15 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from itertools import count
-from operator import attrgetter
+from itertools import count, repeat
+from operator import attrgetter, is_not
 from typing import Any
 
 import numpy as np
 
 from ..checks import flag
 from . import anomaly, versions
-from .grad_mode import enable_grad, no_grad
+from .grad_mode import enable_grad
 from .grad_mode import state as _grad_mode
 
 __all__ = ["AccumulateGrad", "Fused", "Op", "RemovableHandle", "backward", "grad"]
@@ -131,7 +131,8 @@ class Op:
         for x in inputs:
             if isinstance(x, _Tensor):
                 any_tensor = True
-                if x._view is not None:
+                view = x._view
+                if view is not None and view[0]._grad_fn is not view[2]:
                     follow_base(x)
                 arrays.append(x.array)
                 if x._requires_grad:
@@ -170,7 +171,7 @@ class Op:
     @property
     def needs(self) -> list[bool]:
         """For each input, whether it needs a gradient."""
-        return [edge is not None for edge in self.edges]
+        return list(map(is_not, self.edges, repeat(None)))
 
     def operands(self) -> Sequence[Any]:
         """The inputs of forward as this backward pass wants them: Tensors if it is recorded, else arrays.
@@ -180,7 +181,10 @@ class Op:
         """
         assert self.inputs is not None
         if not _grad_mode.enabled:
-            return [x.array if isinstance(x, _Tensor) else x for x in self.inputs]
+            arrays = []
+            for x in self.inputs:
+                arrays.append(x.array if isinstance(x, _Tensor) else x)
+            return arrays
         pairs = zip(self.inputs, self.edges, strict=True)
         return [x if edge is None or edge is x or edge is x._grad_fn else wrap(x.array, edge) for x, edge in pairs]
 
@@ -201,9 +205,10 @@ class Op:
 
     def release(self) -> None:
         """Free what was saved for backward. An op that saved no array stays usable."""
-        if self.inputs or any(map(_holds_array, self.__dict__.values())):
+        kept = self.__dict__
+        if self.inputs or any(map(_holds_array, kept.values())):
             self.inputs = None
-            self.__dict__.clear()
+            kept.clear()
 
     def name(self) -> str:
         """The op's name, as the repr of a Tensor shows it."""
@@ -312,7 +317,9 @@ def _holds_array(kept: Any) -> bool:
 
 def _remember_base(result: Any, x: Any, cls: type[Op], options: dict) -> None:
     """Tie `result` of a view op to the Tensor that owns its memory, if it is a view and not a copy."""
-    if isinstance(x, _Tensor) and versions.memory(result.array) is versions.memory(x.array):
+    if isinstance(x, _Tensor) and (
+        result.array.base is x.array or versions.memory(result.array) is versions.memory(x.array)
+    ):
         base, path, _ = x._view or (x, None, None)
         result._view = base, (path, cls, options), base._grad_fn
 
@@ -515,6 +522,7 @@ class RemovableHandle:
 Tensors = Any  # a Tensor, or a sequence of them
 
 
+@np.errstate(**QUIET)
 def backward(
     tensors: Tensors,
     grad_tensors: Tensors = None,
@@ -543,18 +551,22 @@ def backward(
             raise RuntimeError("backward: inputs is empty; name at least one Tensor, or leave it out for every leaf")
         wanted = {_node(_must_require_grad(x, "backward", "inputs")): x for x in leaves}
     keep = _keep(retain_graph, create_graph, "backward")
-    with enable_grad() if create_graph else no_grad(), np.errstate(**QUIET):
+    before, _grad_mode.enabled = _grad_mode.enabled, create_graph
+    try:
         seeds = _seeds(tensors, grad_tensors, create_graph, "backward")
         found = _walk(seeds, create_graph, keep, None if wanted is None else set(wanted))
-        taken = {id(versions.memory(unwrap(g))) for g in seeds.values()}
+        taken = _memory_of(seeds)
         with _adding:
             for node, g in found.items():
                 tensor = node if wanted is None else wanted[node]
-                retained = isinstance(node, Op) and node.retained  # the walk has filled its .grad
+                retained = wanted is not None and isinstance(node, Op) and node.retained  # the walk has filled its .grad
                 if tensor._requires_grad and not retained:
                     _accumulate(tensor, g, taken)
+    finally:
+        _grad_mode.enabled = before
 
 
+@np.errstate(**QUIET)
 def grad(
     outputs: Tensors,
     inputs: Tensors,
@@ -592,9 +604,12 @@ def grad(
         raise ValueError("grad: allow_unused=False contradicts materialize_grads=True; leave one of them out")
     nodes = [_node(_must_require_grad(x, "grad", "inputs")) for x in targets]
     keep = _keep(retain_graph, create_graph, "grad")
-    with enable_grad() if create_graph else no_grad(), np.errstate(**QUIET):
+    before, _grad_mode.enabled = _grad_mode.enabled, create_graph
+    try:
         seeds = _seeds(outputs, grad_outputs, create_graph, "grad")
         found = _walk(seeds, create_graph, keep, set(nodes))
+    finally:
+        _grad_mode.enabled = before
     if not (allow_unused or materialize_grads):
         for i, node in enumerate(nodes):
             if node not in found:
@@ -602,7 +617,7 @@ def grad(
                     f"grad: outputs do not depend on inputs[{i}], of shape {targets[i].shape}. Pass "
                     "allow_unused=True to get None for it, or materialize_grads=True to get zeros."
                 )
-    taken = {id(versions.memory(unwrap(g))) for g in seeds.values()}
+    taken = _memory_of(seeds)
     result = []
     for x, node in zip(targets, nodes, strict=True):
         g = found.get(node)
@@ -614,8 +629,14 @@ def grad(
 
 def _keep(retain_graph: bool | None, create_graph: bool, caller: str) -> bool:
     """Is the graph to be kept? TypeError for what is no flag."""
-    flag(caller, "create_graph", create_graph)
+    if type(create_graph) is not bool:
+        flag(caller, "create_graph", create_graph)
     return create_graph if retain_graph is None else flag(caller, "retain_graph", retain_graph)
+
+
+def _memory_of(seeds: dict) -> set[int]:
+    """What the gradients that were passed in lie in: no leaf may keep that as its own."""
+    return {id(versions.memory(unwrap(g))) for g in seeds.values()}
 
 
 def _seeds(tensors: Tensors, gradients: Tensors, create_graph: bool, caller: str) -> dict:
@@ -626,21 +647,27 @@ def _seeds(tensors: Tensors, gradients: Tensors, create_graph: bool, caller: str
         raise RuntimeError(f"{caller}: got {len(outputs)} outputs but {len(given)} gradients; give one for each")
     seeds: dict = {}
     for i, (t, g) in enumerate(zip(outputs, given, strict=True)):
-        node, g = _node(_must_require_grad(t, caller, "outputs")), _seed(t, g, f"{caller}: outputs[{i}]")
+        node = _node(_must_require_grad(t, caller, "outputs"))
+        g = _one(t, caller, i) if g is None else _checked_seed(t, g, f"{caller}: outputs[{i}]")
         g = g if create_graph else g.array
         seeds[node] = seeds[node] + g if node in seeds else g
     return seeds
 
 
-def _seed(t: Any, g: Any, where: str) -> Any:
-    """The gradient that arrives at output `t`, as a Tensor of its shape and dtype."""
-    if g is None:
-        if t.array.size != 1:
-            raise RuntimeError(
-                f"{where} has shape {t.shape}: a gradient can be left out only for a single element. Reduce it "
-                "first (for example with .sum() or .mean()), or pass a gradient of that shape."
-            )
-        return wrap(np.ones_like(t.array))
+def _one(t: Any, caller: str, i: int) -> Any:
+    """The gradient that arrives at an output of one element when none is given."""
+    if t.array.size != 1:
+        raise RuntimeError(
+            f"{caller}: outputs[{i}] has shape {t.shape}: a gradient can be left out only for a single element. Reduce "
+            "it first (for example with .sum() or .mean()), or pass a gradient of that shape."
+        )
+    one = np.empty_like(t.array)
+    one.fill(1)
+    return wrap(one)
+
+
+def _checked_seed(t: Any, g: Any, where: str) -> Any:
+    """The gradient that was given for output `t`, as a Tensor of its shape and dtype."""
     if not isinstance(g, _Tensor):
         array = np.asarray(g)
         if array.dtype.kind not in "fiub":
@@ -664,6 +691,8 @@ def _must_require_grad(t: Any, caller: str, role: str) -> Any:
 
 def _as_tuple(tensors: Tensors) -> tuple:
     """One Tensor, or any iterable of them, as a tuple."""
+    if type(tensors) is tuple:
+        return tensors
     one = isinstance(tensors, (_Tensor, np.ndarray)) or not isinstance(tensors, Iterable)
     return (tensors,) if one else tuple(tensors)
 
@@ -691,11 +720,14 @@ def _own(g: Any, taken: set[int]) -> np.ndarray:
     Add hands the same array back to both its inputs; if both kept it, clipping one gradient in place would clip
     the other too.
     """
-    g = np.asarray(g)
-    memory = id(versions.memory(g))
-    shared = memory in taken or not g.flags.writeable  # what is read-only was broadcast: elements share memory
-    part = g.base is not None and getattr(g.base, "size", None) != g.size  # would keep a larger array alive
-    if shared or part:
+    if type(g) is not np.ndarray:
+        g = np.asarray(g)
+    base, owner = g.base, g
+    if base is not None:
+        if getattr(base, "size", None) != g.size:
+            return g.copy()  # a part, which would keep a larger array alive
+        owner = versions.memory(base) if isinstance(base, np.ndarray) else g
+    if id(owner) in taken or not g.flags.writeable:  # what is read-only was broadcast: elements share memory
         return g.copy()
-    taken.add(memory)
+    taken.add(id(owner))
     return g

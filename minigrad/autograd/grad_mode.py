@@ -17,7 +17,7 @@ class _State(threading.local):
     enabled = True
 
 
-state = _State()  # `state.enabled` is read by every op; nothing outside of this file sets it
+state = _State()  # `state.enabled` is read by every op; set in this file and by the engine's passes alone
 
 
 def is_grad_enabled() -> bool:

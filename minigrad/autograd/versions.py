@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import deque
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -61,8 +61,9 @@ def changed(*owners: Any, by: str) -> None:
     with _noting:
         latest = stamp = next(clock)
     for owner in owners:
-        if isinstance(owner, np.ndarray) and owner.base is not None:
-            owner = memory(owner)
+        base = getattr(owner, "base", None)  # a Tensor has none
+        while isinstance(base, np.ndarray):
+            owner, base = base, base.base
         history = histories.get(id(owner))
         if history is None:
             history = histories[id(owner)] = _History(owner)
@@ -79,7 +80,7 @@ def version(array: np.ndarray) -> int:
 
 def check(op: Any) -> None:
     """RuntimeError if something that the backward of `op` needs was changed in place since the op ran."""
-    for owner, array, which in _needed(op):
+    for owner, array, which in _needed(op) if _changed_since(op) else ():
         history = _histories.get(id(owner))
         if history is not None and history.stamps[-1] > op.stamp:
             by, place = history.made
@@ -91,6 +92,27 @@ def check(op: Any) -> None:
                 f"{history.changes} now, last changed in place by {by}{anomaly.at(place)}. "
                 f"Change a clone() instead, or change it after backward{advice}"
             )
+
+
+def _changed_since(op: Any) -> bool:
+    """May one of the arrays that `op` has hold of have changed since it ran? A quick look, which errs towards yes."""
+    histories, stamp = _histories, op.stamp
+    for x in chain(op.inputs or (), op.__dict__.values()):
+        if type(x) is tuple:
+            if any(hasattr(part, "shape") for part in x):
+                return True
+            continue
+        history = histories.get(id(x))
+        if history is not None and history.stamps[-1] > stamp:
+            return True
+        owner = getattr(x, "array", x)
+        base = getattr(owner, "base", None)
+        while isinstance(base, np.ndarray):
+            owner, base = base, base.base
+        history = histories.get(id(owner))
+        if history is not None and history.stamps[-1] > stamp:
+            return True
+    return False
 
 
 def needed(op: Any) -> list[np.ndarray]:

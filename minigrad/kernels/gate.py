@@ -39,11 +39,32 @@ def gate(definition: Function) -> Callable[[Function], Function]:
     def decorate(twin: Function) -> Function:
         signature = inspect.signature(twin)
         arrays, integers = _array_positions(signature), _integer_positions(signature)
+        names = {name for i, name in enumerate(signature.parameters) if i in arrays}
+        looked_at = [(i, integers.get(i)) for i in arrays]
+        first = {n: [(i, integer) for i, integer in looked_at if i < n] for n in range(len(signature.parameters))}
 
         @functools.wraps(twin)
         def gated(*args: Any, out: Out = None, **options: Any) -> Any:
-            if out is None and _ready(args, arrays, integers) and not (options and _has_array(options)):
-                return twin(*args, **options)
+            if out is None and names.isdisjoint(options):
+                dtype = None
+                for i, integer in first.get(len(args), looked_at):
+                    a = args[i]
+                    if a is None:
+                        continue
+                    if type(a) is not np.ndarray or not a.flags.carray:
+                        break
+                    if integer is not None:
+                        if a.dtype is not integer:
+                            break
+                    elif dtype is None:
+                        dtype = a.dtype
+                        if dtype is not FLOAT32 and dtype is not FLOAT64:
+                            break
+                    elif a.dtype is not dtype:
+                        break
+                else:
+                    if dtype is not None:
+                        return twin(*args, **options)
             if options:
                 args, options = _arrays_by_position(signature, args, options)
             native = _native_arguments(args, integers)
@@ -63,13 +84,11 @@ def gate_in_place(definition: Function, *changed: str) -> Callable[[Function], F
 
     def decorate(twin: Function) -> Function:
         signature = inspect.signature(twin)
-        names, arrays = tuple(signature.parameters), _array_positions(signature)
+        names = tuple(signature.parameters)
         changed_positions = tuple(names.index(name) for name in changed)
 
         @functools.wraps(twin)
         def gated(*args: Any, **options: Any) -> None:
-            if not options and _ready(args, arrays, {}):
-                return twin(*args)
             if options:
                 args, options = _arrays_by_position(signature, args, options)
             native = _native_arguments(args, {})
@@ -137,45 +156,14 @@ def _integer_positions(signature: inspect.Signature) -> dict[int, np.dtype]:
     return {i: INTEGER_OPERANDS[name] for i, name in names if name in INTEGER_OPERANDS}
 
 
-def _has_array(options: dict[str, Any]) -> bool:
-    """Is an array given by keyword?"""
-    for value in options.values():  # noqa: SIM110 - any() takes longer
-        if isinstance(value, np.ndarray):
-            return True
-    return False
-
-
 def _arrays_by_position(
     signature: inspect.Signature, args: tuple[Any, ...], options: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The same call with no array given by keyword."""
-    if not _has_array(options):
+    if not any(isinstance(value, np.ndarray) for value in options.values()):
         return args, options
     bound = signature.bind(*args, **options)
     return bound.args, bound.kwargs
-
-
-def _ready(args: tuple[Any, ...], arrays: tuple[int, ...], integers: dict[int, np.dtype]) -> bool:
-    """Whether the arrays among the arguments are what kernels are compiled for, as they are."""
-    dtype = None
-    for i in arrays:
-        if i >= len(args):
-            break
-        a = args[i]
-        if a is None:
-            continue
-        if type(a) is not np.ndarray or not a.flags.carray:
-            return False
-        if i in integers:
-            if a.dtype is not integers[i]:
-                return False
-        elif dtype is None:
-            dtype = a.dtype
-            if dtype is not FLOAT32 and dtype is not FLOAT64:
-                return False
-        elif a.dtype is not dtype:
-            return False
-    return dtype is not None
 
 
 def are_alike(*kinds: Sequence[np.ndarray | None]) -> bool:

@@ -50,10 +50,19 @@ def empty(shape: Shape, dtype: np.dtype) -> np.ndarray:
     if not SMALLEST <= size <= LARGEST:
         return np.empty(shape, dtype)
     size = -(-size // PAGE) * PAGE
-    pieces = _pool.get(size)
-    piece = (pieces and _idle(pieces)) or _more(size)
+    pieces, piece = _pool.get(size), None
+    if pieces:
+        try:
+            piece = pieces.popleft()  # as in `_idle`: nearly always the first is idle
+            if sys.getrefcount(piece[0]) > _ALONE:
+                pieces.append(piece)
+                piece = _idle(pieces)
+        except IndexError:
+            pass
     if piece is None:
-        return np.empty(shape, dtype)
+        piece = _more(size)
+        if piece is None:
+            return np.empty(shape, dtype)
     array = np.ndarray.__new__(_Block, shape, dtype, piece[0]).view(np.ndarray)
     _pool[size].append(piece)
     return array

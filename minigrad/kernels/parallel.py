@@ -28,6 +28,7 @@ from . import jit, threads
 from .simd import Type, emits
 
 BYTES = ir.IntType(8).as_pointer()
+
 INTP = ir.IntType(types.intp.bitwidth)  # type: ignore[attr-defined]
 
 
@@ -42,9 +43,10 @@ class ThreadedKernel:
         functools.update_wrapper(self, function)
         self.fastmath = fastmath
         self.kernel = jit.Kernel(_runner(function, fastmath), frozenset())
+        self.entries = self.kernel.entries
 
     def __call__(self, units: int, nanoseconds: float, array: Any, *args: Any) -> None:
-        entry = self.kernel.entries.get(array.dtype.char) or self._compile(array, 1, units, args)
+        entry = self.entries.get(array.dtype.char) or self._compile(array, 1, units, args)
         if nanoseconds < 2 * threads.SHARE:  # not worth the asking
             entry(array, 1, units, args)
             return

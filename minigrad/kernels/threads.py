@@ -85,13 +85,14 @@ def claim(units: int, nanoseconds: float, pool_size: int) -> int:
     If it is more than 1, the caller has the pool, and must `release` it when the kernel is done.
     """
     global _started, _deadline
-    n = min(get_num_threads(), pool_size, units, int(nanoseconds) // SHARE)
+    work = int(nanoseconds)
+    n = min(_number or get_num_threads(), pool_size, units, work // SHARE)
     if n < 2 or _forked:
         return 1
     now = time.perf_counter_ns()
     if now < _resume or not _pool.acquire(blocking=False):
         return 1
-    _started, _deadline = True, now + 2 * int(nanoseconds) + STALL
+    _started, _deadline = True, now + 2 * work + STALL
     return n
 
 

@@ -20,6 +20,8 @@ Sizes = int | Sequence[int]  # f(2, 3) and f((2, 3)) are both understood
 # PyTorch computes 1/0 and log(0) without a word; so do the ops in which an infinity is an everyday result.
 quiet = np.errstate(**QUIET)
 
+USUAL = frozenset(map(np.dtype, ("f4", "f8", "f2", "i8", "i4", "i2", "i1", "u1", "?")))  # dtypes of operands
+
 LONG = 1024  # adding fewer float32 than this one after the other loses no digit that matters
 
 
@@ -165,6 +167,12 @@ def _constant(x: Any, dtype: np.dtype) -> np.ndarray:
 
 def must_share_dtype(op: str, *operands: Operand | None) -> None:
     """RuntimeError unless all operands (None aside) have one dtype: products do not promote, as in PyTorch."""
+    first = operands[0].dtype  # type: ignore[union-attr]
+    for x in operands:
+        if x is not None and x.dtype is not first:
+            break
+    else:
+        return
     found = [x.dtype for x in operands if x is not None]
     if found.count(found[0]) != len(found):
         names = " and ".join(dtype.name for dtype in found)
@@ -197,6 +205,9 @@ def is_number_or_array(x: Any) -> bool:
 def must_be_arrays(op: str, *operands: Any) -> None:
     """TypeError unless all operands are Tensors or arrays of a supported kind of numbers."""
     for x in operands:
+        array = getattr(x, "array", x)
+        if type(array) is np.ndarray and array.dtype in USUAL and (array is x or hasattr(x, "_grad_fn")):
+            continue  # a Tensor or an array: nearly all there are
         if not (is_tensor(x) or isinstance(x, (np.ndarray, np.generic))):
             raise TypeError(f"{op}: needs Tensors, got {type(x).__name__}; make one with minigrad.tensor(data)")
         if x.dtype.kind not in "fiub" or x.dtype.itemsize > 8:

@@ -6,6 +6,7 @@ gives a copy.
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 from collections.abc import Sequence
@@ -38,7 +39,7 @@ class Reshape(Op):
 
     def forward(self, x: np.ndarray, shape: tuple[int, ...], copy: bool | None = None) -> np.ndarray:
         self.shape = x.shape
-        return np.reshape(x, shape, copy=copy)
+        return x.reshape(shape) if copy is None else x.reshape(shape, copy=copy)
 
     def backward(self, g: Operand) -> Operand:
         return Reshape.apply(g, shape=self.shape)
@@ -125,16 +126,19 @@ def flatten(input: Operand, start_dim: int = 0, end_dim: int = -1) -> Operand:
     (2, 48)
     """
     must_be_arrays("flatten", input)
-    first = normalize_dim("flatten", start_dim, input.ndim)
-    last = normalize_dim("flatten", end_dim, input.ndim)
+    if type(start_dim) is not int or type(end_dim) is not int:
+        start_dim, end_dim = (normalize_dim("flatten", dim, input.ndim) for dim in (start_dim, end_dim))
+    return Reshape.apply(input, shape=_flat(input.shape, start_dim, end_dim))
+
+
+@functools.lru_cache(1024)
+def _flat(shape: tuple[int, ...], start_dim: int, end_dim: int) -> tuple[int, ...]:
+    """The shape that `flatten` gives."""
+    first = normalize_dim("flatten", start_dim, len(shape))
+    last = normalize_dim("flatten", end_dim, len(shape))
     if first > last:
         raise RuntimeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
-    if input.ndim == 0:
-        return reshape(input, 1)
-    middle = 1
-    for n in input.shape[first : last + 1]:
-        middle *= n
-    return Reshape.apply(input, shape=(*input.shape[:first], middle, *input.shape[last + 1 :]))
+    return (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :])
 
 
 def ravel(input: Operand) -> Operand:
