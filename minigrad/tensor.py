@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import math
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -82,20 +83,10 @@ class Tensor:
 
     # ------------------------------------------------------------------------------------ what it is
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The size of each dimension."""
-        return self.array.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The type of the elements."""
-        return self.array.dtype
-
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions."""
-        return self.array.ndim
+    # Read so often that they are properties without a function in Python.
+    shape = property(attrgetter("array.shape"), doc="The size of each dimension.")
+    dtype = property(attrgetter("array.dtype"), doc="The type of the elements.")
+    ndim = property(attrgetter("array.ndim"), doc="The number of dimensions.")
 
     @property
     def device(self) -> Device:

@@ -53,6 +53,9 @@ QUIET: dict[str, Any] = {"divide": "ignore", "invalid": "ignore", "over": "ignor
 _Tensor: Any = None  # the class results are wrapped in; tensor.py registers it
 
 
+_new = object.__new__
+
+
 def register_tensor(cls: type) -> None:
     """Make `cls` the Tensor class. It has the slots array, _grad_fn, _requires_grad, _grad, _view and hooks."""
     global _Tensor
@@ -66,7 +69,7 @@ def is_tensor(x: object) -> bool:
 
 def wrap(array: Any, op: Op | None = None) -> Any:
     """A Tensor around `array`, made by `op` (None: a constant)."""
-    tensor = _Tensor.__new__(_Tensor)
+    tensor = _new(_Tensor)
     tensor.array = array if type(array) is np.ndarray else np.asarray(array)  # 0-d results are NumPy scalars
     tensor._grad_fn = op
     tensor._requires_grad = op is not None
@@ -144,7 +147,10 @@ class Op:
                 arrays.append(x)
                 edges.append(None)
         try:
-            y = op.forward(*arrays, **options)
+            if options or len(arrays) != 2:
+                y = op.forward(*arrays, **options)
+            else:  # the usual number: a call without asterisks takes half as long
+                y = op.forward(arrays[0], arrays[1])
         except ValueError as error:
             if "broadcast" in str(error):
                 must_broadcast(cls.__name__.lower(), *arrays)
@@ -163,7 +169,10 @@ class Op:
             anomaly.watch(op, arrays, y, versions.needed(op) if node else None)
         if type(y) is tuple:
             return wrap(y[0], node), *map(wrap, y[1:])
-        result = wrap(y, node)
+        result = _new(_Tensor)  # as `wrap` makes it, without another call
+        result.array = y if type(y) is np.ndarray else np.asarray(y)
+        result._grad_fn, result._requires_grad = node, node is not None
+        result._grad = result._view = result.hooks = None
         if cls.view:
             _remember_base(result, inputs[0], cls, options)
         return result
@@ -559,7 +568,8 @@ def backward(
         with _adding:
             for node, g in found.items():
                 tensor = node if wanted is None else wanted[node]
-                retained = wanted is not None and isinstance(node, Op) and node.retained  # the walk has filled its .grad
+                # The walk has filled .grad of those that retain it.
+                retained = wanted is not None and isinstance(node, Op) and node.retained
                 if tensor._requires_grad and not retained:
                     _accumulate(tensor, g, taken)
     finally:
@@ -636,7 +646,7 @@ def _keep(retain_graph: bool | None, create_graph: bool, caller: str) -> bool:
 
 def _memory_of(seeds: dict) -> set[int]:
     """What the gradients that were passed in lie in: no leaf may keep that as its own."""
-    return {id(versions.memory(unwrap(g))) for g in seeds.values()}
+    return set(map(id, map(versions.memory, map(unwrap, seeds.values()))))
 
 
 def _seeds(tensors: Tensors, gradients: Tensors, create_graph: bool, caller: str) -> dict:

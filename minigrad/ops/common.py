@@ -124,6 +124,12 @@ def sum_to(g: Operand, shape: tuple[int, ...]) -> Operand:
     return g if g.shape == shape else SumTo.apply(g, shape=shape)
 
 
+def sum_like(g: Operand, x: Operand) -> Operand:
+    """Bring a gradient back to the shape of `x`, a Tensor, an array or a number, which was broadcast."""
+    shape = getattr(x, "shape", ())
+    return g if g.shape == shape else SumTo.apply(g, shape=shape)
+
+
 def cast(x: Operand, dtype: np.dtype) -> Operand:
     """`x` in `dtype`; `x` itself if it has that dtype already. An integer or bool result has no graph."""
     if x.dtype == dtype:

@@ -24,6 +24,7 @@ from .common import (
     python_number,
     quiet,
     shape_of,
+    sum_like,
     sum_to,
     zeros_like,
 )
@@ -73,7 +74,7 @@ class Mul(Op):
 
     def backward(self, g: Operand) -> tuple:
         (a, b), (need_a, need_b) = self.operands(), self.needs
-        return sum_to(g * b, shape_of(a)) if need_a else None, sum_to(g * a, shape_of(b)) if need_b else None
+        return sum_like(g * b, a) if need_a else None, sum_like(g * a, b) if need_b else None
 
 
 class Div(Op):
@@ -89,8 +90,8 @@ class Div(Op):
         (a, b), (need_a, need_b) = self.operands(), self.needs
         ga = g / b
         return (
-            sum_to(ga, shape_of(a)) if need_a else None,
-            sum_to(-ga * (a / b), shape_of(b)) if need_b else None,
+            sum_like(ga, a) if need_a else None,
+            sum_like(-ga * (a / b), b) if need_b else None,
         )
 
 
@@ -121,11 +122,11 @@ class Pow(Op):
                 ga = g * (b * a ** (b - 1)) if b != 0 else zeros_like(g)
             else:
                 ga = where(unwrap(b) == 0, 0.0, g * (b * a ** (b - 1)))
-            ga = sum_to(ga, shape_of(a))
+            ga = sum_like(ga, a)
         if need_b:
             a = np.asarray(a, b.dtype) if isinstance(a, (int, float)) else a
             flat = (unwrap(a) == 0) & (unwrap(b) >= 0)
-            gb = sum_to(where(flat, 0.0, g * (a**b * log(where(flat, 1.0, a)))), shape_of(b))
+            gb = sum_like(where(flat, 0.0, g * (a**b * log(where(flat, 1.0, a)))), b)
         return ga, gb
 
 
@@ -138,7 +139,9 @@ def add(input: Operand, other: Operand, *, alpha: float = 1) -> Operand:
     >>> minigrad.add(minigrad.tensor([1.0, 2.0]), 10)
     tensor([11., 12.])
     """
-    return Add.apply(*_scaled("add", input, other, alpha))
+    if alpha != 1:
+        input, other = _scaled("add", input, other, alpha)
+    return Add.apply(*promote("add", input, other))
 
 
 def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Operand:
@@ -152,7 +155,9 @@ def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Operand:
     """
     if is_bool(input) or is_bool(other):
         raise RuntimeError("sub: bools cannot be subtracted; use ^ (exclusive or), or convert with .to(dtype)")
-    return Sub.apply(*_scaled("sub", input, other, alpha))
+    if alpha != 1:
+        input, other = _scaled("sub", input, other, alpha)
+    return Sub.apply(*promote("sub", input, other))
 
 
 def _scaled(op: str, a: Operand, b: Operand, alpha: float, name: str = "alpha") -> tuple[Operand, ...]:
@@ -311,9 +316,9 @@ class Lerp(Op):
     def backward(self, g: Operand) -> tuple:
         (a, b, w), (need_a, need_b, need_w) = self.operands(), self.needs
         return (
-            sum_to(g * (1 - w), shape_of(a)) if need_a else None,
-            sum_to(g * w, shape_of(b)) if need_b else None,
-            sum_to(g * (b - a), shape_of(w)) if need_w else None,
+            sum_like(g * (1 - w), a) if need_a else None,
+            sum_like(g * w, b) if need_b else None,
+            sum_like(g * (b - a), w) if need_w else None,
         )
 
 
@@ -682,7 +687,7 @@ class Atan2(Op):
         squares = a * a + b * b
         origin = unwrap(squares) == 0
         g = where(origin, 0.0, g / where(origin, 1.0, squares))
-        return sum_to(g * b, shape_of(a)) if need_a else None, sum_to(-g * a, shape_of(b)) if need_b else None
+        return sum_like(g * b, a) if need_a else None, sum_like(-g * a, b) if need_b else None
 
 
 class LogAddExp(Op):
@@ -697,8 +702,8 @@ class LogAddExp(Op):
         same = (unwrap(a) == unwrap(b)) & np.isinf(unwrap(a))
         d = where(same, 0.0, a - b) if same.any() else a - b
         return (
-            sum_to(g * sigmoid(d), shape_of(a)) if need_a else None,
-            sum_to(g * sigmoid(-d), shape_of(b)) if need_b else None,
+            sum_like(g * sigmoid(d), a) if need_a else None,
+            sum_like(g * sigmoid(-d), b) if need_b else None,
         )
 
 
@@ -913,8 +918,8 @@ def _split_by_loser(op: Op, g: Operand, loses: np.ufunc) -> tuple:
     g = g * np.asarray(1 - 0.5 * (a == b), g.dtype)
     need_a, need_b = op.needs
     return (
-        sum_to(masked(g, ~loses(a, b)), shape_of(a)) if need_a else None,
-        sum_to(masked(g, ~loses(b, a)), shape_of(b)) if need_b else None,
+        sum_like(masked(g, ~loses(a, b)), a) if need_a else None,
+        sum_like(masked(g, ~loses(b, a)), b) if need_b else None,
     )
 
 

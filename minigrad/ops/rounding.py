@@ -12,7 +12,18 @@ from functools import partial
 import numpy as np
 
 from ..autograd import Op, must_broadcast, unwrap
-from .common import Operand, is_bool, must_be_arrays, promote, python_number, quiet, shape_of, sum_to, zeros_like
+from .common import (
+    Operand,
+    is_bool,
+    must_be_arrays,
+    promote,
+    python_number,
+    quiet,
+    shape_of,
+    sum_like,
+    sum_to,
+    zeros_like,
+)
 
 # ---------------------------------------------------------------------------------- one number rounded
 
@@ -148,8 +159,8 @@ class Remainder(Op):
     def backward(self, g: Operand) -> tuple:
         (a, b), (need_a, need_b) = self.operands(), self.needs
         return (
-            sum_to(g, shape_of(a)) if need_a else None,
-            sum_to(-g * Quotient.apply(a, b, floor=self.floor), shape_of(b)) if need_b else None,
+            sum_like(g, a) if need_a else None,
+            sum_like(-g * Quotient.apply(a, b, floor=self.floor), b) if need_b else None,
         )
 
 
