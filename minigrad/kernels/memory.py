@@ -9,8 +9,10 @@ How it is known that nobody uses an array any more: what a kernel gets is a view
 of memory that is kept here, and so is every view, slice or buffer made of that, however far. NumPy lets each keep the
 block alive. When the last one is gone the block goes too, and the piece is idle: nothing but this file refers to it.
 
-Memory that is kept does not add to what the process needs at its peak: before more is asked for, as much idle memory of
-other sizes is given up. And it is never more than LIMIT, used and idle together: arrays beyond that are left to NumPy.
+Before more memory is asked for, as much is given up that is idle and of a size that nobody has wanted for a while, such
+as another network, or another size of batches, left behind. What is wanted in every step must stay: else the sizes of a
+step push each other out, again and again. And it is never more than LIMIT, used and idle together: arrays beyond that
+are left to NumPy.
 """
 
 from __future__ import annotations
@@ -31,11 +33,20 @@ __all__ = ["empty", "idle_bytes", "release"]
 
 SMALLEST, LARGEST = 1 << 16, 1 << 26  # bytes of an array; others are left to NumPy
 LIMIT = 1 << 28  # bytes that are kept
+WHILE = 1000  # arrays that are asked for while a size nobody wants stays; a training step asks for a few dozen
 PAGE, LINE = 4096, 64  # memory is kept in multiples of the one, and begins at a multiple of the other
 
 Piece = tuple[Any]  # so many bytes: an array of ctypes, in a tuple so that the references to it can be counted
 
-_pool: dict[int, deque[Piece]] = {}  # by size; the piece that was handed out last comes last
+
+class _Pieces(deque[Piece]):
+    """Those of one size; the one that was handed out last comes last."""
+
+    wanted = 0  # when one was last asked for
+
+
+_pool: dict[int, _Pieces] = {}  # by size
+_asked = 0  # for how many arrays
 _bytes = 0  # of all pieces, changed under the lock
 _lock = threading.Lock()  # is never waited for: who does not get it does without
 
@@ -46,12 +57,15 @@ class _Block(np.ndarray):
 
 def empty(shape: Shape, dtype: np.dtype) -> np.ndarray:
     """As np.empty, of memory that was used before if there is some of this size."""
+    global _asked
     size = prod(shape) * dtype.itemsize
     if not SMALLEST <= size <= LARGEST:
         return np.empty(shape, dtype)
     size = -(-size // PAGE) * PAGE
     pieces, piece = _pool.get(size), None
+    _asked += 1
     if pieces:
+        pieces.wanted = _asked
         try:
             piece = pieces.popleft()  # as in `_idle`: nearly always the first is idle
             if sys.getrefcount(piece[0]) > _ALONE:
@@ -76,7 +90,7 @@ def idle_bytes() -> int:
 def release() -> None:
     """Return idle memory to the system."""
     with _lock:
-        _give_up(_bytes)
+        _give_up(_bytes, _asked)
 
 
 def _idle(pieces: deque[Piece]) -> Piece | None:
@@ -101,27 +115,28 @@ _ALONE = sys.getrefcount(_alone[0])  # references to what is in such a tuple, an
 
 
 def _more(size: int) -> Piece | None:
-    """A new piece in the place of as much idle memory; None if there would be too much, or for another thread."""
+    """A new piece, in the place of what nobody wants; None if there would be too much, or for another thread."""
     global _bytes
     if not _lock.acquire(blocking=False):
         return None
     try:
-        _give_up(size)
+        _give_up(size, _asked - WHILE)
+        _give_up(_bytes + size - LIMIT, _asked)
         if _bytes + size > LIMIT:
             return None
         _bytes += size
-        _pool.setdefault(size, deque())
+        _pool.setdefault(size, _Pieces()).wanted = _asked
     finally:
         _lock.release()
     raw = np.empty(size + LINE, np.uint8)
     return ((ctypes.c_ubyte * size).from_buffer(raw.data, -raw.ctypes.data % LINE),)
 
 
-def _give_up(count: int) -> None:
-    """Give up so many bytes of idle memory, or a little more. The lock is held."""
+def _give_up(count: int, until: int) -> None:
+    """Give up so many bytes of idle memory, or a little more, of sizes not wanted since `until`. The lock is held."""
     global _bytes
     for size, pieces in _pool.items():
-        while count > 0 and _idle(pieces):
+        while count > 0 and pieces.wanted <= until and _idle(pieces):
             _bytes -= size
             count -= size
 

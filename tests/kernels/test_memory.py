@@ -85,15 +85,31 @@ def test_small_and_huge_arrays_are_left_to_numpy():
     assert memory.idle_bytes() == 0
 
 
-def test_other_sizes_are_given_up_before_memory_is_asked_for():
-    """What is in use and what is idle are together never more than what was in use at once, but for a page."""
-    for n in (100_000, 50_000, 200_000, 70_000, 150_000):
+def test_sizes_that_nobody_wants_are_given_up_before_memory_is_asked_for(monkeypatch):
+    """What was wanted long ago makes room for what is new, and what was wanted just now stays."""
+    monkeypatch.setattr(memory, "WHILE", 20)
+    for n in (100_000, 50_000, 200_000):
         a = memory.empty((n,), FLOAT32)
         del a
-    assert memory.idle_bytes() <= 800_000 + 4096
-    a = memory.empty((200_000,), FLOAT32)
-    assert memory.idle_bytes() < 4096
+    assert memory.idle_bytes() >= 1_400_000
+    for _ in range(30):
+        a = memory.empty((50_000,), FLOAT32)
+        del a
+    a = memory.empty((250_000,), FLOAT32)  # in the place of the other two
+    assert 200_000 <= memory.idle_bytes() <= 200_000 + 4096
     del a
+
+
+def test_the_sizes_of_a_step_do_not_push_each_other_out(monkeypatch):
+    asked_for = []
+    more = memory._more
+    monkeypatch.setattr(memory, "_more", lambda size: asked_for.append(size) or more(size))
+    for _ in range(5):
+        held = [memory.empty((n,), FLOAT32) for n in (100_000, 50_000, 200_000)]
+        del held[0]
+        held.append(memory.empty((70_000,), FLOAT32))
+        del held
+    assert len(asked_for) == 4
 
 
 def test_the_memory_that_is_kept_has_a_limit(monkeypatch):
