@@ -8,8 +8,9 @@ rounded to that dtype and what the rounding left: x near 1e4 would lose its digi
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from .jit import helper, reordering_kernel
 from .memory import empty
 from .parallel import threaded_kernel
 from .reference import Running
+from .shapes import Shape
 from .simd import (
     LANES,
     Type,
@@ -63,44 +65,33 @@ def batch_norm(
     out: Out = None,
 ) -> tuple[Array, Array]:
     """Compiled twin of `reference.batch_norm`."""
-    w, b, (N, C, L) = _channels("batch_norm", x, w, b)
-    mean = var = NOTHING[x.dtype.char]
+    dtype = x.dtype
+    N, C, L = _sizes("batch_norm", x.shape, None if w is None else w.shape, None if b is None else b.shape)
+    mean = var = NOTHING[dtype.char]
     moved, momentum = True, 0.0
     if running is not None:
         mean, var, momentum = running
-        moved = _plain(mean, x.dtype, C) and _plain(var, x.dtype, C)
+        alike = mean.dtype is dtype is var.dtype and mean.shape == (C,) == var.shape
+        moved = alike and mean.flags.carray and var.flags.carray
         if not moved:
             shapes.require_running("batch_norm", running, C)
-            mean = var = NOTHING[x.dtype.char]
-    y, statistics = _results("batch_norm", out, x, C)
+            mean = var = NOTHING[dtype.char]
+    if out is None:
+        y, statistics = empty(x.shape, dtype), np.empty((3, C), dtype)
+    else:
+        y, statistics = outputs("batch_norm", out, (x.shape, dtype), ((3, C), dtype))
+    w = np.ones(C, dtype) if w is None else w
+    b = np.zeros(C, dtype) if b is None else b
     if x.size == 0:
         statistics[:] = [[math.nan], [0.0], [math.nan]]
         moved = running is None
     else:
-        arrays = x, w, b, mean, var, statistics, y
-        if L == 1:
-            _batch_norm_columns(-(-C // LANES), 0.2 * x.size, *arrays, float(eps), float(momentum), bool(relu), True)
-        else:
-            _batch_norm(C, 0.2 * x.size, *arrays, float(eps), float(momentum), bool(relu), True)
+        units, kernel = (-(-C // LANES), _batch_norm_columns) if L == 1 else (C, _batch_norm)
+        arrays = x.ravel(), w, b, mean, var, statistics, y.ravel()
+        kernel(units, 0.2 * x.size, *arrays, N, C, L, float(eps), float(momentum), bool(relu), True)
     if not moved:
         reference._move(running, statistics, N * L)  # type: ignore[arg-type]
     return y, statistics
-
-
-@gate(reference.batch_norm_backward)
-def batch_norm_backward(
-    g: Array,
-    x: Array,
-    w: Array | None,
-    b: Array | None,
-    statistics: Array,
-    eps: float,
-    relu: bool = False,
-    *,
-    out: Out = None,
-) -> tuple[Array, Array, Array]:
-    """Compiled twin of `reference.batch_norm_backward`."""
-    return _backward("batch_norm_backward", g, x, w, b, statistics, eps, relu, False, out)
 
 
 @gate(reference.normalize)
@@ -116,32 +107,61 @@ def normalize(
     out: Out = None,
 ) -> tuple[Array, Array]:
     """Compiled twin of `reference.normalize`."""
-    w, b, (_, C, L) = _channels("normalize", x, w, b)
+    dtype = x.dtype
+    N, C, L = _sizes("normalize", x.shape, None if w is None else w.shape, None if b is None else b.shape)
     shapes.require_shape("normalize", "mean", mean, (C,))
     shapes.require_shape("normalize", "var", var, (C,))
-    y, statistics = _results("normalize", out, x, C)
-    arrays = x, w, b, mean, var, statistics, y
-    if L == 1:
-        _batch_norm_columns(-(-C // LANES), 0.1 * x.size, *arrays, float(eps), 0.0, bool(relu), False)
-    else:
-        _batch_norm(C, 0.1 * x.size, *arrays, float(eps), 0.0, bool(relu), False)
+    y, statistics = outputs("normalize", out, (x.shape, dtype), ((3, C), dtype))
+    w = np.ones(C, dtype) if w is None else w
+    b = np.zeros(C, dtype) if b is None else b
+    units, kernel = (-(-C // LANES), _batch_norm_columns) if L == 1 else (C, _batch_norm)
+    arrays = x.ravel(), w, b, mean, var, statistics, y.ravel()
+    kernel(units, 0.1 * x.size, *arrays, N, C, L, float(eps), 0.0, bool(relu), False)
     return y, statistics
 
 
-@gate(reference.normalize_backward)
-def normalize_backward(
-    g: Array,
-    x: Array,
-    w: Array | None,
-    b: Array | None,
-    statistics: Array,
-    eps: float,
-    relu: bool = False,
-    *,
-    out: Out = None,
-) -> tuple[Array, Array, Array]:
-    """Compiled twin of `reference.normalize_backward`."""
-    return _backward("normalize_backward", g, x, w, b, statistics, eps, relu, True, out)
+def _gradients(definition: Callable, constant: bool) -> Callable:
+    """The compiled twin of batch_norm_backward, or, where the statistics are constants, of normalize_backward."""
+    name = definition.__name__
+
+    @gate(definition)
+    @functools.wraps(definition, assigned=("__name__", "__qualname__"))
+    def twin(
+        g: Array,
+        x: Array,
+        w: Array | None,
+        b: Array | None,
+        statistics: Array,
+        eps: float,
+        relu: bool = False,
+        *,
+        out: Out = None,
+    ) -> tuple[Array, Array, Array]:
+        dtype, shape = x.dtype, x.shape
+        N, C, L = _sizes(name, shape, None if w is None else w.shape, None if b is None else b.shape)
+        if g.shape != shape or statistics.shape != (3, C):
+            shapes.require_shape(name, "the output gradient", g, shape)
+            shapes.require_shape(name, "the statistics", statistics, (3, C))
+        if out is None:
+            gx, gw, gb = empty(shape, dtype), np.empty(C, dtype), np.empty(C, dtype)
+        else:
+            gx, gw, gb = outputs(name, out, (shape, dtype), ((C,), dtype), ((C,), dtype))
+        w = np.ones(C, dtype) if w is None else w
+        b = np.zeros(C, dtype) if b is None else b
+        if x.size == 0:
+            gw[:] = gb[:] = 0
+        else:
+            units, kernel = (-(-C // LANES), _batch_norm_columns_backward) if L == 1 else (C, _batch_norm_backward)
+            arrays = g.ravel(), x.ravel(), w, b, statistics, gx.ravel(), gw, gb
+            kernel(units, 0.3 * x.size, *arrays, N, C, L, float(eps), bool(relu), constant)
+        return gx, gw, gb
+
+    twin.__doc__ = f"Compiled twin of `reference.{name}`."
+    return twin
+
+
+batch_norm_backward = _gradients(reference.batch_norm_backward, constant=False)
+normalize_backward = _gradients(reference.normalize_backward, constant=True)
 
 
 @gate(reference.layer_norm)
@@ -177,61 +197,11 @@ def layer_norm_backward(
     return gx, gw, gb
 
 
-def _channels(kernel: str, x: Array, w: Array | None, b: Array | None) -> tuple[Array, Array, tuple[int, ...]]:
-    """w and b, 1 and 0 where they are not given, and the sizes of x (N, C, L)."""
-    shape = x.shape
-    if len(shape) != 3:
-        shapes.require_ndim(kernel, "the input", shape, "N, C, L")
-    C = shape[1]
-    w = np.ones(C, x.dtype) if w is None else w
-    b = np.zeros(C, x.dtype) if b is None else b
-    if len(w) != C or w.ndim != 1 or len(b) != C or b.ndim != 1:
-        shapes.require_shape(kernel, "the weight", w, (C,))
-        shapes.require_shape(kernel, "the bias", b, (C,))
-    return w, b, shape
-
-
-def _plain(a: Array, dtype: np.dtype, C: int) -> bool:
-    """Is this an array of C numbers that a kernel can write to?"""
-    return a.dtype is dtype and a.shape == (C,) and a.flags.carray
-
-
-def _results(kernel: str, out: Out, x: Array, C: int) -> Sequence[Array]:
-    """The arrays for y and the statistics."""
-    if out is None:
-        return empty(x.shape, x.dtype), np.empty((3, C), x.dtype)
-    return outputs(kernel, out, (x.shape, x.dtype), ((3, C), x.dtype))
-
-
-def _backward(
-    kernel: str,
-    g: Array,
-    x: Array,
-    w: Array | None,
-    b: Array | None,
-    statistics: Array,
-    eps: float,
-    relu: bool,
-    constant: bool,
-    out: Out,
-) -> tuple[Array, Array, Array]:
-    """The gradients of batch_norm, or, where the statistics are constants, of normalize."""
-    w, b, (_, C, L) = _channels(kernel, x, w, b)
-    if g.shape != x.shape or statistics.shape != (3, C):
-        shapes.require_shape(kernel, "the output gradient", g, x.shape)
-        shapes.require_shape(kernel, "the statistics", statistics, (3, C))
-    if out is None:
-        gx, gw, gb = empty(x.shape, x.dtype), np.empty(C, x.dtype), np.empty(C, x.dtype)
-    else:
-        gx, gw, gb = outputs(kernel, out, (x.shape, x.dtype), ((C,), x.dtype), ((C,), x.dtype))
-    arrays = g, x, w, b, statistics, gx, gw, gb
-    if x.size == 0:
-        gw[:] = gb[:] = 0
-    elif L == 1:
-        _batch_norm_columns_backward(-(-C // LANES), 0.3 * x.size, *arrays, float(eps), bool(relu), constant)
-    else:
-        _batch_norm_backward(C, 0.3 * x.size, *arrays, float(eps), bool(relu), constant)
-    return gx, gw, gb
+@functools.lru_cache(1024)
+def _sizes(kernel: str, x: Shape, w: Shape | None, b: Shape | None) -> tuple[int, int, int]:
+    """N, C and L of an x of shape (N, C, ...); raises unless w and b, where given, have one number for each channel."""
+    reference._require_channels(kernel, x, w, b)
+    return x[0], x[1], math.prod(x[2:])
 
 
 # ------------------------------------------------------------------------------------------ batch normalization
@@ -252,16 +222,18 @@ def _batch_norm(
     var: Array,
     statistics: Array,
     y: Array,
+    N: int,
+    C: int,
+    L: int,
     eps: float,
     momentum: float,
     relu: bool,
     measured: bool,
 ) -> None:
-    """x, y (N, C, L), statistics (3, C), the others (C,), but mean and var (0,) if there are none to move.
+    """x, y (N, C, L) but flat, statistics (3, C), the others (C,), but mean and var (0,) if there are none to move.
 
     The channels from first to last. Their statistics are measured, and move mean and var; or mean and var are theirs.
     """
-    N, C, L = x.shape
     block, whole = max(1, CACHED // max(1, N * L)), L - L % LANES
     scales, sums = np.empty(C, x.dtype), np.empty(3 * C + LANES)  # of each channel: a value of it, sum d, sum d^2
     parts = np.empty(2 * block * LANES)
@@ -315,13 +287,15 @@ def _batch_norm_columns(
     var: Array,
     statistics: Array,
     y: Array,
+    N: int,
+    C: int,
+    L: int,
     eps: float,
     momentum: float,
     relu: bool,
     measured: bool,
 ) -> None:
     """The same for one value an example, x, y (N, C, 1); LANES channels are a unit."""
-    N, C, _ = x.shape
     for c in range(first * LANES, min(last * LANES, C), LANES):
         k = C - c
         pivot = widened(finite(load_first(x, c, k)))
@@ -349,12 +323,14 @@ def _batch_norm_backward(
     gx: Array,
     gw: Array,
     gb: Array,
+    N: int,
+    C: int,
+    L: int,
     eps: float,
     relu: bool,
     constant: bool,
 ) -> None:
     """g, x, gx (N, C, L), statistics (3, C), the others (C,); the channels from first to last."""
-    N, C, L = x.shape
     block, whole = max(1, CACHED // (2 * N * L)), L - L % LANES
     scales, offsets, slopes = np.empty(C, x.dtype), np.empty(C, x.dtype), np.empty(C, x.dtype)
     sums, parts = np.empty(2 * C), np.empty(2 * block * LANES)
@@ -417,12 +393,14 @@ def _batch_norm_columns_backward(
     gx: Array,
     gw: Array,
     gb: Array,
+    N: int,
+    C: int,
+    L: int,
     eps: float,
     relu: bool,
     constant: bool,
 ) -> None:
     """The same for one value an example, g, x, gx (N, C, 1); LANES channels are a unit."""
-    N, C, _ = x.shape
     for c in range(first * LANES, min(last * LANES, C), LANES):
         k = C - c
         high, low = load_first(statistics, c, k), load_first(statistics, C + c, min(k, LANES))

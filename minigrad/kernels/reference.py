@@ -734,7 +734,7 @@ def batch_norm(
 ) -> tuple[Array, Array]:
     """Normalize each channel to mean 0 and variance 1, then scale by w and shift by b; then relu, if asked for.
 
-    y = (x - mean) / sqrt(var + eps) w + b, with the mean and the biased variance over N and L.
+    y = (x - mean) / sqrt(var + eps) w + b, with the mean and the biased variance over all dimensions but C.
 
     The variance takes a second pass over x - mean: E[x^2] - E[x]^2 would cancel. Sums are kept in float64, and so is
     the mean: what rounding it to x's dtype left over is its second part, so x + 1e4 gives the same y as x in float32.
@@ -742,8 +742,8 @@ def batch_norm(
     `running`, a mean, a variance and a momentum, moves in place: r = (1 - momentum) r + momentum (mean, or
     var n / (n - 1), n being the values of a channel).
 
-    x (N, C, L), w and b (C,) or None (1 and 0) -> y (N, C, L), statistics (3, C): mean, what rounding it left, var;
-    of float16 in float32.
+    x (N, C, ...), w and b (C,) or None (1 and 0) -> y of x's shape, statistics (3, C): mean, what rounding it left,
+    var; of float16 in float32.
 
     >>> import numpy as np
     >>> from minigrad.kernels import reference
@@ -753,11 +753,12 @@ def batch_norm(
            [0.],
            [1.]]))
     """
-    C = _require_channels("batch_norm", x, w, b)
+    C = _require_channels("batch_norm", x.shape, _shape(w), _shape(b))
     if running is not None:
         shapes.require_running("batch_norm", running, C)
-    mean = _channel_mean(x)
-    xc = x - mean[:, None]
+    flat = _positions_in_one(x)
+    mean = _channel_mean(flat)
+    xc = flat - mean[:, None]
     statistics = _statistics(x.dtype, mean, _channel_mean(xc * xc))
     y = _scaled(x, w, b, statistics, eps, relu)
     results = store("batch_norm", out, (y, statistics))
@@ -780,11 +781,11 @@ def batch_norm_backward(
 ) -> tuple[Array, Array, Array]:
     """The gradients of batch_norm; the statistics are those it returned.
 
-    With xhat = (x - mean) / sqrt(var + eps) and E the mean over N and L, and with relu, g where y is not 0, else 0:
+    With xhat = (x - mean) / sqrt(var + eps) and E the mean over all but C, and with relu, g where y is not 0, else 0:
 
     gw = sum(g xhat), gb = sum(g), gx = w / sqrt(var + eps) (g - E[g] - xhat E[g xhat])
 
-    g, x (N, C, L), w, b (C,) or None, statistics (3, C) -> gx (N, C, L), gw (C,), gb (C,)
+    g, x (N, C, ...), w, b (C,) or None, statistics (3, C) -> gx of x's shape, gw (C,), gb (C,)
 
     >>> import numpy as np
     >>> from minigrad.kernels import reference
@@ -796,7 +797,8 @@ def batch_norm_backward(
     m = g.size / max(g.shape[1], 1)
     gb, gw = g.sum(axis=(0, 2)), (g * xhat).sum(axis=(0, 2))
     gx = (g - gb[:, None] / m - xhat * (gw[:, None] / m)) * scale
-    return store("batch_norm_backward", out, (gx.astype(x.dtype), gw.astype(x.dtype), gb.astype(x.dtype)))
+    results = gx.reshape(x.shape), gw, gb
+    return store("batch_norm_backward", out, tuple(a.astype(x.dtype) for a in results))
 
 
 @quiet
@@ -815,7 +817,7 @@ def normalize(
 
     y = (x - mean) / sqrt(var + eps) w + b, and relu of it if asked for
 
-    x (N, C, L), mean, var (C,), w and b (C,) or None (1 and 0) -> y (N, C, L), statistics (3, C), as of batch_norm
+    x (N, C, ...), mean, var (C,), w and b (C,) or None (1 and 0) -> y of x's shape, statistics (3, C), as of batch_norm
 
     >>> import numpy as np
     >>> from minigrad.kernels import reference
@@ -823,7 +825,7 @@ def normalize(
     >>> reference.normalize(x, mean, var, None, np.array([10.0]), 0.0)[0]
     array([[[10., 11.]]])
     """
-    C = _require_channels("normalize", x, w, b)
+    C = _require_channels("normalize", x.shape, _shape(w), _shape(b))
     shapes.require_shape("normalize", "mean", mean, (C,))
     shapes.require_shape("normalize", "var", var, (C,))
     statistics = _statistics(x.dtype, mean, var)
@@ -844,10 +846,10 @@ def normalize_backward(
 ) -> tuple[Array, Array, Array]:
     """The gradients of normalize, whose mean and variance are constants.
 
-    gx = g w / sqrt(var + eps), gw = sum(g (x - mean)) / sqrt(var + eps), gb = sum(g), the sums over N and L in float64;
+    gx = g w / sqrt(var + eps), gw = sum(g (x - mean)) / sqrt(var + eps), gb = sum(g), the sums over all but C in float64;
     with relu, g where y is not 0, else 0
 
-    g, x (N, C, L), w, b (C,) or None, statistics (3, C) -> gx (N, C, L), gw (C,), gb (C,)
+    g, x (N, C, ...), w, b (C,) or None, statistics (3, C) -> gx of x's shape, gw (C,), gb (C,)
 
     >>> import numpy as np
     >>> from minigrad.kernels import reference
@@ -856,7 +858,7 @@ def normalize_backward(
     (array([[[0.5, 0.5]]]), array([1.]), array([2.]))
     """
     g, xhat, scale = _normalized("normalize_backward", g, x, w, b, statistics, eps, relu)
-    results = g * scale, (g * xhat).sum(axis=(0, 2)), g.sum(axis=(0, 2))
+    results = (g * scale).reshape(x.shape), (g * xhat).sum(axis=(0, 2)), g.sum(axis=(0, 2))
     return store("normalize_backward", out, tuple(a.astype(x.dtype) for a in results))
 
 
@@ -869,13 +871,23 @@ def _move(running: Running, statistics: Array, n: int) -> None:
     var[...] = (1 - momentum) * var + momentum * (wide[2] * (np.float64(n) / (n - 1)))
 
 
-def _require_channels(kernel: str, x: Array, w: Array | None, b: Array | None) -> int:
-    """C of x (N, C, L), with one weight and one bias for each channel."""
-    shapes.require_ndim(kernel, "the input", x.shape, "N, C, L")
-    C = x.shape[1]
-    shapes.require_shape(kernel, "the weight", w, (C,))
-    shapes.require_shape(kernel, "the bias", b, (C,))
-    return C
+def _require_channels(kernel: str, x: Shape, w: Shape | None, b: Shape | None) -> int:
+    """C of an x of shape (N, C, ...), where there is one weight and one bias for each channel, or none."""
+    if len(x) < 2:
+        raise ValueError(f"{kernel}: the input has shape {x}, expected the axes (N, C, ...)")
+    for name, shape in (("the weight", w), ("the bias", b)):
+        if shape is not None and shape != x[1:2]:
+            raise ValueError(f"{kernel}: {name} has shape {shape}, expected {x[1:2]}")
+    return x[1]
+
+
+def _shape(a: Array | None) -> Shape | None:
+    return None if a is None else a.shape
+
+
+def _positions_in_one(x: Array) -> Array:
+    """x (N, C, ...) as (N, C, L)."""
+    return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
 
 
 def _wide(dtype: np.dtype) -> np.dtype:
@@ -900,11 +912,11 @@ def _centred(x: Array, statistics: Array, eps: float) -> tuple[Array, Array]:
 
 def _scaled(x: Array, w: Array | None, b: Array | None, statistics: Array, eps: float, relu: bool) -> Array:
     """y of batch_norm and normalize."""
-    y, rstd = _centred(x, statistics, eps)
+    y, rstd = _centred(_positions_in_one(x), statistics, eps)
     y *= rstd if w is None else rstd * w[:, None]
     if b is not None:
         y += b[:, None]
-    y = y.astype(x.dtype)
+    y = y.astype(x.dtype).reshape(x.shape)
     return np.where(y <= 0, y.dtype.type(0), y) if relu else y
 
 
@@ -912,9 +924,10 @@ def _normalized(
     kernel: str, g: Array, x: Array, w: Array | None, b: Array | None, statistics: Array, eps: float, relu: bool
 ) -> tuple[Array, Array, Array]:
     """For a backward: g, 0 where relu made y 0; xhat; and what gx is multiplied by in the end; all in float64."""
-    C = _require_channels(kernel, x, w, b)
+    C = _require_channels(kernel, x.shape, _shape(w), _shape(b))
     shapes.require_shape(kernel, "the output gradient", g, x.shape)
     shapes.require_shape(kernel, "the statistics", statistics, (3, C))
+    g, x = _positions_in_one(g), _positions_in_one(x)
     xhat, rstd = _centred(x, statistics, eps)
     xhat *= rstd
     g = g.astype(xhat.dtype)

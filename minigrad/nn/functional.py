@@ -383,27 +383,32 @@ def normalize_batch(
     op = "batch_norm"
     if not _plainly_fit(input, running_mean, running_var, weight, bias):
         _check_channels(op, input, running_mean, running_var, weight, bias)
-    number(op, "eps", eps, " > 0" if training else " >= 0")
+    if type(eps) is not float or not 0 < eps < math.inf:
+        number(op, "eps", eps, " > 0" if training else " >= 0")
+    mean, var = getattr(running_mean, "array", running_mean), getattr(running_var, "array", running_var)
     if not training:
         _must_be_given(op, "training=False", running_mean)
-        return _normalize_by_constants(input, unwrap(running_mean), unwrap(running_var), weight, bias, eps, relu)
-    size, channels = input.array.size, input.array.shape[1]
-    if size == channels:  # one value each; or none of both
+        return _normalize_by_constants(input, mean, var, weight, bias, eps, relu)
+    x = input.array
+    if x.size == x.shape[1]:  # one value each; or none of both
         _must_be_many(op, input)
-    _check_momentum(op, running_mean, running_var, momentum)
-    running = None if running_mean is None else (unwrap(running_mean), unwrap(running_var), momentum)
-    if size == 0:
+    running = None if mean is None else (mean, var, momentum)
+    if running:
+        if type(momentum) is not float or not (0 <= momentum <= 1 and mean.flags.writeable and var.flags.writeable):
+            _check_momentum(op, running_mean, running_var, momentum)
+    moving = (mean, var) if running and x.size else ()
+    if batches is not None:
+        moving = *moving, batches.array
+    if moving:  # said before the op runs, which keeps none of them: backward need not look at what it keeps
+        changed(*moving, by="batch_norm, which moved its running statistics")
+    if x.size == 0:
         y = ops.reshape(ops.scale_and_shift(ops.positions_in_one(input), weight, bias), input.shape)
-        y, running = ops.relu(y) if relu else y, None
+        y = ops.relu(y) if relu else y
     else:
         norm = ops.BatchNormReLU if relu else ops.BatchNorm
         y = norm.apply(input, weight, bias, eps=eps, running=running)
-    moved = () if running is None else running[:2]
     if batches is not None:
         batches.array[()] += 1  # of a 0-d array many times faster than without the brackets
-        moved = *moved, batches.array
-    if moved:
-        changed(*moved, by=f"{op}, which moved its running statistics")
     return y
 
 

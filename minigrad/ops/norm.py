@@ -39,15 +39,12 @@ class BatchNorm(Fused):
         running: tuple[np.ndarray, np.ndarray, float] | None = None,
     ) -> np.ndarray:
         self.eps = eps
-        y, self.statistics = kernels.current().batch_norm(positions_in_one(x), w, b, eps, running, self.relu)
-        return y if x.ndim == 3 else y.reshape(x.shape)
+        y, self.statistics = kernels.current().batch_norm(x, w, b, eps, running, self.relu)
+        return y
 
     def kernel_backward(self, g: np.ndarray) -> tuple:
         x, w, b = self.operands()
-        gx, gw, gb = kernels.current().batch_norm_backward(
-            positions_in_one(g), positions_in_one(x), w, b, self.statistics, self.eps, self.relu
-        )
-        return gx if x.ndim == 3 else gx.reshape(g.shape), gw, gb
+        return kernels.current().batch_norm_backward(g, x, w, b, self.statistics, self.eps, self.relu)
 
     def definition(self, x: Operand, w: Operand | None, b: Operand | None) -> Operand:
         y = reshape(batch_norm_definition(positions_in_one(x), w, b, self.eps), x.shape)
@@ -70,11 +67,6 @@ def batch_norm_definition(x: Operand, w: Operand | None, b: Operand | None, eps:
 
 def positions_in_one(x: Operand) -> Operand:
     """x (N, C, ...) as (N, C, L)."""
-    ndim = x.ndim
-    if ndim == 3:
-        return x
-    if ndim == 2 and type(x) is np.ndarray:
-        return x[:, :, None]  # the quickest of all ways
     shape = (*x.shape[:2], math.prod(x.shape[2:]))
     return reshape(x, shape) if is_tensor(x) else x.reshape(shape)
 
@@ -99,15 +91,12 @@ class Normalize(Fused):
         self, x: np.ndarray, w: np.ndarray | None, b: np.ndarray | None, mean: np.ndarray, var: np.ndarray, eps: float
     ) -> np.ndarray:
         self.eps = eps
-        y, self.statistics = kernels.current().normalize(positions_in_one(x), mean, var, w, b, eps, self.relu)
-        return y if x.ndim == 3 else y.reshape(x.shape)
+        y, self.statistics = kernels.current().normalize(x, mean, var, w, b, eps, self.relu)
+        return y
 
     def kernel_backward(self, g: np.ndarray) -> tuple:
         x, w, b = self.operands()
-        gx, gw, gb = kernels.current().normalize_backward(
-            positions_in_one(g), positions_in_one(x), w, b, self.statistics, self.eps, self.relu
-        )
-        return gx if x.ndim == 3 else gx.reshape(g.shape), gw, gb
+        return kernels.current().normalize_backward(g, x, w, b, self.statistics, self.eps, self.relu)
 
     def definition(self, x: Operand, w: Operand | None, b: Operand | None) -> Operand:
         mean, _, var = self.statistics.astype(np.float64)
