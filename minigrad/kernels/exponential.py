@@ -2,8 +2,8 @@
 
 exp(x) = 2^n exp(r) with n = round(x / log 2) and r = x - n log 2, which lies in [-0.35, 0.35]. There a polynomial of
 degree 7 is right to the last bit but one, and 2^n is a matter of writing n into the exponent of a float. The
-coefficients are those of the Cephes library (Moshier, 1989). The two polynomials of erf are least squares of our own,
-weighted until the largest error was the least.
+coefficients are those of the Cephes library (Moshier, 1989). The one for vectors and the two polynomials of erf are
+least squares of our own, weighted until the largest error was the least.
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ P7, P6, P5, P4, P3, P2 = map(
     np.float32,
     (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1),
 )
+E6, E5, E4, E3, E2 = map(
+    np.float32, (1.3814320555e-3, 8.3688506857e-3, 4.1668400168e-2, 1.6666519642e-1, 4.9999994040e-1)
+)
+AVX512 = LANES == 16
 UNIT = np.float32(1)
 SMALL, LARGE = np.float32(0.93), np.float32(4)  # below the one erf is a polynomial, from the other on it is 1
 S5, S4, S3, S2, S1, S0 = map(  # erf(x) = x + x s(x^2)
@@ -134,7 +138,7 @@ def _in_parts(x: np.float32) -> tuple[np.float32, np.float32, np.float32, np.flo
 
 
 def exponentials(v: Array) -> Array:
-    """exp of every lane of a vector, infinite for what is greater than 40; see `simd`."""
+    """exp of every lane of a vector; what is greater than 40 may come out as infinite. See `simd`."""
     return np.exp(v)
 
 
@@ -151,11 +155,12 @@ def _emit_float64(context: Any, builder: Any, signature: Any, args: Sequence) ->
 
 
 def _emit_float32(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
-    """`_exp_float32` on all lanes at once.
+    """`_exp_float32` on all lanes at once, with a polynomial that is as good and one degree lower.
 
-    n + 64 goes into the exponent of the polynomial's value, and a factor of 2^-64 makes up for it. The factor is NaN
-    where x is, for adding to the bits of a NaN may make a number of it; and 0 where the result is, for a product that
-    is too small for a float takes a processor a hundred times as long.
+    Where there is no instruction that multiplies by 2^n whatever n is, n + 64 goes into the exponent of the
+    polynomial's value, and a factor of 2^-64 makes up for it. The factor is NaN where x is, for adding to the bits of a
+    NaN may make a number of it; and 0 where the result is, for a product that is too small for a float takes a
+    processor a hundred times as long.
     """
     (x,) = args
     kind, ints = x.type, ir.VectorType(ir.IntType(32), LANES)
@@ -168,16 +173,20 @@ def _emit_float32(context: Any, builder: Any, signature: Any, args: Sequence) ->
     def fma(a: Any, b: Any, c: Any) -> Any:
         return builder.call(fused, [a, b, c])
 
-    none, below = every(np.float32(0)), builder.fcmp_ordered("<", x, every(LOWEST))
-    above = builder.fcmp_ordered(">", x, every(LIMIT))
-    x = builder.select(above, every(LIMIT), builder.select(below, every(LOWEST), x))
+    highest, none = every(HIGHEST if AVX512 else LIMIT), every(np.float32(0))
+    below, above = builder.fcmp_ordered("<", x, every(LOWEST)), builder.fcmp_ordered(">", x, highest)
+    x = builder.select(above, highest, builder.select(below, every(LOWEST), x))
     shifted = fma(x, every(ONE_OVER_LOG_2), every(ROUND_UP))
     rounded = builder.fsub(shifted, every(ROUND_UP))
     r = fma(rounded, every(-LOG_2_LOW), fma(rounded, every(-LOG_2_HIGH), x))
-    p = every(P7)
-    for coefficient in (P6, P5, P4, P3, P2):
+    p = every(E6)
+    for coefficient in (E5, E4, E3, E2, UNIT, UNIT):
         p = fma(p, r, every(coefficient))
-    p = builder.fadd(fma(p, builder.fmul(r, r), r), every(UNIT))
+    if AVX512:
+        bits, how = ir.IntType(LANES), ir.IntType(32)
+        function = ir.FunctionType(kind, [kind, kind, kind, bits, how])
+        scale = cgutils.get_or_insert_function(builder.module, function, "llvm.x86.avx512.mask.scalef.ps.512")
+        return builder.call(scale, [p, rounded, none, bits(-1), how(4)])  # in all lanes, rounded as always
     n = builder.shl(builder.bitcast(shifted, ints), every(MANTISSA, ints))  # the other bits of `shifted` drop out
     p = builder.bitcast(builder.add(builder.bitcast(p, ints), n), kind)
     factor = builder.select(below, none, fma(x, none, every(DOWN)))
