@@ -846,8 +846,8 @@ def normalize_backward(
 ) -> tuple[Array, Array, Array]:
     """The gradients of normalize, whose mean and variance are constants.
 
-    gx = g w / sqrt(var + eps), gw = sum(g (x - mean)) / sqrt(var + eps), gb = sum(g), the sums over all but C in float64;
-    with relu, g where y is not 0, else 0
+    gx = g w / sqrt(var + eps), gw = sum(g (x - mean)) / sqrt(var + eps), gb = sum(g), the sums over all but C, in
+    float64; with relu, g where y is not 0, else 0
 
     g, x (N, C, ...), w, b (C,) or None, statistics (3, C) -> gx of x's shape, gw (C,), gb (C,)
 
@@ -1081,13 +1081,13 @@ def _row_peak(x: Array) -> Array:
 
 
 @quiet
-def softmax_cross_entropy(x: Array, labels: Array, *, out: Out = None) -> tuple[Array, Array]:
+def softmax_cross_entropy(x: Array, labels: Array, average: bool = False, *, out: Out = None) -> tuple[Array, Array]:
     """The negative log-likelihood of each row's label under softmax(x), and what the gradient needs of the row.
 
     peak[n] = max over c of x[n, c],  share[n] = 1 / (sum over c of exp(x[n, c] - peak[n]))
     loss[n] = log(1 / share[n]) - (x[n, labels[n]] - peak[n])
 
-    x (N, C), labels (N,) int64 -> loss (N,), rows (2, N): peak and share
+    x (N, C), labels (N,) int64 -> loss (N,), or () if `average` asks for the mean of them; rows (2, N): peak and share
 
     IndexError for a label that is no class.
 
@@ -1106,6 +1106,8 @@ def softmax_cross_entropy(x: Array, labels: Array, *, out: Out = None) -> tuple[
     shifted = x - peak
     total = np.exp(shifted).sum(axis=1)
     loss = np.log(total) - shifted[np.arange(N), labels]
+    if average:
+        loss = np.asarray(loss.sum(dtype=_wide(x.dtype)) / N, x.dtype)
     return store("softmax_cross_entropy", out, (loss, np.stack([peak[:, 0], 1 / total])))
 
 
@@ -1113,13 +1115,14 @@ def softmax_cross_entropy(x: Array, labels: Array, *, out: Out = None) -> tuple[
 def softmax_cross_entropy_backward(g: Array, x: Array, labels: Array, rows: Array, *, out: Out = None) -> Array:
     """gx[n, c] = g[n] (softmax(x)[n, c] - [c == labels[n]]), where softmax(x)[n, c] = share[n] exp(x[n, c] - peak[n])
 
-    g (N,), or (1,) for all rows, x (N, C), labels (N,), rows (2, N) from softmax_cross_entropy -> gx (N, C)
+    g (N,), or () of the mean: each row's is then g / N; x (N, C), labels (N,), rows (2, N) from softmax_cross_entropy
+    -> gx (N, C)
 
     >>> import numpy as np
     >>> from minigrad.kernels import reference
     >>> x, labels = np.log([[1.0, 1.0, 2.0]]), np.array([2])
     >>> _, rows = reference.softmax_cross_entropy(x, labels)
-    >>> reference.softmax_cross_entropy_backward(np.ones(1), x, labels, rows)
+    >>> reference.softmax_cross_entropy_backward(np.array(1.0), x, labels, rows)
     array([[ 0.25,  0.25, -0.5 ]])
     """
     shapes.require_cross_entropy("softmax_cross_entropy_backward", g, x, labels, rows)
@@ -1128,7 +1131,7 @@ def softmax_cross_entropy_backward(g: Array, x: Array, labels: Array, rows: Arra
     peak, share = rows
     gx = np.exp(x - peak[:, None]) * share[:, None]
     gx[np.arange(N), labels] -= 1
-    return store("softmax_cross_entropy_backward", out, gx * g[:, None])
+    return store("softmax_cross_entropy_backward", out, gx * (g[:, None] if g.ndim else g / g.dtype.type(N)))
 
 
 # --- optimizer updates, in place -----------------------------------------------------------------------------

@@ -80,7 +80,7 @@ def require_linear(kernel: str, x: Shape, w: Shape, b: np.ndarray | None) -> Non
 def require_cross_entropy(kernel: str, g: np.ndarray, x: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> None:
     """Raise unless these are the arguments for the gradient of cross entropy: g may also be that of the mean."""
     require_ndim(kernel, "the input", x.shape, "N, C")
-    if g.shape != (1,):
+    if g.shape != ():
         require_shape(kernel, "the output gradient", g, (len(x),))
     require_shape(kernel, "labels", labels, (len(x),))
     require_shape(kernel, "rows", rows, (2, len(x)))

@@ -40,7 +40,7 @@ from .simd import (
 
 Array = np.ndarray
 
-NANOSECONDS, NANOSECONDS_A_ROW = 0.3, 20  # about what a number, and a row, take
+NANOSECONDS, NANOSECONDS_A_ROW = 0.2, 20  # about what a number, and a row, take
 
 
 @gate(reference.softmax)

@@ -385,7 +385,8 @@ def normalize_batch(
         _check_channels(op, input, running_mean, running_var, weight, bias)
     if type(eps) is not float or not 0 < eps < math.inf:
         number(op, "eps", eps, " > 0" if training else " >= 0")
-    mean, var = getattr(running_mean, "array", running_mean), getattr(running_var, "array", running_var)
+    mean: Any = getattr(running_mean, "array", running_mean)
+    var: Any = getattr(running_var, "array", running_var)
     if not training:
         _must_be_given(op, "training=False", running_mean)
         return _normalize_by_constants(input, mean, var, weight, bias, eps, relu)
@@ -393,9 +394,9 @@ def normalize_batch(
     if x.size == x.shape[1]:  # one value each; or none of both
         _must_be_many(op, input)
     running = None if mean is None else (mean, var, momentum)
-    if running:
-        if type(momentum) is not float or not (0 <= momentum <= 1 and mean.flags.writeable and var.flags.writeable):
-            _check_momentum(op, running_mean, running_var, momentum)
+    plain = type(momentum) is float and 0 <= momentum <= 1
+    if running and not (plain and mean.flags.writeable and var.flags.writeable):
+        _check_momentum(op, running_mean, running_var, momentum)
     moving = (mean, var) if running and x.size else ()
     if batches is not None:
         moving = *moving, batches.array
@@ -1347,12 +1348,16 @@ def cross_entropy(
     tensor([0.3133, 0.6931])
     """
     op = "cross_entropy"
-    simple = weight is None and type(label_smoothing) is float and label_smoothing == 0 and reduction == "mean"
-    if simple and type(ignore_index) is int and ignore_index < 0 and _is_matrix_with_labels(input, target):
-        try:
-            return ops.SoftmaxCrossEntropy.apply(input, target.array, average=True)
-        except IndexError:
-            pass  # a label that is to be ignored, or one to complain of
+    simple = weight is None and reduction == "mean" and type(label_smoothing) is float and label_smoothing == 0
+    simple = simple and type(ignore_index) is int and ignore_index < 0
+    if simple and isinstance(input, Tensor) and isinstance(target, Tensor):
+        scores, given = input.array, target.array
+        plain = scores.ndim == 2 and scores.dtype.kind == "f" and given.dtype is int64
+        if plain and given.shape == scores.shape[:1] != (0,):
+            try:
+                return ops.SoftmaxCrossEntropy.apply(input, given, average=True)  # what most calls come to
+            except IndexError:
+                pass  # a label that is to be ignored, or one to complain of
     choice(op, "reduction", reduction, *REDUCTIONS)
     number(op, "label_smoothing", label_smoothing, " in [0, 1]")
     whole(op, "ignore_index", ignore_index)
@@ -1401,19 +1406,6 @@ def nll_loss(
     labels, kept = _check_labels(op, input, target, ignore_index)
     loss = _pick(input if input.ndim > 1 else ops.reshape(input, 1, classes), labels)
     return _reduce_labelled(loss, labels, kept, weight, reduction, target.shape)
-
-
-def _is_matrix_with_labels(x: Any, target: Any) -> bool:
-    """Are these Tensors, scores (N, C) and integers (N,), as in most calls? Then they need no other check."""
-    if not (isinstance(x, Tensor) and isinstance(target, Tensor)):
-        return False
-    scores, labels = x.array, target.array
-    return (
-        scores.ndim == 2
-        and scores.dtype.kind == "f"
-        and labels.dtype is int64
-        and labels.shape == scores.shape[:1] != (0,)
-    )
 
 
 def _check_classes(op: str, x: Tensor, target: Tensor, weight: Tensor | None) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import kernels
 from ..autograd import Fused
-from .common import Operand, total
+from .common import Operand
 from .reduce import log_softmax, mean
 from .scatter import Gather
 from .shape import reshape
@@ -18,15 +18,13 @@ class SoftmaxCrossEntropy(Fused):
     uses = ((0,), ())
 
     def forward(self, x: np.ndarray, labels: np.ndarray, average: bool = False) -> np.ndarray:
-        loss, self.rows = kernels.current().softmax_cross_entropy(x, labels)
         self.average, self.labels = average, labels
-        return total(loss, (0,), keepdims=False) / len(loss) if average else loss
+        loss, self.rows = kernels.current().softmax_cross_entropy(x, labels, average)
+        return loss
 
     def kernel_backward(self, g: np.ndarray) -> tuple:
         x, _ = self.operands()
-        if self.average:
-            g = g.ravel() / len(self.labels)
-        return kernels.current().softmax_cross_entropy_backward(g, x, self.labels, self.rows), None
+        return kernels.current().softmax_cross_entropy_backward(np.asarray(g), x, self.labels, self.rows), None
 
     def definition(self, x: Operand, labels: Operand) -> Operand:
         places = np.reshape(self.labels, (-1, 1))

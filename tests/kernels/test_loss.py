@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minigrad.kernels import compiled, reference
+from minigrad.kernels import compiled, reference, threads
 
 BACKENDS = [reference, compiled]
 
@@ -26,9 +26,10 @@ def test_compiled_equals_reference(N, C, dtype, label_dtype, seed):
     results = []
     for kernels in (compiled, reference):
         loss, rows = kernels.softmax_cross_entropy(x, labels)
+        mean, _ = kernels.softmax_cross_entropy(x, labels, True)
         each = kernels.softmax_cross_entropy_backward(g, x, labels, rows)
-        same = kernels.softmax_cross_entropy_backward(np.ones(1, dtype), x, labels, rows)
-        results.append((loss, rows, each, same))
+        same = kernels.softmax_cross_entropy_backward(np.ones((), dtype), x, labels, rows)
+        results.append((loss, mean, rows, each, same))
     actual, expected = results
     for a, e in zip(actual, expected, strict=True):
         assert a.dtype == e.dtype == dtype and a.shape == e.shape
@@ -43,7 +44,7 @@ def test_nan_and_infinity_at_each_position(kernels, C):
 
     def results(kernels, x):
         loss, rows = kernels.softmax_cross_entropy(x, labels)
-        gx = kernels.softmax_cross_entropy_backward(np.ones(1, np.float32), x, labels, rows)
+        gx = kernels.softmax_cross_entropy_backward(np.ones(3, np.float32), x, labels, rows)
         y, log_y = kernels.softmax(x), kernels.log_softmax(x)
         g = np.ones_like(x)
         return loss, gx, y, log_y, kernels.softmax_backward(g, y), kernels.log_softmax_backward(g, log_y)
@@ -108,6 +109,39 @@ def test_large_values_do_not_overflow(kernels):
     loss, _ = kernels.softmax_cross_entropy(x, np.array([1, 0]))
     np.testing.assert_allclose(loss, [1 + np.log1p(np.exp(-1)), np.log1p(np.exp(-1))], rtol=1e-6)
     np.testing.assert_allclose(kernels.softmax(x).sum(axis=1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (700, 10), (90, 1000), (3, 20_000)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_mean_of_many_rows_and_its_gradient(shape, dtype, monkeypatch):
+    """The same bits for any number of threads."""
+    monkeypatch.setattr(threads, "SHARE", 10)  # so that small ones are shared too
+    rng = np.random.default_rng(4)
+    x, labels, g = rng.standard_normal(shape).astype(dtype), rng.integers(0, shape[1], shape[0]), np.array(3, dtype)
+    each, _ = reference.softmax_cross_entropy(x, labels)
+    before, results = threads.get_num_threads(), []
+    try:
+        for number in (1, 2, 4):
+            threads.set_num_threads(number)
+            mean, rows = compiled.softmax_cross_entropy(x, labels, True)
+            gx = compiled.softmax_cross_entropy_backward(g, x, labels, rows)
+            results.append((mean, rows, gx))
+    finally:
+        threads.set_num_threads(before)
+    for others in results[1:]:
+        for a, first in zip(others, results[0], strict=True):
+            np.testing.assert_array_equal(a, first)
+    tolerance = {"rtol": 1e-5, "atol": 1e-9} if dtype == np.float32 else {"rtol": 1e-12, "atol": 1e-15}
+    np.testing.assert_allclose(results[0][0], each.mean(dtype=np.float64), **tolerance)
+    expected = reference.softmax_cross_entropy_backward(np.full(shape[0], g / shape[0]), x, labels, rows)
+    np.testing.assert_allclose(results[0][2], expected, **tolerance)
+
+
+@pytest.mark.parametrize("kernels", BACKENDS)
+def test_the_mean_of_no_rows_is_nan(kernels):
+    for dtype in (np.float16, np.float32, np.float64):
+        mean, rows = kernels.softmax_cross_entropy(np.zeros((0, 3), dtype), np.zeros(0, np.int64), True)
+        assert np.isnan(mean) and mean.shape == () and mean.dtype == dtype and rows.shape == (2, 0)
 
 
 @pytest.mark.parametrize("kernels", BACKENDS)
