@@ -1,12 +1,15 @@
 """Elementwise functions: those that NumPy lacks, and those where one pass does what would take NumPy several.
 
 A kernel cuts its part out of the arrays first and counts from 0, because an index that might be negative is one that
-the compiler makes no vector instructions for.
+the compiler makes no vector instructions for. What the kernels are the loops of comes after them, a line for each
+function of arrays alone.
 """
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -14,140 +17,12 @@ from . import reference, shapes
 from .exponential import erf as _erf_of
 from .exponential import exp, expm1
 from .gate import Out, gate, output
-from .parallel import threaded_kernel
+from .memory import empty
+from .parallel import ThreadedKernel, threaded_kernel
 
 Array = np.ndarray
 
 ROOT_HALF = math.sqrt(0.5)
-
-
-@gate(reference.erf)
-def erf(x: Array, *, out: Out = None) -> Array:
-    """Compiled twin of `reference.erf`."""
-    y = output("erf", out, x.shape, x.dtype)
-    _erf(x.size, 0.5 * x.size, x.ravel(), y.ravel())
-    return y
-
-
-@gate(reference.sigmoid)
-def sigmoid(x: Array, *, out: Out = None) -> Array:
-    """Compiled twin of `reference.sigmoid`."""
-    y = output("sigmoid", out, x.shape, x.dtype)
-    _sigmoid(x.size, 0.3 * x.size, x.ravel(), y.ravel())
-    return y
-
-
-@gate(reference.sigmoid_backward)
-def sigmoid_backward(g: Array, y: Array, *, out: Out = None) -> Array:
-    """Compiled twin of `reference.sigmoid_backward`."""
-    shapes.require_shape("sigmoid_backward", "the output", y, g.shape)
-    gx = output("sigmoid_backward", out, g.shape, g.dtype)
-    _sigmoid_backward(g.size, 0.15 * g.size, g.ravel(), y.ravel(), gx.ravel())
-    return gx
-
-
-@gate(reference.tanh_backward)
-def tanh_backward(g: Array, y: Array, *, out: Out = None) -> Array:
-    """Compiled twin of `reference.tanh_backward`."""
-    shapes.require_shape("tanh_backward", "the output", y, g.shape)
-    gx = output("tanh_backward", out, g.shape, g.dtype)
-    _tanh_backward(g.size, 0.15 * g.size, g.ravel(), y.ravel(), gx.ravel())
-    return gx
-
-
-@gate(reference.silu)
-def silu(x: Array, *, out: Out = None) -> Array:
-    """Compiled twin of `reference.silu`."""
-    y = output("silu", out, x.shape, x.dtype)
-    _silu(x.size, 0.3 * x.size, x.ravel(), y.ravel())
-    return y
-
-
-@gate(reference.silu_backward)
-def silu_backward(g: Array, x: Array, *, out: Out = None) -> Array:
-    """Compiled twin of `reference.silu_backward`."""
-    shapes.require_shape("silu_backward", "the input", x, g.shape)
-    gx = output("silu_backward", out, g.shape, g.dtype)
-    _silu_backward(g.size, 0.4 * g.size, g.ravel(), x.ravel(), gx.ravel())
-    return gx
-
-
-@gate(reference.gelu)
-def gelu(x: Array, *, out: Out = None) -> Array:
-    """Compiled twin of `reference.gelu`."""
-    y = output("gelu", out, x.shape, x.dtype)
-    _gelu(x.size, 0.5 * x.size, x.ravel(), y.ravel())
-    return y
-
-
-@gate(reference.gelu_backward)
-def gelu_backward(g: Array, x: Array, *, out: Out = None) -> Array:
-    """Compiled twin of `reference.gelu_backward`."""
-    shapes.require_shape("gelu_backward", "the input", x, g.shape)
-    gx = output("gelu_backward", out, g.shape, g.dtype)
-    _gelu_backward(g.size, 0.7 * g.size, g.ravel(), x.ravel(), gx.ravel())
-    return gx
-
-
-@gate(reference.relu)
-def relu(x: Array, *, out: Out = None) -> Array:
-    """Compiled twin of `reference.relu`."""
-    y = output("relu", out, x.shape, x.dtype)
-    _relu(x.size, 0.1 * x.size, x.ravel(), y.ravel())
-    return y
-
-
-@gate(reference.relu_backward)
-def relu_backward(g: Array, y: Array, *, out: Out = None) -> Array:
-    """Compiled twin of `reference.relu_backward`."""
-    shapes.require_shape("relu_backward", "the output", y, g.shape)
-    gx = output("relu_backward", out, g.shape, g.dtype)
-    _relu_backward(g.size, 0.1 * g.size, g.ravel(), y.ravel(), gx.ravel())
-    return gx
-
-
-@gate(reference.leaky_relu)
-def leaky_relu(x: Array, slope: float, *, out: Out = None) -> Array:
-    """Compiled twin of `reference.leaky_relu`."""
-    y = output("leaky_relu", out, x.shape, x.dtype)
-    _leaky_relu(x.size, 0.1 * x.size, x.ravel(), x.ravel(), y.ravel(), float(slope))
-    return y
-
-
-@gate(reference.leaky_relu_backward)
-def leaky_relu_backward(g: Array, x: Array, slope: float, *, out: Out = None) -> Array:
-    """Compiled twin of `reference.leaky_relu_backward`."""
-    shapes.require_shape("leaky_relu_backward", "the input", x, g.shape)
-    gx = output("leaky_relu_backward", out, g.shape, g.dtype)
-    _leaky_relu(g.size, 0.1 * g.size, g.ravel(), x.ravel(), gx.ravel(), float(slope))
-    return gx
-
-
-@gate(reference.elu)
-def elu(x: Array, alpha: float, rate: float, *, out: Out = None) -> Array:
-    """Compiled twin of `reference.elu`."""
-    y = output("elu", out, x.shape, x.dtype)
-    _elu(x.size, 0.4 * x.size, x.ravel(), y.ravel(), float(alpha), float(rate))
-    return y
-
-
-@gate(reference.elu_backward)
-def elu_backward(g: Array, x: Array, alpha: float, rate: float, *, out: Out = None) -> Array:
-    """Compiled twin of `reference.elu_backward`."""
-    shapes.require_shape("elu_backward", "the input", x, g.shape)
-    gx = output("elu_backward", out, g.shape, g.dtype)
-    _elu_backward(g.size, 0.4 * g.size, g.ravel(), x.ravel(), gx.ravel(), float(alpha), float(rate))
-    return gx
-
-
-@gate(reference.softplus_backward)
-def softplus_backward(g: Array, x: Array, beta: float, threshold: float, *, out: Out = None) -> Array:
-    """Compiled twin of `reference.softplus_backward`."""
-    shapes.require_shape("softplus_backward", "the input", x, g.shape)
-    gx = output("softplus_backward", out, g.shape, g.dtype)
-    flat = g.ravel(), x.ravel(), gx.ravel()
-    _softplus_backward(g.size, 0.4 * g.size, *flat, float(beta), float(threshold))
-    return gx
 
 
 @threaded_kernel
@@ -276,3 +151,91 @@ def _softplus_backward(first: int, last: int, g: Array, x: Array, gx: Array, bet
     for i in range(g.size):
         z = x[i] * beta
         gx[i] = g[i] if z > threshold else g[i] * (one / (one + exp(-z)))
+
+
+def _twin(definition: Callable, kernel: ThreadedKernel, nanoseconds: float) -> Callable:
+    """The compiled twin of a function of x, whose kernel takes so many nanoseconds for a number."""
+    name = definition.__name__
+
+    @gate(definition)
+    @functools.wraps(definition, assigned=("__name__", "__qualname__"))
+    def twin(x: Array, *, out: Out = None) -> Array:
+        y = empty(x.shape, x.dtype) if out is None else output(name, out, x.shape, x.dtype)
+        kernel(x.size, nanoseconds * x.size, x.ravel(), y.ravel())
+        return y
+
+    twin.__doc__ = f"Compiled twin of `reference.{name}`."
+    return twin
+
+
+def _backward_twin(definition: Callable, of: str, kernel: ThreadedKernel, nanoseconds: float) -> Callable:
+    """The same for a gradient, a function of g and of what `of` says."""
+    name = definition.__name__
+
+    @gate(definition)
+    @functools.wraps(definition, assigned=("__name__", "__qualname__"))
+    def twin(g: Array, a: Array, *, out: Out = None) -> Array:
+        if a.shape != g.shape:
+            shapes.require_shape(name, of, a, g.shape)
+        gx = empty(g.shape, g.dtype) if out is None else output(name, out, g.shape, g.dtype)
+        kernel(g.size, nanoseconds * g.size, g.ravel(), a.ravel(), gx.ravel())
+        return gx
+
+    twin.__doc__ = f"Compiled twin of `reference.{name}`."
+    return twin
+
+
+erf = _twin(reference.erf, _erf, 0.5)
+sigmoid = _twin(reference.sigmoid, _sigmoid, 0.3)
+sigmoid_backward = _backward_twin(reference.sigmoid_backward, "the output", _sigmoid_backward, 0.15)
+tanh_backward = _backward_twin(reference.tanh_backward, "the output", _tanh_backward, 0.15)
+silu = _twin(reference.silu, _silu, 0.3)
+silu_backward = _backward_twin(reference.silu_backward, "the input", _silu_backward, 0.4)
+gelu = _twin(reference.gelu, _gelu, 0.5)
+gelu_backward = _backward_twin(reference.gelu_backward, "the input", _gelu_backward, 0.7)
+relu = _twin(reference.relu, _relu, 0.1)
+relu_backward = _backward_twin(reference.relu_backward, "the output", _relu_backward, 0.1)
+
+
+@gate(reference.leaky_relu)
+def leaky_relu(x: Array, slope: float, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.leaky_relu`."""
+    y = output("leaky_relu", out, x.shape, x.dtype)
+    _leaky_relu(x.size, 0.1 * x.size, x.ravel(), x.ravel(), y.ravel(), float(slope))
+    return y
+
+
+@gate(reference.leaky_relu_backward)
+def leaky_relu_backward(g: Array, x: Array, slope: float, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.leaky_relu_backward`."""
+    shapes.require_shape("leaky_relu_backward", "the input", x, g.shape)
+    gx = output("leaky_relu_backward", out, g.shape, g.dtype)
+    _leaky_relu(g.size, 0.1 * g.size, g.ravel(), x.ravel(), gx.ravel(), float(slope))
+    return gx
+
+
+@gate(reference.elu)
+def elu(x: Array, alpha: float, rate: float, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.elu`."""
+    y = output("elu", out, x.shape, x.dtype)
+    _elu(x.size, 0.4 * x.size, x.ravel(), y.ravel(), float(alpha), float(rate))
+    return y
+
+
+@gate(reference.elu_backward)
+def elu_backward(g: Array, x: Array, alpha: float, rate: float, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.elu_backward`."""
+    shapes.require_shape("elu_backward", "the input", x, g.shape)
+    gx = output("elu_backward", out, g.shape, g.dtype)
+    _elu_backward(g.size, 0.4 * g.size, g.ravel(), x.ravel(), gx.ravel(), float(alpha), float(rate))
+    return gx
+
+
+@gate(reference.softplus_backward)
+def softplus_backward(g: Array, x: Array, beta: float, threshold: float, *, out: Out = None) -> Array:
+    """Compiled twin of `reference.softplus_backward`."""
+    shapes.require_shape("softplus_backward", "the input", x, g.shape)
+    gx = output("softplus_backward", out, g.shape, g.dtype)
+    flat = g.ravel(), x.ravel(), gx.ravel()
+    _softplus_backward(g.size, 0.4 * g.size, *flat, float(beta), float(threshold))
+    return gx

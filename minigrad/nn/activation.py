@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import ops
 from ..checks import number, whole
 from ..creation import empty
 from ..tensor import Tensor
@@ -59,7 +60,7 @@ class ReLU(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """x of any shape."""
-        return F.relu(input)
+        return ops.relu(input)
 
     def extra_repr(self) -> str:
         return "inplace=True" if self.inplace else ""

@@ -34,11 +34,12 @@ class ReLU(Op):
     saves_inputs = False
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        self.y = kernels.current().relu(x) if x.dtype.kind == "f" else np.maximum(x, 0)
-        return self.y
+        self.y = y = kernels.current().relu(x) if x.dtype.kind == "f" else np.maximum(x, 0)
+        return y
 
     def backward(self, g: Operand) -> Operand:
-        return masked(g, self.y != 0) if is_tensor(g) else kernels.current().relu_backward(g, self.y)
+        plain = isinstance(g, (np.ndarray, np.generic))
+        return kernels.current().relu_backward(g, self.y) if plain else masked(g, self.y != 0)
 
 
 class LeakyReLU(Op):
@@ -163,9 +164,11 @@ def relu(input: Operand) -> Operand:
     >>> minigrad.relu(minigrad.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    must_be_arrays("relu", input)
-    if is_bool(input):
-        raise RuntimeError("relu: a bool tensor has no positive part; use x.float()")
+    x = getattr(input, "array", input)
+    if not (isinstance(x, np.ndarray) and x.dtype.char in "fd"):  # the usual case, at a glance
+        must_be_arrays("relu", input)
+        if is_bool(input):
+            raise RuntimeError("relu: a bool tensor has no positive part; use x.float()")
     return ReLU.apply(input)
 
 
