@@ -1,9 +1,10 @@
 """Batch and layer normalization, compiled.
 
 Work is done with what the cache holds, a channel or a row, before it goes on to the next, so that memory is read and
-written once however many passes a formula takes. Sums are kept in float64; what is done to each element is done in
-the dtype of the elements, so that a register holds more of them. A mean is then taken off in two parts, the mean
-rounded to that dtype and what the rounding left: x near 1e4 would lose its digits otherwise.
+written once however many passes a formula takes. Sums are kept in float64, those of short runs of a gradient aside;
+what is done to each element is done in the dtype of the elements, so that a register holds more of them. A mean is then
+taken off in two parts, the mean rounded to that dtype and what the rounding left: x near 1e4 would lose its digits
+otherwise.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ Array = np.ndarray
 
 NOTHING = {"f": np.empty(0, np.float32), "d": np.empty(0, np.float64)}  # stands for an array that is not given
 ZERO, ONE = np.float64(0), np.float64(1)  # where the compiler is off, 0.0 and a float32 would make a float32
+SHORT = 64 * LANES  # so many numbers, 64 in a lane, are added up in their own dtype before float64 takes them over
 CACHED = 1 << 17  # so many numbers stay in a core's cache (512 KiB of float32) while passes go over them
 
 
@@ -333,28 +335,33 @@ def _batch_norm_backward(
     """g, x, gx (N, C, L), statistics (3, C), the others (C,); the channels from first to last."""
     block, whole = max(1, CACHED // (2 * N * L)), L - L % LANES
     scales, offsets, slopes = np.empty(C, x.dtype), np.empty(C, x.dtype), np.empty(C, x.dtype)
-    sums, parts = np.empty(2 * C), np.empty(2 * block * LANES)
+    rstds, sums, parts = np.empty(C, x.dtype), np.empty(2 * C), np.empty(2 * block * LANES)
     for start in range(first, last, block):
         end = min(start + block, last)
         for c in range(start, end, LANES):
             store_first(scales, c, _scale(c, end - c, C, statistics, w, eps), end - c)
+            store_first(rstds, c, narrowed(div(broadcast(ONE), _spread(c, end - c, C, statistics, eps)), x), end - c)
         parts[:] = 0
         for n in range(N):
             for c in range(start, end):
                 at, part = (n * C + c) * L, 2 * (c - start) * LANES
                 high, low = load_broadcast(statistics, c), load_broadcast(statistics, C + c)
-                scale, shift, mean = load_broadcast(scales, c), load_broadcast(b, c), add(widened(high), widened(low))
-                sum_g, sum_gd = load(parts, part), load(parts, part + LANES)
-                for i in range(at, at + whole, LANES):
-                    v = load(x, i)
-                    passed = widened(_passed(load(g, i), v, high, low, scale, shift, relu))
-                    sum_g, sum_gd = add(sum_g, passed), fma(passed, sub(widened(v), mean), sum_gd)
+                scale, shift, rstd = load_broadcast(scales, c), load_broadcast(b, c), load_broadcast(rstds, c)
+                sum_g, sum_gu = load(parts, part), load(parts, part + LANES)
+                for run in range(at, at + whole, SHORT):
+                    some_g = some_gu = zero(x)
+                    for i in range(run, min(run + SHORT, at + whole), LANES):
+                        v = load(x, i)
+                        passed = _passed(load(g, i), v, high, low, scale, shift, relu)
+                        some_g, some_gu = add(some_g, passed), fma(passed, _hat(v, high, low, rstd), some_gu)
+                    sum_g, sum_gu = add(sum_g, widened(some_g)), add(sum_gu, widened(some_gu))
                 if whole < L:
                     v, k = load_first(x, at + whole, L - whole), L - whole
-                    passed = widened(_passed(load_first(g, at + whole, k), v, high, low, scale, shift, relu))
-                    sum_g, sum_gd = add(sum_g, passed), fma(passed, first_lanes(sub(widened(v), mean), k), sum_gd)
+                    passed = _passed(load_first(g, at + whole, k), v, high, low, scale, shift, relu)
+                    u = first_lanes(widened(_hat(v, high, low, rstd)), k)
+                    sum_g, sum_gu = add(sum_g, widened(passed)), fma(widened(passed), u, sum_gu)
                 store(parts, part, sum_g)
-                store(parts, part + LANES, sum_gd)
+                store(parts, part + LANES, sum_gu)
         for c in range(start, end):
             part = 2 * (c - start) * LANES
             sums[c], sums[C + c] = total(load(parts, part)), total(load(parts, part + LANES))
@@ -410,7 +417,8 @@ def _batch_norm_columns_backward(
             v = load_first(x, n * C + c, k)
             passed = widened(_passed(load_first(g, n * C + c, k), v, high, low, scale, shift, relu))
             sum_g, sum_gd = add(sum_g, passed), fma(passed, sub(widened(v), mean), sum_gd)
-        offset, slope = _slopes(c, k, C, N, statistics, sum_g, sum_gd, eps, gw, gb)
+        sum_gu = div(sum_gd, _spread(c, k, C, statistics, eps))
+        offset, slope = _slopes(c, k, C, N, statistics, sum_g, sum_gu, eps, gw, gb)
         for n in range(N):
             v = load_first(x, n * C + c, k)
             passed = _passed(load_first(g, n * C + c, k), v, high, low, scale, shift, relu)
@@ -461,22 +469,24 @@ def _settle(
 @helper
 def _scale(c: int, k: int, C: int, statistics: Array, w: Array, eps: float) -> Array:
     """w / sqrt(var + eps) of k channels, LANES at most, from c on."""
-    k = min(k, LANES)
-    spread = root(add(widened(load_first(statistics, 2 * C + c, k)), broadcast(np.float64(eps))))
-    return narrowed(div(widened(load_first(w, c, k)), spread), w)
+    return narrowed(div(widened(load_first(w, c, min(k, LANES))), _spread(c, k, C, statistics, eps)), w)
+
+
+@helper
+def _spread(c: int, k: int, C: int, statistics: Array, eps: float) -> Array:
+    """sqrt(var + eps) of k channels, LANES at most, from c on."""
+    return root(add(widened(load_first(statistics, 2 * C + c, min(k, LANES))), broadcast(np.float64(eps))))
 
 
 @helper
 def _slopes(
-    c: int, k: int, C: int, count: int, statistics: Array, sum_g: Array, sum_gd: Array, eps: float, gw: Array, gb: Array
+    c: int, k: int, C: int, count: int, statistics: Array, sum_g: Array, sum_gu: Array, eps: float, gw: Array, gb: Array
 ) -> tuple[Array, Array]:
     """Of k channels from c on: write gw and gb, and give the numbers of gx = (g - offset - (x - mean) slope) scale."""
     k, m = min(k, LANES), broadcast(np.float64(count))
-    spread = root(add(widened(load_first(statistics, 2 * C + c, k)), broadcast(np.float64(eps))))
-    dot = div(sum_gd, spread)
-    store_first(gw, c, narrowed(dot, gw), k)
+    store_first(gw, c, narrowed(sum_gu, gw), k)
     store_first(gb, c, narrowed(sum_g, gb), k)
-    return narrowed(div(sum_g, m), gw), narrowed(div(div(dot, spread), m), gw)
+    return narrowed(div(sum_g, m), gw), narrowed(div(div(sum_gu, _spread(c, k, C, statistics, eps)), m), gw)
 
 
 @helper
@@ -490,6 +500,12 @@ def _scaled(v: Array, high: Array, low: Array, scale: Array, shift: Array, relu:
 def _passed(g: Array, v: Array, high: Array, low: Array, scale: Array, shift: Array, relu: bool) -> Array:
     """A vector of g, or what relu lets through of it."""
     return where_positive(g, fma(sub(sub(v, high), low), scale, shift)) if relu else g
+
+
+@helper
+def _hat(v: Array, high: Array, low: Array, rstd: Array) -> Array:
+    """A vector of (v - mean) / sqrt(var + eps)."""
+    return mul(sub(sub(v, high), low), rstd)
 
 
 @helper
