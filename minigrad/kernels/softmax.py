@@ -18,6 +18,7 @@ from . import reference, shapes
 from .exponential import exponentials
 from .gate import Out, gate, output
 from .jit import helper
+from .memory import empty
 from .parallel import threaded_kernel
 from .simd import (
     LANES,
@@ -48,7 +49,7 @@ def softmax(x: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.softmax`."""
     if x.ndim != 2:
         shapes.require_ndim("softmax", "the input", x.shape, "N, C")
-    y = output("softmax", out, x.shape, x.dtype)
+    y = empty(x.shape, x.dtype) if out is None else output("softmax", out, x.shape, x.dtype)
     _softmax(len(x), work(x), x, y)
     return y
 
@@ -56,9 +57,10 @@ def softmax(x: Array, *, out: Out = None) -> Array:
 @gate(reference.softmax_backward)
 def softmax_backward(g: Array, y: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.softmax_backward`."""
-    shapes.require_ndim("softmax_backward", "the output", y.shape, "N, C")
-    shapes.require_shape("softmax_backward", "the output gradient", g, y.shape)
-    gx = output("softmax_backward", out, y.shape, y.dtype)
+    if y.ndim != 2 or g.shape != y.shape:
+        shapes.require_ndim("softmax_backward", "the output", y.shape, "N, C")
+        shapes.require_shape("softmax_backward", "the output gradient", g, y.shape)
+    gx = empty(y.shape, y.dtype) if out is None else output("softmax_backward", out, y.shape, y.dtype)
     _softmax_backward(len(y), 0.6 * work(y), g, y, gx)
     return gx
 
@@ -66,8 +68,9 @@ def softmax_backward(g: Array, y: Array, *, out: Out = None) -> Array:
 @gate(reference.log_softmax)
 def log_softmax(x: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.log_softmax`."""
-    shapes.require_ndim("log_softmax", "the input", x.shape, "N, C")
-    y = output("log_softmax", out, x.shape, x.dtype)
+    if x.ndim != 2:
+        shapes.require_ndim("log_softmax", "the input", x.shape, "N, C")
+    y = empty(x.shape, x.dtype) if out is None else output("log_softmax", out, x.shape, x.dtype)
     _log_softmax(len(x), work(x), x, y)
     return y
 
@@ -75,9 +78,10 @@ def log_softmax(x: Array, *, out: Out = None) -> Array:
 @gate(reference.log_softmax_backward)
 def log_softmax_backward(g: Array, y: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.log_softmax_backward`."""
-    shapes.require_ndim("log_softmax_backward", "the output", y.shape, "N, C")
-    shapes.require_shape("log_softmax_backward", "the output gradient", g, y.shape)
-    gx = output("log_softmax_backward", out, y.shape, y.dtype)
+    if y.ndim != 2 or g.shape != y.shape:
+        shapes.require_ndim("log_softmax_backward", "the output", y.shape, "N, C")
+        shapes.require_shape("log_softmax_backward", "the output gradient", g, y.shape)
+    gx = empty(y.shape, y.dtype) if out is None else output("log_softmax_backward", out, y.shape, y.dtype)
     _log_softmax_backward(len(y), work(y), g, y, gx)
     return gx
 
