@@ -215,7 +215,7 @@ class Op:
     def release(self) -> None:
         """Free what was saved for backward. An op that saved no array stays usable."""
         kept = self.__dict__
-        if self.inputs or any(map(_holds_array, kept.values())):
+        if self.inputs or (kept and any(map(_holds_array, kept.values()))):
             self.inputs = None
             kept.clear()
 
@@ -314,7 +314,7 @@ def must_broadcast(name: str, *arrays: Any) -> None:
 def _holds_array(kept: Any) -> bool:
     """Is `kept` an array, or a tuple with one, such as the key of an index?"""
     if type(kept) is tuple:
-        return any(isinstance(part, np.ndarray) for part in kept)
+        return np.ndarray in map(type, kept)
     return isinstance(kept, (np.ndarray, np.generic))
 
 

@@ -23,6 +23,8 @@ latest = 0  # the stamp of the latest change: ops made since then saved nothing 
 
 _noting = threading.Lock()  # `latest` must not go back when two threads write
 
+_NUMBERS = frozenset((int, float, bool, str, type(None)))  # what an op may keep that nobody can change
+
 _REMEMBERED = 64  # so many changes are dated one by one
 
 
@@ -79,8 +81,35 @@ def version(array: np.ndarray) -> int:
 
 
 def check(op: Any) -> None:
-    """RuntimeError if something that the backward of `op` needs was changed in place since the op ran."""
-    for owner, array, which in _needed(op) if _changed_since(op) else ():
+    """RuntimeError if something that the backward of `op` needs was changed in place since the op ran.
+
+    A quick look at all that the op has hold of comes first: other memory than that is what was changed, nearly always.
+    """
+    histories, stamp = _histories, op.stamp
+    for x in chain(op.inputs or (), op.__dict__.values()):
+        kind = type(x)
+        if kind is tuple:
+            if not _NUMBERS.issuperset(map(type, x)):
+                return _check(op)
+            continue
+        if kind in _NUMBERS:
+            continue
+        history = histories.get(id(x))
+        if history is not None and history.stamps[-1] > stamp:
+            return _check(op)
+        owner = getattr(x, "array", x)
+        base = getattr(owner, "base", None)
+        while isinstance(base, np.ndarray):
+            owner, base = base, base.base
+        history = histories.get(id(owner))
+        if history is not None and history.stamps[-1] > stamp:
+            return _check(op)
+    return None
+
+
+def _check(op: Any) -> None:
+    """As `check`, by what the backward of `op` does need."""
+    for owner, array, which in _needed(op):
         history = _histories.get(id(owner))
         if history is not None and history.stamps[-1] > op.stamp:
             by, place = history.made
@@ -92,27 +121,6 @@ def check(op: Any) -> None:
                 f"{history.changes} now, last changed in place by {by}{anomaly.at(place)}. "
                 f"Change a clone() instead, or change it after backward{advice}"
             )
-
-
-def _changed_since(op: Any) -> bool:
-    """May one of the arrays that `op` has hold of have changed since it ran? A quick look, which errs towards yes."""
-    histories, stamp = _histories, op.stamp
-    for x in chain(op.inputs or (), op.__dict__.values()):
-        if type(x) is tuple:
-            if any(hasattr(part, "shape") for part in x):
-                return True
-            continue
-        history = histories.get(id(x))
-        if history is not None and history.stamps[-1] > stamp:
-            return True
-        owner = getattr(x, "array", x)
-        base = getattr(owner, "base", None)
-        while isinstance(base, np.ndarray):
-            owner, base = base, base.base
-        history = histories.get(id(owner))
-        if history is not None and history.stamps[-1] > stamp:
-            return True
-    return False
 
 
 def needed(op: Any) -> list[np.ndarray]:
