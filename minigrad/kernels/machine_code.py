@@ -37,6 +37,7 @@ def pack(compiled: Any) -> bytes | None:
         return None
     needed = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
     head = {"function": names.llvm_cpython_wrapper_name, "environment": names.env_name, "needed": needed}
+    module = llvm.parse_bitcode(module.as_bitcode())  # what is made of it would else depend on how it came about
     return json.dumps(head).encode() + b"\n" + compiled.library.codegen._tm.emit_object(module)
 
 

@@ -9,9 +9,10 @@ import pytest
 
 pytest.importorskip("numba")
 
+import llvmlite.binding as llvm
 import numba
 
-from minigrad.kernels import jit, whole
+from minigrad.kernels import gemm, jit, machine_code, whole
 
 pytestmark = pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="is about the compiler")
 
@@ -84,3 +85,21 @@ def test_another_numba_inside_leaves_its_own_way(monkeypatch, broken):
     y = np.empty(2, np.float32)
     jit.kernel(double.function)(np.array([1.0, 2.0], np.float32), y)
     assert y.tolist() == [2, 4]
+
+
+def test_machine_code_is_that_of_the_module_as_it_is_written_down():
+    """LLVM chooses addresses and registers by the order in which uses are listed, which is one of chance in memory."""
+    function = gemm._outer_products.kernel.function
+    matrix = numba.float32[:, ::1]
+    signature = matrix, numba.intp, numba.intp, numba.types.Tuple((numba.intp, numba.intp, matrix, matrix))
+    numba.get_num_threads()
+    dispatcher = numba.njit(**jit.OPTIONS)(jit._twin(function))
+    written = []
+    with whole.waiting(function), pytest.MonkeyPatch.context() as patch:
+        dispatcher.compile(signature)
+        made = whole.module
+        patch.setattr(whole, "module", lambda *args: written.append(made(*args)) or written[0])
+        packed = machine_code.pack(dispatcher.overloads[signature])
+    module = llvm.parse_assembly(str(written[0]))
+    expected = dispatcher.overloads[signature].library.codegen._tm.emit_object(module)
+    assert packed.partition(b"\n")[2] == expected
