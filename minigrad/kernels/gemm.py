@@ -61,7 +61,7 @@ def matmul(a: Array, b: Array, *, out: Out = None) -> Array:
     if out is not None or not _by_tiles(a, b, M, K, N):
         return reference.matmul(a, b, out=out)
     if not b.flags.c_contiguous:
-        return inner_products(a, b.T, None)
+        return inner_products(a, b.T, None, False)
     y = empty((M, N), FLOAT32)
     a, a_row, a_step = (a, K, 1) if a.flags.c_contiguous else (a.T, 1, M)
     _outer_products(-(-M // ROWS) * -(-N // WIDTH), M * K * N / SPEED, a, a_row, a_step, b, y)
@@ -77,12 +77,12 @@ def _by_tiles(a: Array, b: Array, M: int, K: int, N: int) -> bool:
     return a.flags.c_contiguous and by_inner_products(M, K, N)
 
 
-def inner_products(x: Array, w: Array, b: Array | None) -> Array:
-    """b[j] + the sum over k of x[i, k] w[j, k], by tiles."""
+def inner_products(x: Array, w: Array, b: Array | None, relu: bool) -> Array:
+    """b[j] + the sum over k of x[i, k] w[j, k], or relu of it, by tiles."""
     (M, K), N = x.shape, w.shape[0]
     y = empty((M, N), FLOAT32)
     units = -(-M // INNER_ROWS) * -(-N // INNER_COLUMNS)
-    _inner_products(units, M * K * N / SPEED, x, w, NOTHING if b is None else b, y)
+    _inner_products(units, M * K * N / SPEED, x, w, NOTHING if b is None else b, y, relu)
     return y
 
 
@@ -135,8 +135,8 @@ def outer_products(first: int, last: int, a: Array, a_row: int, a_step: int, b: 
 
 
 @threaded_kernel
-def _inner_products(first: int, last: int, x: Array, w: Array, b: Array, y: Array) -> None:
-    """y[i, j] = b[j] + sum over k of x[i, k] w[j, k], the units being tiles; there may be no b."""
+def _inner_products(first: int, last: int, x: Array, w: Array, b: Array, y: Array, relu: bool) -> None:
+    """y[i, j] = b[j] + sum over k of x[i, k] w[j, k], or relu of it, the units being tiles; there may be no b."""
     (M, N), K = y.shape, x.shape[1]
     whole = K - K % LANES
     one = np.ones(1, x.dtype)
@@ -151,4 +151,4 @@ def _inner_products(first: int, last: int, x: Array, w: Array, b: Array, y: Arra
             t = tile_inner(t, x, i * K + k, K, w, j * K + k, K)
         if whole < K:
             t = tile_inner_first(t, x, i * K + whole, K, w, j * K + whole, K, K - whole)
-        tile_store_totals(t, y, i * N + j, N)
+        tile_store_totals(t, y, i * N + j, N, relu)

@@ -15,11 +15,12 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 from . import reference, shapes, simd
-from .gate import Out, gate, output, outputs
+from .gate import UINT8, Out, gate, output, outputs
 from .jit import helper
+from .memory import empty
 from .parallel import threaded_kernel
 from .shapes import Pair, Shape
-from .simd import LANES
+from .simd import LANES, Type
 
 Array = np.ndarray
 
@@ -87,24 +88,26 @@ def max_pool2d_take(x: Array, indices: Array, *, out: Out = None) -> Array:
 
 
 @gate(reference.max_pool2x2)
-def max_pool2x2(x: Array, *, out: Out = None) -> tuple[Array, Array]:
+def max_pool2x2(x: Array, relu: bool = False, *, out: Out = None) -> tuple[Array, Array]:
     """Compiled twin of `reference.max_pool2x2`."""
-    N, C, H, W = shape = shapes.pool2x2("max_pool2x2", x.shape)
-    y, winners = outputs("max_pool2x2", out, (shape, x.dtype), (shape, np.dtype(np.uint8)))
-    _max_pool2x2(N * C, 0.1 * x.size, x.reshape(N * C, *x.shape[2:]), y.reshape(N * C, H, W), winners.reshape(-1))
+    shape = shapes.pool2x2("max_pool2x2", x.shape)
+    if out is None:
+        y, winners = empty(shape, x.dtype), empty(shape, UINT8)
+    else:
+        y, winners = outputs("max_pool2x2", out, (shape, x.dtype), (shape, UINT8))
+    _max_pool2x2(shape[0] * shape[1], 0.1 * x.size, x, y, winners, bool(relu))
     return y, winners
 
 
 @gate(reference.max_pool2x2_backward)
 def max_pool2x2_backward(g: Array, winners: Array, input_shape: Shape, *, out: Out = None) -> Array:
     """Compiled twin of `reference.max_pool2x2_backward`."""
-    N, C, H, W = shape = shapes.pool2x2("max_pool2x2_backward", input_shape)
-    shapes.require_shape("max_pool2x2_backward", "the output gradient", g, shape)
-    shapes.require_shape("max_pool2x2_backward", "winners", winners, shape)
-    gx = output("max_pool2x2_backward", out, input_shape, g.dtype)
-    _max_pool2x2_backward(
-        N * C, 0.1 * gx.size, g.reshape(N * C, H, W), winners.reshape(-1), gx.reshape(N * C, *input_shape[2:])
-    )
+    shape = shapes.pool2x2("max_pool2x2_backward", input_shape)
+    if not g.shape == winners.shape == shape:
+        shapes.require_shape("max_pool2x2_backward", "the output gradient", g, shape)
+        shapes.require_shape("max_pool2x2_backward", "winners", winners, shape)
+    gx = empty(input_shape, g.dtype) if out is None else output("max_pool2x2_backward", out, input_shape, g.dtype)
+    _max_pool2x2_backward(shape[0] * shape[1], 0.1 * gx.size, g, winners, gx)
     return gx
 
 
@@ -242,37 +245,38 @@ def _max_pool2d_take(first: int, last: int, x: Array, indices: Array, y: Array) 
 
 
 @threaded_kernel
-def _max_pool2x2(first: int, last: int, x: Array, y: Array, winners: Array) -> None:
-    """x (NC, H, W) -> y (NC, H // 2, W // 2), winners (all of them,); the images from first to last"""
-    _, H, W = x.shape
-    OH, OW = y.shape[1:]
+def _max_pool2x2(first: int, last: int, x: Array, y: Array, winners: Array, relu: bool) -> None:
+    """x (N, C, H, W) -> y, winners (N, C, H // 2, W // 2); the planes from first to last"""
+    H, W = x.shape[2:]
+    OH, OW = y.shape[2:]
     whole = OW - OW % LANES
-    for image in range(first, last):
+    for plane in range(first, last):
         for i in range(OH):
-            top, at = (image * H + 2 * i) * W, (image * OH + i) * OW
+            top, at = (plane * H + 2 * i) * W, (plane * OH + i) * OW
             for j in range(0, whole, LANES):
-                _largest_of_four(x, top + 2 * j, W, y, winners, at + j)
+                _largest_of_four(x, top + 2 * j, W, y, winners, at + j, relu)
             if whole < OW:
-                _largest_of_four_first(x, top + 2 * whole, W, y, winners, at + whole, OW - whole)
+                _largest_of_four_first(x, top + 2 * whole, W, y, winners, at + whole, relu, OW - whole)
 
 
 @threaded_kernel
 def _max_pool2x2_backward(first: int, last: int, g: Array, winners: Array, gx: Array) -> None:
-    """g (NC, H // 2, W // 2), winners (all of them,) -> gx (NC, H, W); the images from first to last"""
-    _, H, W = gx.shape
-    OH, OW = g.shape[1:]
+    """g, winners (N, C, H // 2, W // 2) -> gx (N, C, H, W); the planes from first to last"""
+    H, W = gx.shape[2:]
+    OH, OW = g.shape[2:]
     whole = OW - OW % LANES
-    for image in range(first, last):
+    planes = gx.reshape(-1, H, W)
+    for plane in range(first, last):
         for i in range(OH):
-            top, at = (image * H + 2 * i) * W, (image * OH + i) * OW
+            top, at = (plane * H + 2 * i) * W, (plane * OH + i) * OW
             for j in range(0, whole, LANES):
                 _to_one_of_four(g, winners, at + j, gx, top + 2 * j, W)
             if whole < OW:
                 _to_one_of_four_first(g, winners, at + whole, gx, top + 2 * whole, W, OW - whole)
         if W % 2:
-            gx[image, :, W - 1] = 0
+            planes[plane, :, W - 1] = 0
         if H % 2:
-            gx[image, H - 1] = 0
+            planes[plane, H - 1] = 0
 
 
 # A window is rows times columns. So the rows of a window are added up first, for all columns of the image at once,
@@ -397,28 +401,31 @@ def _extent(start: int, length: int, size: int, padding: int, include_pad: bool)
 # ------------------------------------------------------------------------------------ windows of 2x2, as vectors
 #
 # The windows lie side by side: window j has the numbers 2 j and 2 j + 1 of two rows. `top` is where the first of them
-# starts in the flat array, and W is how far below it the second row starts. A winner is numbered 0 1 above 2 3.
+# starts in the flat array, and W is how far below it the second row starts. A winner is numbered 0 1 above 2 3; 4 is
+# none, for with relu a window may be all zeros.
 
 
-def _largest_of_four(x: Array, top: int, W: int, y: Array, winners: Array, at: int) -> None:
+def _largest_of_four(x: Array, top: int, W: int, y: Array, winners: Array, at: int, relu: bool) -> None:
     """The largest number of each of LANES windows, and which it is, to y and winners from `at` on."""
-    _largest_of_four_first(x, top, W, y, winners, at, LANES)
+    _largest_of_four_first(x, top, W, y, winners, at, relu, LANES)
 
 
-def _largest_of_four_first(x: Array, top: int, W: int, y: Array, winners: Array, at: int, n: int) -> None:
+def _largest_of_four_first(x: Array, top: int, W: int, y: Array, winners: Array, at: int, relu: bool, n: int) -> None:
     """As `_largest_of_four`, of n windows."""
-    x, y = x.reshape(-1), y.reshape(-1)
+    x, y, winners = x.reshape(-1), y.reshape(-1), winners.reshape(-1)
     for j in range(n):
         places = top + 2 * j, top + 2 * j + 1, top + W + 2 * j, top + W + 2 * j + 1
         y[at + j], winners[at + j] = x[places[0]], 0
         for k in range(1, 4):
             if x[places[k]] > y[at + j] or np.isnan(x[places[k]]):
                 y[at + j], winners[at + j] = x[places[k]], k
+        if relu and y[at + j] <= 0:
+            y[at + j], winners[at + j] = 0, 4
 
 
 def _emit_largest_of_four(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
     """Both: with one argument more, of so many windows."""
-    x, top, W, y, winners, at, *n = args
+    x, top, W, y, winners, at, relu, *n = args
     masks = _masks_of_pairs(builder, n)
     numbers = []
     for start in (top, builder.add(top, W)):
@@ -430,6 +437,9 @@ def _emit_largest_of_four(context: Any, builder: Any, signature: Any, args: Sequ
         larger = builder.fcmp_ordered(">", numbers[k], best)
         chosen = builder.or_(larger, builder.fcmp_unordered("uno", numbers[k], numbers[k]))
         best, winner = builder.select(chosen, numbers[k], best), builder.select(chosen, _bytes(k), winner)
+    zero = ir.Constant(best.type, None)
+    none = builder.and_(builder.fcmp_ordered("<=", best, zero), simd._splat(builder, relu))
+    best, winner = builder.select(none, zero, best), builder.select(none, _bytes(4), winner)
     mask = [simd._first(builder, m) for m in n]
     _store(builder, best, simd._address(context, builder, signature.args[3], y, at), mask)
     _store(builder, winner, simd._address(context, builder, signature.args[4], winners, at), mask)
@@ -437,17 +447,15 @@ def _emit_largest_of_four(context: Any, builder: Any, signature: Any, args: Sequ
 
 
 @simd.emits(_largest_of_four)
-def _(x: types.Type, top: types.Type, W: types.Type, y: types.Type, winners: types.Type, at: types.Type) -> Any:
+def _(x: Type, top: Type, W: Type, y: Type, winners: Type, at: Type, relu: Type) -> Any:
     intp = types.intp
-    return types.void(x, intp, intp, y, winners, intp), _emit_largest_of_four
+    return types.void(x, intp, intp, y, winners, intp, types.boolean), _emit_largest_of_four
 
 
 @simd.emits(_largest_of_four_first)
-def _(
-    x: types.Type, top: types.Type, W: types.Type, y: types.Type, winners: types.Type, at: types.Type, n: types.Type
-) -> Any:
+def _(x: Type, top: Type, W: Type, y: Type, winners: Type, at: Type, relu: Type, n: Type) -> Any:
     intp = types.intp
-    return types.void(x, intp, intp, y, winners, intp, intp), _emit_largest_of_four
+    return types.void(x, intp, intp, y, winners, intp, types.boolean, intp), _emit_largest_of_four
 
 
 def _to_one_of_four(g: Array, winners: Array, at: int, gx: Array, top: int, W: int) -> None:
@@ -457,7 +465,7 @@ def _to_one_of_four(g: Array, winners: Array, at: int, gx: Array, top: int, W: i
 
 def _to_one_of_four_first(g: Array, winners: Array, at: int, gx: Array, top: int, W: int, n: int) -> None:
     """As `_to_one_of_four`, for n windows."""
-    g, gx = g.reshape(-1), gx.reshape(-1)
+    g, winners, gx = g.reshape(-1), winners.reshape(-1), gx.reshape(-1)
     for j in range(n):
         for k, place in enumerate((top + 2 * j, top + 2 * j + 1, top + W + 2 * j, top + W + 2 * j + 1)):
             gx[place] = g[at + j] if winners[at + j] == k else 0
@@ -481,15 +489,13 @@ def _emit_to_one_of_four(context: Any, builder: Any, signature: Any, args: Seque
 
 
 @simd.emits(_to_one_of_four)
-def _(g: types.Type, winners: types.Type, at: types.Type, gx: types.Type, top: types.Type, W: types.Type) -> Any:
+def _(g: Type, winners: Type, at: Type, gx: Type, top: Type, W: Type) -> Any:
     intp = types.intp
     return types.void(g, winners, intp, gx, intp, intp), _emit_to_one_of_four
 
 
 @simd.emits(_to_one_of_four_first)
-def _(
-    g: types.Type, winners: types.Type, at: types.Type, gx: types.Type, top: types.Type, W: types.Type, n: types.Type
-) -> Any:
+def _(g: Type, winners: Type, at: Type, gx: Type, top: Type, W: Type, n: Type) -> Any:
     intp = types.intp
     return types.void(g, winners, intp, gx, intp, intp, intp), _emit_to_one_of_four
 

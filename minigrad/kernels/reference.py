@@ -111,8 +111,8 @@ def matmul(a: Array, b: Array, *, out: Out = None) -> Array:
 
 
 @quiet
-def linear(x: Array, w: Array, b: Array | None, *, out: Out = None) -> Array:
-    """y[n, o] = b[o] + sum over i of x[n, i] w[o, i]
+def linear(x: Array, w: Array, b: Array | None, relu: bool = False, *, out: Out = None) -> Array:
+    """y[n, o] = b[o] + sum over i of x[n, i] w[o, i], and relu of it if asked for
 
     x (N, I), w (O, I), b (O,) or None -> y (N, O)
 
@@ -123,18 +123,30 @@ def linear(x: Array, w: Array, b: Array | None, *, out: Out = None) -> Array:
     >>> reference.linear(np.array([[1.0, 2.0]]), np.array([[1.0, 10.0], [0.0, 1.0]]), np.array([0.5, 0.0]))
     array([[21.5,  2. ]])
     """
-    shapes.require_linear("linear", x.shape, w.shape, b)
+    shapes.require_linear("linear", x.shape, w.shape, None if b is None else b.shape)
     y = x @ w.T
-    return store("linear", out, y if b is None else y + b)
+    if b is not None:
+        y = y + b
+    return store("linear", out, np.maximum(y, y.dtype.type(0)) if relu else y)
 
 
 @quiet
 def linear_backward(
-    g: Array, x: Array, w: Array, need_x: bool, need_w: bool, need_b: bool, *, out: Out = None
+    g: Array,
+    x: Array,
+    w: Array,
+    need_x: bool,
+    need_w: bool,
+    need_b: bool,
+    y: Array | None = None,
+    *,
+    out: Out = None,
 ) -> tuple[Array, ...]:
     """Those gradients of linear that are needed: gx = g w, gw = g^T x, gb = the sum of the rows of g.
 
-    g (N, O), x (N, I), w (O, I) -> gx (N, I), gw (O, I), gb (O,), as far as needed, in this order
+    With y, the output of linear and relu together, g is first set to 0 where y is 0.
+
+    g (N, O), x (N, I), w (O, I), y (N, O) or None -> gx (N, I), gw (O, I), gb (O,), as far as needed, in this order
 
     >>> import numpy as np
     >>> from minigrad.kernels import reference
@@ -144,6 +156,9 @@ def linear_backward(
     """
     shapes.require_linear("linear_backward", x.shape, w.shape, None)
     shapes.require_shape("linear_backward", "the gradient", g, (x.shape[0], w.shape[0]))
+    shapes.require_shape("linear_backward", "the output", y, g.shape)
+    if y is not None:
+        g = relu_backward(g, y)
     gradients = []
     if need_x:
         gradients.append(g @ w)
@@ -553,8 +568,10 @@ def max_pool2d_take(x: Array, indices: Array, *, out: Out = None) -> Array:
     return store("max_pool2d_take", out, x.reshape(N, C, H * W)[n, c, indices])
 
 
-def max_pool2x2(x: Array, *, out: Out = None) -> tuple[Array, Array]:
+def max_pool2x2(x: Array, relu: bool = False, *, out: Out = None) -> tuple[Array, Array]:
     """max_pool2d with windows of 2x2 side by side, and which of its four elements each winner is.
+
+    With relu, that of max(x, 0): a window without a number above 0 has no winner, which is written as 4.
 
     x (N, C, H, W) -> y, winners (N, C, H // 2, W // 2): 0 and 1 above 2 and 3, uint8
 
@@ -571,11 +588,14 @@ def max_pool2x2(x: Array, *, out: Out = None) -> tuple[Array, Array]:
         chosen = (values > y) | np.isnan(values)
         np.copyto(y, values, where=chosen)
         np.copyto(winners, k, where=chosen)
+    if relu:
+        none = y <= 0
+        y[none], winners[none] = 0, 4
     return store("max_pool2x2", out, (y, winners))
 
 
 def max_pool2x2_backward(g: Array, winners: Array, input_shape: Shape, *, out: Out = None) -> Array:
-    """Send each gradient to the winner of its window, and zero to the others.
+    """Send each gradient to the winner of its window, if there is one, and zero to the others.
 
     g, winners (N, C, H // 2, W // 2) -> gx of `input_shape` (N, C, H, W)
 

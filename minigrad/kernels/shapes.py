@@ -67,10 +67,10 @@ def require_matmul(kernel: str, a: Shape, b: Shape) -> None:
         raise ValueError(f"{kernel}: needs matrices (M, K) and (K, N), got shapes {tuple(a)} and {tuple(b)}")
 
 
-def require_linear(kernel: str, x: Shape, w: Shape, b: np.ndarray | None) -> None:
+def require_linear(kernel: str, x: Shape, w: Shape, b: Shape | None) -> None:
     """Raise unless a linear layer with these weights can be applied to rows of such a length."""
-    if len(x) != 2 or len(w) != 2 or x[1] != w[1] or (b is not None and b.shape != w[:1]):
-        bias = "" if b is None else f" and a bias {b.shape}"
+    if len(x) != 2 or len(w) != 2 or x[1] != w[1] or (b is not None and b != w[:1]):
+        bias = "" if b is None else f" and a bias {b}"
         raise ValueError(
             f"{kernel}: needs rows (N, I), a weight (O, I) and a bias (O,) or None, got rows {tuple(x)}, a weight "
             f"{tuple(w)}{bias}"
@@ -131,6 +131,7 @@ def pool2d(
     return x[0], x[1], output_size[0], output_size[1]
 
 
+@functools.lru_cache(1024)
 def pool2x2(kernel: str, x: Shape) -> Shape:
     """The output shape of windows of 2x2 side by side; a last row or column that fills none is left out."""
     require_ndim(kernel, "the input", x, "N, C, H, W")

@@ -719,11 +719,12 @@ def _(t: Type, a: Type, at: Type, row: Type, n: Type) -> Any:
     return _is_tile(t, a) and (types.void(t, a, types.intp, types.intp, types.intp), _emit_store)
 
 
-def tile_store_totals(t: Tile, a: Array, at: int, row: int) -> None:
-    """a[at + r * row + v] = total(t[r][v])"""
+def tile_store_totals(t: Tile, a: Array, at: int, row: int, relu: bool) -> None:
+    """a[at + r * row + v] = total(t[r][v]); with relu, 0 where that is not above 0 (NaN stays NaN)."""
     for r in range(len(t)):
         for v in range(len(t[r])):
-            _part(a, at + r * row + v, 1)[0] = total(t[r][v])
+            x = total(t[r][v])
+            _part(a, at + r * row + v, 1)[0] = 0 if relu and x <= 0 else x
 
 
 def tile_add_totals(t: Tile, a: Array, at: int) -> None:
@@ -736,7 +737,7 @@ def tile_add_totals(t: Tile, a: Array, at: int) -> None:
 def _emit_totals(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
     """`tile_store_totals`"""
     t, a = signature.args[:2]
-    tile, array, at, row = args
+    tile, array, at, row, relu = args
     places = [
         (vector, _offset(builder, builder.add(at, ir.Constant(at.type, v)), row, r))
         for r, vectors in enumerate(_rows(builder, t, tile))
@@ -745,6 +746,9 @@ def _emit_totals(context: Any, builder: Any, signature: Any, args: Sequence) -> 
     for start in range(0, len(places), LANES):
         group = places[start : start + LANES]
         sums = _totals(builder, [vector for vector, _ in group])
+        zero = ir.Constant(sums.type, None)
+        cut = builder.and_(builder.fcmp_ordered("<=", sums, zero), _splat(builder, relu))
+        sums = builder.select(cut, zero, sums)
         for lane, (_, place) in enumerate(group):
             x, address = builder.extract_element(sums, INT32(lane)), _address(context, builder, a, array, place)
             builder.store(x, address)
@@ -769,8 +773,8 @@ def _emit_add_totals(context: Any, builder: Any, signature: Any, args: Sequence)
 
 
 @emits(tile_store_totals)
-def _(t: Type, a: Type, at: Type, row: Type) -> Any:
-    return _is_tile(t, a) and (types.void(t, a, types.intp, types.intp), _emit_totals)
+def _(t: Type, a: Type, at: Type, row: Type, relu: Type) -> Any:
+    return _is_tile(t, a) and (types.void(t, a, types.intp, types.intp, types.boolean), _emit_totals)
 
 
 @emits(tile_add_totals)

@@ -8,10 +8,13 @@ from operator import index as as_index
 from typing import Any, Self
 
 from ..checks import whole
+from ..tensor import Tensor
 from .activation import ReLU
 from .batchnorm import _BatchNorm
 from .hooks import everywhere
+from .linear import Linear
 from .module import Module, layout
+from .pooling import MaxPool2d
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
 
@@ -130,15 +133,21 @@ class Sequential(_Series):
             self.extend(modules)  # type: ignore[arg-type]
 
     def forward(self, input: Any) -> Any:
-        """Every module in turn. A batch norm makes the output of a ReLU right after it as well: see `_make_one`."""
-        modules, made = list(self), False
-        for module, after in zip(modules, [*modules, None][1:], strict=True):
-            if made:
-                made = False
-            elif isinstance(module, _BatchNorm) and _make_one(module, after):
-                input, made = module(input, relu=True), True
-            else:
+        """Every module in turn; a ReLU is done by the module before or after it where that can: see `_with_relu`."""
+        own, modules = self.__dict__, []
+        for name, kind in self._registry.items():
+            if kind == "module":
+                modules.append(own[name])
+        i, end = 0, len(modules)
+        while i < end:
+            module, i = modules[i], i + 1
+            one = None
+            if i < end and (type(module) is ReLU or type(modules[i]) is ReLU):
+                one = _with_relu(modules, i - 1, input)
+            if one is None:
                 input = module(input)
+            else:
+                input, i = one(input, relu=True), i + 1
         return input
 
     def __add__(self, other: Iterable[Module]) -> Sequential:
@@ -157,16 +166,44 @@ class Sequential(_Series):
         return type(self)(dict(self._registered("module")[index]))
 
 
-def _make_one(norm: _BatchNorm, after: Any) -> bool:
-    """May the two be run in one pass, with the same bits? Both must be as they are defined here, and without hooks."""
-    return (
-        type(after) is ReLU
-        and type(norm).forward is _BatchNorm.forward
-        and type(norm).__call__ is Module.__call__
-        and not (norm._hooks or after._hooks or everywhere)
-        and "forward" not in norm.__dict__
-        and "forward" not in after.__dict__
+# What runs as one must be what is defined in this package: it is compared with what may have replaced it since.
+_CALL, _RELU, _POOL, _LAYERS = Module.__call__, ReLU.forward, MaxPool2d.forward, (Linear.forward, _BatchNorm.forward)
+
+
+def _with_relu(modules: list, i: int, input: Any) -> Any:
+    """Of modules i and i + 1, one of which is a ReLU, the other one if it can do both in one pass, with the same bits.
+
+    A Linear or a batch norm does the ReLU after it, a maximum over 2x2 the one before it, which saves most. That only
+    if both are as they are defined here and have no hooks, and if the input is one that no ReLU complains about.
+    """
+    first, second = modules[i : i + 2]
+    if type(first) is ReLU:
+        relu, other = first, second
+        able = (
+            type(other) is MaxPool2d
+            and type(other).forward is _POOL
+            and other.kernel_size in (2, (2, 2))
+            and other.stride in (2, (2, 2))
+            and other.padding in (0, (0, 0))
+            and other.dilation in (1, (1, 1))
+            and not other.return_indices
+            and isinstance(input, Tensor)
+            and input.array.dtype.kind == "f"
+        )
+    else:
+        relu, other = second, first
+        able = getattr(type(other), "forward", None) in _LAYERS and (
+            len(modules) == i + 2 or _with_relu(modules, i + 1, input) is None
+        )
+    as_defined = (
+        able
+        and type(other).__call__ is _CALL
+        and ReLU.forward is _RELU
+        and not (relu._hooks or other._hooks or everywhere)
+        and "forward" not in relu.__dict__
+        and "forward" not in other.__dict__
     )
+    return other if as_defined else None
 
 
 class ModuleList(_Series):

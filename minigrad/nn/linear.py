@@ -7,8 +7,9 @@ from typing import Any
 
 from ..checks import whole
 from ..creation import empty
+from ..ops.linalg import Linear as LinearOp
+from ..ops.linalg import LinearReLU, linear_by
 from ..tensor import Tensor
-from . import functional as F
 from . import init
 from .module import Module
 from .parameter import Parameter
@@ -51,9 +52,12 @@ class Linear(Module):
             bound = 1 / math.sqrt(self.in_features) if self.in_features else 0
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, input: Tensor) -> Tensor:
-        """x (..., in_features) to (..., out_features)."""
-        return F.linear(input, self.weight, self.bias)
+    def forward(self, input: Tensor, *, relu: bool = False) -> Tensor:
+        """x (..., in_features) to (..., out_features).
+
+        relu : give max(y, 0) in place of y, made in the same pass. `Sequential` asks for it where a `ReLU` comes next.
+        """
+        return linear_by(LinearReLU if relu else LinearOp, input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from ..checks import whole
 from ..ops.conv import Size, sizes
+from ..ops.pool import max_pool
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
@@ -34,10 +34,9 @@ def _check_window(layer: str, dims: int, kernel_size: Size, stride: Size | None,
 
 
 class _MaxPool(Module):
-    """The maximum over each window; a subclass says over how many dimensions, and by which function."""
+    """The maximum over each window; a subclass says over how many dimensions."""
 
     dims: int
-    pool: Callable
 
     def __init__(
         self,
@@ -57,16 +56,22 @@ class _MaxPool(Module):
         self.padding, self.dilation = padding, dilation
         self.return_indices, self.ceil_mode = return_indices, ceil_mode
 
-    def forward(self, input: Tensor) -> Any:
-        """x (N, C, H, W) to (N, C, H', W'), or (N, C, L) to (N, C, L'); and the indices if they were asked for."""
-        return self.pool(
+    def forward(self, input: Tensor, *, relu: bool = False) -> Any:
+        """x (N, C, H, W) to (N, C, H', W'), or (N, C, L) to (N, C, L'); and the indices if they were asked for.
+
+        relu : pool max(x, 0) in place of x, in the same pass if there is a kernel for that. `Sequential` asks for it
+               where a `ReLU` comes before.
+        """
+        return max_pool(
+            self.dims,
             input,
             self.kernel_size,
             self.stride,
             self.padding,
             self.dilation,
-            ceil_mode=self.ceil_mode,
-            return_indices=self.return_indices,
+            self.ceil_mode,
+            self.return_indices,
+            relu,
         )
 
     def extra_repr(self) -> str:
@@ -91,7 +96,7 @@ class MaxPool2d(_MaxPool):
              [13., 15.]]])
     """
 
-    dims, pool = 2, staticmethod(F.max_pool2d)
+    dims = 2
 
 
 class MaxPool1d(_MaxPool):
@@ -102,7 +107,7 @@ class MaxPool1d(_MaxPool):
     tensor([[3., 2.]])
     """
 
-    dims, pool = 1, staticmethod(F.max_pool1d)
+    dims = 1
 
 
 class AvgPool2d(Module):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from typing import Any
 
 import numpy as np
 
 from .. import kernels
 from ..autograd import Fused, Op
+from .activation import relu
 from .common import Operand, is_bool, must_be_arrays, must_share_dtype, python_number, quiet, sum_to
 from .diagonal import diagonal
 from .elementwise import add, mul, where
@@ -36,25 +39,45 @@ class Linear(Fused):
     """y = x w^T + b, over the last axis of x; gx = g w, gw = g^T x, gb = the sum of g over all rows"""
 
     uses = ((1,), (0,), ())
+    relu = False
+    y: np.ndarray | None = None  # kept with relu, to see where it is 0
 
     def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
-        y = kernels.current().linear(_rows(x), w, b)
-        return y if x.ndim == 2 else y.reshape(*x.shape[:-1], w.shape[0])
+        y = kernels.current().linear(x if x.ndim == 2 else _rows(x), w, b, self.relu)
+        if x.ndim != 2:
+            y = y.reshape(*x.shape[:-1], w.shape[0])
+        if self.relu:
+            self.y = y
+        return y
 
     def definition(self, x: Operand, w: Operand, b: Operand | None) -> Operand:
         y = matmul(x, transpose(w, 0, 1))
-        return y if b is None else add(y, b)
+        y = y if b is None else add(y, b)
+        return relu(y) if self.relu else y
 
     def kernel_backward(self, g: np.ndarray) -> tuple:
-        x, w, _ = self.operands()
-        found = iter(kernels.current().linear_backward(_rows(g), _rows(x), w, *self.needs))
-        gx, gw, gb = (next(found) if need else None for need in self.needs)
-        return gx if gx is None or x.ndim == 2 else gx.reshape(x.shape), gw, gb
+        (x, w, _), y = self.operands(), self.y
+        shape = x.shape
+        if len(shape) != 2:
+            g, x, y = _rows(g), _rows(x), y if y is None else _rows(y)
+        to_x, to_w, to_b = self.edges
+        needs = to_x is not None, to_w is not None, to_b is not None
+        found = iter(kernels.current().linear_backward(g, x, w, *needs, y))
+        gx = None if to_x is None else next(found)
+        gw = None if to_w is None else next(found)
+        gb = None if to_b is None else next(found)
+        return gx if gx is None or len(shape) == 2 else gx.reshape(shape), gw, gb
+
+
+class LinearReLU(Linear):
+    """relu of `Linear`, in the same pass; its backward sets g to 0 where y is 0, and goes on like that of `Linear`"""
+
+    relu = True
 
 
 def _rows(x: np.ndarray) -> np.ndarray:
     """The last axis of x as rows of a matrix."""
-    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def matmul(input: Operand, other: Operand) -> Operand:
@@ -326,20 +349,40 @@ def linear(input: Operand, weight: Operand, bias: Operand | None = None) -> Oper
     >>> minigrad.nn.functional.linear(x, w)
     tensor([[3.]])
     """
-    must_be_arrays("linear", input, weight, *(() if bias is None else (bias,)))
-    if weight.ndim not in (1, 2):
+    return linear_by(Linear, input, weight, bias)
+
+
+def linear_by(op: type[Linear], input: Operand, weight: Operand, bias: Operand | None) -> Operand:
+    """`linear`, by this op."""
+    x: Any = getattr(input, "array", input)
+    w: Any = getattr(weight, "array", weight)
+    b: Any = getattr(bias, "array", bias)
+    alike = (  # as nearly always
+        type(x) is type(w) is np.ndarray
+        and x.dtype.char in "fd"
+        and x.dtype is w.dtype
+        and (b is None or (type(b) is np.ndarray and b.dtype is x.dtype))
+    )
+    if not alike:
+        must_be_arrays("linear", input, weight, *(() if bias is None else (bias,)))
+    features = _check_linear(x.shape, w.shape, None if b is None else b.shape)
+    if not alike:
+        must_share_dtype("linear", input, weight, bias)
+    if features:
+        return op.apply(input, weight, bias)
+    return squeeze(op.apply(input, unsqueeze(weight, 0), None if bias is None else unsqueeze(bias, 0)), -1)
+
+
+@functools.lru_cache(1024)
+def _check_linear(x: tuple[int, ...], w: tuple[int, ...], b: tuple[int, ...] | None) -> bool:
+    """Has the output a dimension of features? RuntimeError unless the shapes of input, weight and bias fit."""
+    if len(w) not in (1, 2):
+        raise RuntimeError(f"linear: weight must be (out_features, in_features) or (in_features,), got shape {w}")
+    if not x or x[-1] != w[-1]:
         raise RuntimeError(
-            f"linear: weight must be (out_features, in_features) or (in_features,), got shape {tuple(weight.shape)}"
+            f"linear: expected last dimension {w[-1]} (in_features of weight {w}), got input of shape {x}; flatten or "
+            "transpose it first?"
         )
-    if input.ndim == 0 or input.shape[-1] != weight.shape[-1]:
-        raise RuntimeError(
-            f"linear: expected last dimension {weight.shape[-1]} (in_features of weight {tuple(weight.shape)}), "
-            f"got input of shape {tuple(input.shape)}; flatten or transpose it first?"
-        )
-    if bias is not None and tuple(bias.shape) != tuple(weight.shape[:-1]):
-        raise RuntimeError(f"linear: bias must have shape {tuple(weight.shape[:-1])}, got {tuple(bias.shape)}")
-    must_share_dtype("linear", input, weight, bias)
-    if weight.ndim == 1:
-        y = Linear.apply(input, unsqueeze(weight, 0), None if bias is None else unsqueeze(bias, 0))
-        return squeeze(y, -1)
-    return Linear.apply(input, weight, bias)
+    if b is not None and b != w[:-1]:
+        raise RuntimeError(f"linear: bias must have shape {w[:-1]}, got {b}")
+    return len(w) == 2

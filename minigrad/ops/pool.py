@@ -11,8 +11,10 @@ import numpy as np
 from .. import kernels
 from ..autograd import Op, is_tensor, unwrap, wrap
 from ..checks import whole
+from .activation import relu as relu_of
 from .common import Operand, is_bool, must_be_arrays
 from .conv import Pair, Size, batched, sizes
+from .elementwise import masked
 from .index import Index
 from .join import cat
 from .reduce import mean
@@ -39,22 +41,32 @@ class MaxPool2x2(Op):
     """MaxPool2d with windows of 2x2 side by side, which remembers its winners in a byte each"""
 
     saves_inputs = False
+    relu = False
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         self.shape = x.shape
-        y, self.winners = kernels.current().max_pool2x2(x)
+        y, self.winners = kernels.current().max_pool2x2(x, self.relu)
         return y
 
     def backward(self, g: Operand) -> Operand:
-        if is_tensor(g):
-            return MaxPool2dInput.apply(g, self._indices(), input_shape=self.shape)
-        return kernels.current().max_pool2x2_backward(g, self.winners, self.shape)
+        if isinstance(g, np.ndarray):
+            return kernels.current().max_pool2x2_backward(g, self.winners, self.shape)
+        if self.relu:
+            g = masked(g, self.winners < 4)
+        return MaxPool2dInput.apply(g, self._indices(), input_shape=self.shape)
 
     def _indices(self) -> np.ndarray:
-        """Where the winners stand in their H x W plane."""
+        """Where the winners stand in their H x W plane; that of a window without a winner is any place in it."""
         H, W = self.winners.shape[2:]
-        rows, columns = 2 * np.arange(H)[:, None] + self.winners // 2, 2 * np.arange(W) + self.winners % 2
+        winners = self.winners % 4
+        rows, columns = 2 * np.arange(H)[:, None] + winners // 2, 2 * np.arange(W) + winners % 2
         return rows * self.shape[3] + columns
+
+
+class MaxPool2x2ReLU(MaxPool2x2):
+    """MaxPool2x2 of relu(x), in one pass: the same as relu of the maximum. A window that is all 0 has no winner, 4"""
+
+    relu = True
 
 
 class MaxPool2dInput(Op):
@@ -150,7 +162,7 @@ def max_pool2d(
     >>> minigrad.nn.functional.max_pool2d(x, 2)
     tensor([[[[3.]]]])
     """
-    return _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    return max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool1d(
@@ -169,12 +181,10 @@ def max_pool1d(
     >>> minigrad.nn.functional.max_pool1d(x, 2, return_indices=True)
     (tensor([[3., 2.]]), tensor([[1, 2]]))
     """
-    must_be_floating("max_pool1d", input)
-    return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    return max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-def _max_pool(
-    op: str,
+def max_pool(
     dims: int,
     input: Operand,
     kernel_size: Size,
@@ -183,7 +193,20 @@ def _max_pool(
     dilation: Size,
     ceil_mode: bool,
     return_indices: bool,
+    relu: bool = False,
 ) -> Operand:
+    """`max_pool2d` or `max_pool1d`; with `relu`, of max(input, 0), in the same pass where a kernel does both."""
+    array, pool2x2 = getattr(input, "array", input), MaxPool2x2ReLU if relu else MaxPool2x2
+    if (
+        type(array) is np.ndarray
+        and type(kernel_size) is type(stride) is type(padding) is type(dilation) is int
+        and not return_indices
+        and _side_by_side(array.shape, array.dtype, kernel_size, stride, padding, dilation, bool(ceil_mode), dims)
+    ):
+        return pool2x2.apply(input)  # what most networks ask for, at one look
+    op = f"max_pool{dims}d"
+    if dims == 1:
+        must_be_floating(op, input)
     x, restore = _images(op, dims, input)
     k, s, p = _windows(op, dims, kernel_size, stride, padding)
     d = sizes(op, "dilation", dilation, dims, 1)
@@ -192,7 +215,9 @@ def _max_pool(
         k, s, p, d, out = (1, *k), (1, *s), (0, *p), (1, *d), (1, *out)
     side_by_side = k == s == (2, 2) and p == (0, 0) and d == (1, 1) and out == (x.shape[2] // 2, x.shape[3] // 2)
     if side_by_side and not return_indices and x.dtype.kind == "f":
-        return restore(MaxPool2x2.apply(x))
+        return restore(pool2x2.apply(x))
+    if relu:
+        x = relu_of(x)
     y, indices = map(restore, MaxPool2d.apply(x, kernel_size=k, stride=s, padding=p, dilation=d, output_size=out))
     return (y, indices) if return_indices else y
 
@@ -401,6 +426,17 @@ def _windows(op: str, dims: int, kernel_size: Size, stride: Size | None, padding
         else sizes(op, "stride", stride, dims, 1)
     )
     return k, s, sizes(op, "padding", padding, dims, 0)
+
+
+@functools.lru_cache(1024)
+def _side_by_side(
+    shape: tuple, dtype: np.dtype, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool, dims: int
+) -> bool:
+    """Are these images, and windows of 2x2 side by side that leave out no more than an odd row or column?"""
+    if len(shape) != 4 or dims != 2 or dtype.char not in "efd" or not kernel == stride == 2:
+        return False
+    H, W = shape[2:]
+    return padding == 0 and dilation == 1 and min(H, W) > 1 and not (ceil_mode and (H % 2 or W % 2))
 
 
 @functools.lru_cache(1024)

@@ -40,10 +40,10 @@ def _arguments(name, dtype, seed=0):
     adam = {"step": 3, "lr": 0.1, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.01, "decoupled": True}
     return {
         "erf": ((normal(3, 4),), {}),
-        "linear": ((normal(9, 20), normal(12, 20), normal(12)), {}),
+        "linear": ((normal(9, 20), normal(12, 20), normal(12)), {"relu": True}),
         "linear_backward": (
             (normal(9, 12), normal(9, 20), normal(12, 20)),
-            {"need_x": True, "need_w": True, "need_b": True},
+            {"need_x": True, "need_w": True, "need_b": True, "y": np.maximum(normal(9, 12), 0)},
         ),
         "matmul": ((normal(40, 20), normal(20, 350)), {}),
         "channel_sums": ((sequence,), {}),
@@ -53,7 +53,7 @@ def _arguments(name, dtype, seed=0):
         "max_pool2d": ((image,), {**WINDOW, "dilation": (1, 2), "output_size": (3, 4)}),
         "max_pool2d_backward": ((pooled, rng.integers(0, 20, pooled.shape)), {"input_shape": image.shape}),
         "max_pool2d_take": ((image, rng.integers(0, 20, pooled.shape)), {}),
-        "max_pool2x2": ((image,), {}),
+        "max_pool2x2": ((image,), {"relu": True}),
         "max_pool2x2_backward": (
             (normal(2, 4, 2, 2), rng.integers(0, 4, (2, 4, 2, 2)).astype(np.uint8)),
             {"input_shape": image.shape},
@@ -425,7 +425,7 @@ LONG = {
     "log_softmax_backward": lambda a: ((a(211, 1003), -abs(a(211, 1003))), {}),
     "softmax_cross_entropy": lambda a: ((a(211, 1003), np.arange(211)), {}),
     "softmax_cross_entropy_backward": lambda a: ((a(211), a(211, 1003), np.arange(211), abs(a(2, 211))), {}),
-    "max_pool2x2": lambda a: ((a(7, 5, 90, 91),), {}),
+    "max_pool2x2": lambda a: ((a(7, 5, 90, 91),), {"relu": True}),
     "max_pool2x2_backward": lambda a: (
         (a(7, 5, 45, 45), (a(7, 5, 45, 45) > 0).astype(np.uint8) * 3),
         {"input_shape": (7, 5, 90, 91)},

@@ -46,20 +46,23 @@ def around(*sizes):
     around(gemm.LANES, gemm.WIDTH),
     around(gemm.ROWS, gemm.INNER_COLUMNS, gemm.WIDTH),
     st.booleans(),
+    st.booleans(),
     st.sampled_from(NEEDS),
     st.sampled_from([1, 2]),
     st.integers(0, 2**32 - 1),
 )
-@example(gemm.ROWS + 1, gemm.WIDTH + 1, gemm.ROWS + 1, True, (True, True, True), 2, 0)
-@example(gemm.ROWS, gemm.WIDTH, gemm.ROWS, False, (False, False, True), 2, 0)
-def test_equals_the_definition(N, I, O, bias, needs, number, seed):
+@example(gemm.ROWS + 1, gemm.WIDTH + 1, gemm.ROWS + 1, True, False, (True, True, True), 2, 0)
+@example(gemm.ROWS, gemm.WIDTH, gemm.ROWS, False, True, (False, False, True), 2, 0)
+def test_equals_the_definition(N, I, O, bias, relu, needs, number, seed):
     x, w, b, g = operands(np.random.default_rng(seed), N, I, O)
     minigrad.set_num_threads(number)
     X, W, B, G = (a.astype(np.float64) for a in (x, w, b, g))
-    y = compiled.linear(x, w, b if bias else None)
-    assert_sum(y, X @ W.T + bias * B, np.abs(X) @ np.abs(W).T + np.abs(B), I + 1)
+    y = compiled.linear(x, w, b if bias else None, relu)
+    product = X @ W.T + bias * B
+    assert_sum(y, np.maximum(product, 0) if relu else product, np.abs(X) @ np.abs(W).T + np.abs(B), I + 1)
+    G = np.where(y == 0, 0, G) if relu else G
     exact = [(G @ W, np.abs(G) @ np.abs(W), O), (G.T @ X, np.abs(G).T @ np.abs(X), N), (G.sum(0), np.abs(G).sum(0), 1)]
-    gradients = compiled.linear_backward(g, x, w, *needs)
+    gradients = compiled.linear_backward(g, x, w, *needs, y if relu else None)
     assert len(gradients) == sum(needs)
     for gradient, expected in zip(gradients, itertools.compress(exact, needs), strict=True):
         assert_sum(gradient, *expected)
@@ -72,9 +75,11 @@ def test_the_same_bits_for_any_number_of_threads(rng, monkeypatch, shape):
     results = []
     for number in (1, 2, 3, 4):
         minigrad.set_num_threads(number)
-        results += [(compiled.linear(x, w, b), *compiled.linear_backward(g, x, w, True, True, True)) for _ in range(3)]
-    for result in results:
-        assert [a.tobytes() for a in result] == [a.tobytes() for a in results[0]]
+        for y in (None, compiled.linear(x, w, b, True)):
+            gradients = [compiled.linear_backward(g, x, w, True, True, True, y) for _ in range(3)]
+            results += [(compiled.linear(x, w, b, y is not None), *found) for found in gradients]
+    for i, result in enumerate(results):
+        assert [a.tobytes() for a in result] == [a.tobytes() for a in results[3 * (i // 3 % 2)]]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -90,6 +95,27 @@ def test_nan_and_infinity_reach_what_they_are_part_of_and_nothing_else(rng, valu
             for a, e in zip(actual, expected, strict=True):
                 np.testing.assert_allclose(a, e, rtol=1e-4, atol=1e-4)
                 np.testing.assert_array_equal(np.isfinite(a), np.isfinite(e))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kernels", [compiled, reference])
+def test_with_relu_the_bits_are_those_of_relu_afterwards(rng, kernels, dtype):
+    """Also of -0.0, of NaN and infinities, and of gradients that are NaN where relu cuts them off."""
+    for shape in ((37, 50, 101), (gemm.INNER_ROWS - 1, 7, 9), (64, 8 * gemm.LANES, 10)):
+        x, w, b, g = operands(rng, *shape, dtype)
+        x[0] = 0
+        b[:3] = 0.0, -0.0, np.nan
+        x[-1], w[3], b[3] = 1e-40, -1e-40, -0.0  # a sum of -0.0
+        x[1, 1] = -np.inf
+        g[0, ::2] = np.nan
+        y = kernels.linear(x, w, b, True)
+        expected = kernels.relu(kernels.linear(x, w, b))
+        assert y.tobytes() == expected.tobytes() and not np.signbit(y[y == 0]).any()
+        sent = kernels.relu_backward(g, expected)
+        for needs in NEEDS:
+            results = kernels.linear_backward(g, x, w, *needs, y), kernels.linear_backward(sent, x, w, *needs)
+            for a, e in zip(*results, strict=True):
+                assert a.tobytes() == e.tobytes()
 
 
 def test_a_long_sum_for_the_bias_keeps_its_digits():
@@ -122,6 +148,9 @@ def test_shapes_that_do_not_fit_are_refused(kernels, shapes):
     assert all(str(shape) in str(error.value) for shape in shapes)
     with pytest.raises(ValueError, match="linear_backward: the gradient has shape"):
         kernels.linear_backward(np.zeros((3, 3), np.float32), np.zeros((3, 4)), np.zeros((2, 4)), True, True, True)
+    g, x, w, y = (np.zeros(shape, np.float32) for shape in ((3, 2), (3, 4), (2, 4), (3, 1)))
+    with pytest.raises(ValueError, match=r"linear_backward: the output has shape \(3, 1\), expected \(3, 2\)"):
+        kernels.linear_backward(g, x, w, True, True, True, y)
 
 
 @pytest.mark.parametrize("features", [False, True])

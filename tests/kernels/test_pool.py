@@ -106,6 +106,26 @@ def test_windows_of_2x2_equal_the_general_kernel(N, C, H, W, dtype, seed):
         np.testing.assert_array_equal(gx2, gx)
 
 
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 3), st.integers(0, 3), SIZES, SIZES, DTYPES, st.integers(0, 2**32 - 1))
+def test_windows_of_2x2_with_relu_are_relu_and_then_the_windows(N, C, H, W, dtype, seed):
+    """The same bits, -0.0, NaN and infinities included; NaN gradients end where relu cuts them off."""
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-3, 3, (N, C, H, W)).astype(dtype)
+    x[rng.random(x.shape) < 0.1] = rng.choice([np.nan, -np.inf, np.inf, -0.0])
+    g = rng.standard_normal((N, C, H // 2, W // 2)).astype(dtype)
+    g[rng.random(g.shape) < 0.1] = rng.choice([np.nan, np.inf])
+    for kernels in BACKENDS:
+        positive = kernels.relu(x)
+        y, winners = kernels.max_pool2x2(x, True)
+        expected, among = kernels.max_pool2x2(positive)
+        assert y.tobytes() == expected.tobytes() and not np.signbit(y[y == 0]).any()
+        np.testing.assert_array_equal(winners, np.where(y == 0, 4, among))
+        gx = kernels.max_pool2x2_backward(g, winners, x.shape)
+        expected = kernels.relu_backward(kernels.max_pool2x2_backward(g, among, x.shape), positive)
+        assert gx.tobytes() == expected.tobytes()
+
+
 @pytest.mark.parametrize("kernels", BACKENDS)
 @pytest.mark.parametrize("width", [2, 5, 32, 35, 67])
 def test_windows_of_2x2_with_nan_or_infinity_at_each_position(kernels, width):
@@ -138,7 +158,7 @@ def test_windows_of_2x2_write_nothing_outside_of_their_arrays(kernels):
         ]
         gx, y, winners = (a[100:-100].reshape(s) for a, s in zip(memory, (shape, pooled, pooled), strict=True))
         x = np.random.default_rng(W).standard_normal(shape).astype(np.float32)
-        kernels.max_pool2x2(x, out=(y, winners))
+        kernels.max_pool2x2(x, W % 2 == 0, out=(y, winners))
         kernels.max_pool2x2_backward(y, winners, shape, out=gx)
         for a in memory:
             assert (a[:100] == 7).all() and (a[-100:] == 7).all()

@@ -1,5 +1,6 @@
 """Vectors and tiles: the instructions that are emitted do what the definitions say, on every kind of processor."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -67,13 +68,13 @@ def outer_product(rows, vectors):
 def inner_product(rows, vectors):
     """A function that multiplies `rows` rows of a by `vectors` rows of b, K numbers long."""
 
-    def product(a, b, K, y):
+    def product(a, b, K, y, relu):
         t = simd.tile_zero(a, rows, vectors)
         whole = K // L * L
         for k in range(0, whole, L):
             t = simd.tile_inner(t, a, k, K, b, k, K)
         t = simd.tile_inner_first(t, a, whole, K, b, whole, K, K - whole)
-        simd.tile_store_totals(t, y, 1, vectors + 1)
+        simd.tile_store_totals(t, y, 1, vectors + 1, relu)
 
     return product
 
@@ -164,14 +165,14 @@ def test_inner_tiles(rng, dtype, shape):
     rows, vectors = shape
     definition = inner_product(*shape)
     compiled = helper(definition)
-    for K in (0, 1, L - 1, L, L + 1, 3 * L + 5):
+    for K, relu in itertools.product((0, 1, L - 1, L, L + 1, 3 * L + 5), (False, True)):
         a, b = operand(rng, (rows, K), dtype, False), operand(rng, (vectors, K), dtype, False)
         actual, expected = np.full((2, 1 + rows * (vectors + 1)), 7, dtype)
-        definition(a, b, K, expected)
-        compiled(a, b, K, actual)
+        definition(a, b, K, expected, relu)
+        compiled(a, b, K, actual, relu)
         np.testing.assert_allclose(actual, expected, rtol=1e-4 if dtype == np.float32 else 1e-12, atol=1e-5)
-        grid = actual[1:].reshape(rows, vectors + 1)
-        np.testing.assert_allclose(grid[:, :-1], a @ b.T, rtol=1e-3, atol=1e-4)
+        grid, product = actual[1:].reshape(rows, vectors + 1), a @ b.T
+        np.testing.assert_allclose(grid[:, :-1], np.maximum(product, 0) if relu else product, rtol=1e-3, atol=1e-4)
         assert (grid[:, -1] == 7).all() and actual[0] == 7
 
 
@@ -232,7 +233,7 @@ def test_out_of_line_functions_are_called():
 def test_totals_are_the_same_bits_whether_taken_alone_or_together(rng):
     a = operand(rng, (4, L), np.float32, False)
     b, y = np.ones((4, L), np.float32), np.zeros(1 + 4 * 5, np.float32)
-    helper(inner_product(4, 4))(a, b, L, y)
+    helper(inner_product(4, 4))(a, b, L, y, False)
     np.testing.assert_array_equal(y[1:].reshape(4, 5)[:, :4], np.repeat([[simd.total(row)] for row in a], 4, axis=1))
 
 

@@ -316,3 +316,230 @@ def test_a_bias_changed_after_the_pass_is_noticed():
 def test_an_empty_batch_passes_both():
     assert pair()(minigrad.zeros(0, 3, 2, 2)).shape == (0, 3, 2, 2)
     assert pair().eval()(minigrad.zeros(0, 3, 2, 2)).shape == (0, 3, 2, 2)
+
+
+# --------------------------------------------------------------- linear and relu, relu and pooling in one pass
+
+IMAGES = (2, 3, 6, 5)
+FUSED = {  # the layers, the shape of the input, and the ops that they make
+    "linear": ([nn.Linear(5, 7), nn.ReLU()], (4, 5), ["LinearReLU"]),
+    "linear on features": ([nn.Linear(5, 7, bias=False), nn.ReLU()], (2, 3, 5), ["LinearReLU"]),
+    "linear of many rows": ([nn.Linear(40, 50), nn.ReLU()], (30, 40), ["LinearReLU"]),
+    "pool": ([nn.ReLU(), nn.MaxPool2d(2)], IMAGES, ["MaxPool2x2ReLU"]),
+    "pool, in pairs": ([nn.ReLU(), nn.MaxPool2d((2, 2), (2, 2), (0, 0))], IMAGES, ["MaxPool2x2ReLU"]),
+    "pool of one image": ([nn.ReLU(), nn.MaxPool2d(2)], IMAGES[1:], ["Reshape", "MaxPool2x2ReLU", "Reshape"]),
+    "pool to the edge": ([nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)], IMAGES, ["MaxPool2d", "ReLU"]),
+    "norm and pool": ([nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2)], IMAGES, ["MaxPool2x2ReLU", "BatchNorm"]),
+    "norm and other pool": ([nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(3)], IMAGES, ["MaxPool2d", "BatchNormReLU"]),
+    "linear and pool": ([nn.Linear(5, 7), nn.ReLU(), nn.MaxPool2d(2)], IMAGES, ["MaxPool2x2ReLU", "Linear"]),
+    "two relus": ([nn.ReLU(), nn.ReLU(), nn.MaxPool2d(2)], IMAGES, ["MaxPool2x2ReLU", "ReLU"]),
+    "linear, two relus": ([nn.Linear(5, 7), nn.ReLU(), nn.ReLU()], (4, 5), ["ReLU", "LinearReLU"]),
+}
+
+
+def fused(case, dtype=minigrad.float32):
+    """The network of a case and an input, with awkward numbers."""
+    modules, shape, _ = FUSED[case]
+    x = np.random.default_rng(7).standard_normal(shape).round(1)
+    x.flat[3], x.flat[4] = 0.0, -0.0
+    return copy.deepcopy(nn.Sequential(*modules)).to(dtype), minigrad.tensor(x).to(dtype).requires_grad_()
+
+
+def one_by_one(model, x):
+    for module in model:
+        x = module(x)
+    return x
+
+
+def ops_behind(y):
+    """The names of the ops from y back to the leaves, through the first input of each."""
+    found, op = [], y.grad_fn
+    while isinstance(op, autograd.Op):
+        found.append(op.name())
+        op = op.next_functions[0][0]
+    return found
+
+
+@pytest.mark.parametrize("dtype", [minigrad.float32, minigrad.float64, minigrad.float16])
+@pytest.mark.parametrize("case", FUSED)
+def test_a_relu_is_done_by_its_neighbour_with_the_same_bits(case, dtype, backend):
+    results = []
+    for forward in (lambda model, x: model(x), one_by_one):
+        model, x = fused(case, dtype)
+        y = forward(model, x)
+        if not results:
+            assert ops_behind(y) == FUSED[case][2]
+        g = np.random.default_rng(8).standard_normal(y.shape)
+        g.flat[0] = np.inf if "norm" not in case and "linear" not in case else 1.0
+        y.backward(minigrad.tensor(g).to(dtype))
+        results.append([y, x.grad, *(p.grad for p in model.parameters()), *model.buffers()])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a.numpy(force=True), b.numpy(force=True))
+        if dtype != minigrad.float16:  # whose relu leaves the sign of -0.0 to the processor
+            assert a.numpy(force=True).tobytes() == b.numpy(force=True).tobytes()
+
+
+@pytest.mark.parametrize("case", FUSED)
+def test_what_a_neighbour_does_is_differentiable_to_any_order(case, backend):
+    model, x = fused(case, minigrad.float64)
+    distinct = np.random.default_rng(9).permutation(x.array.size).reshape(x.shape) - 0.4 * x.array.size
+    x = minigrad.tensor(distinct / x.array.size, requires_grad=True)
+    assert autograd.gradcheck(model, x) and autograd.gradgradcheck(model, x)
+
+
+def test_nan_stays_and_lets_the_gradient_through(backend):
+    model, x = nn.Sequential(nn.ReLU(), nn.MaxPool2d(2)), np.full((1, 1, 2, 4), -1.0)
+    x[0, 0, 1, 0] = np.nan
+    results = []
+    for forward in (lambda x: model(x), lambda x: one_by_one(model, x)):
+        t = minigrad.tensor(x, requires_grad=True)
+        y = forward(t)
+        (first,) = autograd.grad(y, t, minigrad.tensor([[[[2.0, 3.0]]]]), retain_graph=True)
+        (recorded,) = autograd.grad(y, t, minigrad.tensor([[[[2.0, 3.0]]]]), create_graph=True)
+        results += [y.tolist(), first.tolist(), recorded.tolist()]
+    for actual, expected in zip(results[:3], results[3:], strict=True):
+        np.testing.assert_array_equal(actual, expected)
+    np.testing.assert_array_equal(results[1], [[[[0, 0, 0, 0], [2, 0, 0, 0]]]])
+    layer = nn.Sequential(nn.Linear(1, 2), nn.ReLU())
+    layer[0].bias.data = minigrad.tensor([np.nan, -9.0])
+    y = layer(minigrad.ones(1, 1))
+    y.backward(minigrad.ones(1, 2))
+    assert np.isnan(y.tolist()[0][0]) and layer[0].bias.grad.tolist() == [1.0, 0.0]
+
+
+class OwnLinear(nn.Linear):
+    def forward(self, input):
+        return super().forward(input) * 2
+
+
+class OwnPool(nn.MaxPool2d):
+    def forward(self, input):
+        return super().forward(input) * 2
+
+
+class OwnCall(nn.Linear):
+    def __call__(self, input):
+        return super().__call__(input) * 2
+
+
+def test_a_linear_of_ones_own_without_a_forward_of_its_own_does_the_relu_too():
+    class Named(nn.Linear):
+        pass
+
+    model = nn.Sequential(Named(2, 2), nn.ReLU())
+    assert ops_behind(model(minigrad.ones(1, 2))) == ["LinearReLU"]
+
+
+@pytest.mark.parametrize(
+    ("modules", "shape", "expected"),
+    [
+        ([OwnLinear(5, 7), nn.ReLU()], (4, 5), ["ReLU", "Mul", "Linear"]),
+        ([OwnCall(5, 7), nn.ReLU()], (4, 5), ["ReLU", "Mul", "Linear"]),
+        ([nn.Linear(5, 7), OwnReLU()], (4, 5), ["ReLU", "Linear"]),
+        ([nn.Sequential(nn.Linear(5, 7)), nn.ReLU()], (4, 5), ["ReLU", "Linear"]),
+        ([nn.ReLU(), OwnPool(2)], IMAGES, ["Mul", "MaxPool2x2", "ReLU"]),
+        ([OwnReLU(), nn.MaxPool2d(2)], IMAGES, ["MaxPool2x2", "ReLU"]),
+        ([nn.ReLU(), nn.MaxPool2d(2, stride=1)], IMAGES, ["MaxPool2d", "ReLU"]),
+        ([nn.ReLU(), nn.MaxPool2d(2, padding=1)], IMAGES, ["MaxPool2d", "ReLU"]),
+        ([nn.ReLU(), nn.MaxPool2d(2, 2, dilation=2)], IMAGES, ["MaxPool2d", "ReLU"]),
+        ([nn.ReLU(), nn.MaxPool1d(2)], (2, 3, 6), ["Reshape", "MaxPool2d", "Reshape", "ReLU"]),
+        ([nn.ReLU(), nn.AvgPool2d(2)], IMAGES, ["AvgPool2d", "ReLU"]),
+    ],
+)
+def test_other_modules_are_called_one_by_one(modules, shape, expected):
+    model, x = nn.Sequential(*modules), minigrad.randn(*shape, requires_grad=True)
+    y = model(x)
+    assert ops_behind(y) == expected
+    assert minigrad.equal(y, one_by_one(model, x))
+
+
+@pytest.mark.parametrize("case", ["linear", "pool", "norm and pool"])
+def test_whatever_is_hooked_or_replaced_later_is_noticed(case, monkeypatch):
+    model, x = fused(case)
+    apart = ops_behind(one_by_one(model, x))
+    together = ops_behind(model(x))
+    assert together != apart
+    for place, module in enumerate(model):
+        seen = []
+        for register in (module.register_forward_hook, register_module_forward_hook):
+            with register(lambda module, *_, seen=seen: seen.append(type(module).__name__)):
+                y = model(x)
+            assert len(ops_behind(y)) > len(together) or case == "norm and pool"
+        assert seen == [type(module).__name__, *(type(m).__name__ for m in model), "Sequential"]
+        with module.register_full_backward_hook(lambda *_, seen=seen: seen.append("back")):
+            model(x).sum().backward()
+        assert seen[-1] == "back" and ops_behind(model(x)) == together
+        module.forward = functools.partial(type(module).forward, module)
+        assert len(ops_behind(model(x))) > len(together) or case == "norm and pool"
+        del module.forward
+        assert ops_behind(model(x)) == together
+        kind, forward = type(module), type(module).forward
+        with monkeypatch.context() as patch:
+            patch.setattr(kind, "forward", lambda self, input, forward=forward: forward(self, input) + 1)
+            assert "Add" in ops_behind(model(x))
+        twin = copy.deepcopy(model)
+        twin[place] = nn.Identity()
+        assert minigrad.equal(twin(x), one_by_one(twin, x))
+
+
+def test_a_model_that_ran_is_copied_saved_and_changed_like_any_other():
+    model, x = fused("linear")
+    y = model(x)
+    twin = copy.deepcopy(model)
+    assert minigrad.equal(twin(x), y) and ops_behind(twin(x)) == ["LinearReLU"]
+    assert list(model.state_dict()) == ["0.weight", "0.bias"]
+    twin.load_state_dict({k: v * 0 for k, v in model.state_dict().items()})
+    assert twin(x).abs().sum().item() == 0
+    model.append(nn.Tanh())
+    assert ops_behind(model(x)) == ["Tanh", "LinearReLU"]
+    model[1] = nn.Sigmoid()
+    assert ops_behind(model(x)) == ["Tanh", "Sigmoid", "Linear"]
+    model.register_module("1", None)
+    with pytest.raises(TypeError, match="NoneType"):
+        model(x)
+
+
+def test_errors_of_what_is_done_in_one_pass_name_the_layer():
+    model = nn.Sequential(nn.Identity(), nn.Linear(3, 2), nn.ReLU())
+    with pytest.raises(RuntimeError, match=r"^model.1 \(Linear\): expected last dimension 3"):
+        model(minigrad.zeros(4, 2))
+    model = nn.Sequential(nn.ReLU(), nn.MaxPool2d(2))
+    with pytest.raises(RuntimeError, match=r"^model.1 \(MaxPool2d\): input must be \(N, C, H, W\)"):
+        model(minigrad.zeros(4, 2))
+    with pytest.raises(RuntimeError, match=r"^model.1 \(MaxPool2d\): the window \(2, 2\)"):
+        model(minigrad.zeros(4, 1, 2, 1))
+    with pytest.raises(RuntimeError, match=r"^model.0 \(ReLU\): "):
+        model(minigrad.zeros(1, 1, 2, 2).bool())
+    with pytest.raises(TypeError, match=r"^model.0 \(ReLU\): "):
+        model([1.0])
+    model = nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2))
+    with pytest.raises(ValueError, match=r"^model.0 \(BatchNorm2d\): expected input"):
+        model(minigrad.zeros(4, 3))
+
+
+def test_an_output_changed_after_the_pass_is_noticed():
+    model, x = fused("linear")
+    y = model(x)
+    with minigrad.no_grad():
+        y.add_(1.0)
+    with pytest.raises(RuntimeError, match="LinearReLU: backward needs what it saved as y"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize("case", FUSED)
+def test_any_number_of_threads_gives_the_same_bits(case, monkeypatch):
+    threads = pytest.importorskip("minigrad.kernels.threads")
+    for name, value in (("SHARE", 1), ("STALL", 10**12), ("_resume", 0)):
+        monkeypatch.setattr(threads, name, value)
+    before, results = minigrad.get_num_threads(), []
+    try:
+        for number in (1, 2):
+            minigrad.set_num_threads(number)
+            model, x = fused(case)
+            y = model(x)
+            y.backward(minigrad.ones_like(y))
+            results.append([y, x.grad, *(p.grad for p in model.parameters())])
+    finally:
+        minigrad.set_num_threads(before)
+    for a, b in zip(*results, strict=True):
+        assert a.numpy(force=True).tobytes() == b.numpy(force=True).tobytes()
