@@ -1122,6 +1122,12 @@ ROWS = [
     ),
     Row("Linear", ops.linear, lambda x, w: x @ w.T, [((4, 3), (2, 3)), ((3,), (2, 3))]),
     Row(
+        "Linear",
+        lambda x, w, b: ops.linalg.linear_by(ops.linalg.Linear, x, w, b, flat=True),
+        lambda x, w, b: x.reshape(len(x), -1) @ w.T + b,
+        [((2, 2, 3), (2, 6), (2,)), ((2, 1, 2, 1), (1, 2), (1,)), ((2, 3), (2, 3), (2,))],
+    ),
+    Row(
         "LinearReLU",
         lambda x, w, b: ops.linalg.linear_by(ops.linalg.LinearReLU, x, w, b),
         lambda x, w, b: np.maximum(x @ w.T + b, 0),

@@ -11,6 +11,7 @@ from ..checks import whole
 from ..tensor import Tensor
 from .activation import ReLU
 from .batchnorm import _BatchNorm
+from .flatten import Flatten
 from .hooks import everywhere
 from .linear import Linear
 from .module import Module, layout
@@ -133,21 +134,15 @@ class Sequential(_Series):
             self.extend(modules)  # type: ignore[arg-type]
 
     def forward(self, input: Any) -> Any:
-        """Every module in turn; a ReLU is done by the module before or after it where that can: see `_with_relu`."""
+        """Every module in turn; neighbours that are one op are run as one, with the same bits: see `_together`."""
         own, modules = self.__dict__, []
         for name, kind in self._registry.items():
             if kind == "module":
                 modules.append(own[name])
         i, end = 0, len(modules)
         while i < end:
-            module, i = modules[i], i + 1
-            one = None
-            if i < end and (type(module) is ReLU or type(modules[i]) is ReLU):
-                one = _with_relu(modules, i - 1, input)
-            if one is None:
-                input = module(input)
-            else:
-                input, i = one(input, relu=True), i + 1
+            module, options, i = _together(modules, i, input)
+            input = module(input, **options)
         return input
 
     def __add__(self, other: Iterable[Module]) -> Sequential:
@@ -166,44 +161,61 @@ class Sequential(_Series):
         return type(self)(dict(self._registered("module")[index]))
 
 
-# What runs as one must be what is defined in this package: it is compared with what may have replaced it since.
-_CALL, _RELU, _POOL, _LAYERS = Module.__call__, ReLU.forward, MaxPool2d.forward, (Linear.forward, _BatchNorm.forward)
+# What is run as one must be what is defined in this package, and not what has replaced it since.
+_CALL = Module.__call__
+_FORWARDS = {Flatten.forward, Linear.forward, _BatchNorm.forward, ReLU.forward, MaxPool2d.forward}
 
 
-def _with_relu(modules: list, i: int, input: Any) -> Any:
-    """Of modules i and i + 1, one of which is a ReLU, the other one if it can do both in one pass, with the same bits.
+def _together(modules: list, start: int, input: Any) -> tuple[Any, dict[str, bool], int]:
+    """The module to call next, the options that let it do its neighbours' work too, and the place of the one after.
 
-    A Linear or a batch norm does the ReLU after it, a maximum over 2x2 the one before it, which saves most. That only
-    if both are as they are defined here and have no hooks, and if the input is one that no ReLU complains about.
+    A Linear takes images from a Flatten before it. A Linear or a batch norm does the ReLU after it, and a maximum over
+    2x2 the one before it, which saves more. All of them must be as they are defined here, without hooks, and the
+    input one that what is left out would not complain about.
     """
-    first, second = modules[i : i + 2]
-    if type(first) is ReLU:
-        relu, other = first, second
-        able = (
-            type(other) is MaxPool2d
-            and type(other).forward is _POOL
-            and other.kernel_size in (2, (2, 2))
-            and other.stride in (2, (2, 2))
-            and other.padding in (0, (0, 0))
-            and other.dilation in (1, (1, 1))
-            and not other.return_indices
-            and isinstance(input, Tensor)
-            and input.array.dtype.kind == "f"
-        )
+    options: dict[str, bool] = {}
+    module, end = modules[start], start + 1
+    if everywhere or end == len(modules):
+        return module, options, end
+    after = modules[end]
+    if type(module) is ReLU:
+        if type(after) is MaxPool2d and _is_2x2(after) and isinstance(input, Tensor) and input.array.dtype.kind == "f":
+            module, options, end = after, {"relu": True}, end + 1
     else:
-        relu, other = second, first
-        able = getattr(type(other), "forward", None) in _LAYERS and (
-            len(modules) == i + 2 or _with_relu(modules, i + 1, input) is None
-        )
-    as_defined = (
-        able
-        and type(other).__call__ is _CALL
-        and ReLU.forward is _RELU
-        and not (relu._hooks or other._hooks or everywhere)
-        and "forward" not in relu.__dict__
-        and "forward" not in other.__dict__
+        if (
+            type(module) is Flatten
+            and isinstance(after, Linear)
+            and module.start_dim == 1
+            and module.end_dim == -1
+            and isinstance(input, Tensor)
+            and input.array.ndim > 1
+        ):
+            module, options, end = after, {"flatten": True}, end + 1
+            after = modules[end] if end < len(modules) else None
+        if type(after) is ReLU and isinstance(module, (Linear, _BatchNorm)):
+            pooled = end + 1 < len(modules) and type(modules[end + 1]) is MaxPool2d
+            if not (pooled and _together(modules, end, input)[1]):
+                options["relu"], end = True, end + 1
+    if options:
+        for member in modules[start:end]:
+            kind = type(member)
+            if member._hooks or "forward" in member.__dict__ or kind.__call__ is not _CALL:
+                return modules[start], {}, start + 1
+            if kind.forward not in _FORWARDS:
+                return modules[start], {}, start + 1
+    return module, options, end
+
+
+def _is_2x2(pool: MaxPool2d) -> bool:
+    """Are its windows 2x2, side by side?"""
+    size, step, padding, dilation = pool.kernel_size, pool.stride, pool.padding, pool.dilation
+    return (
+        size in (2, (2, 2))
+        and step in (2, (2, 2))
+        and padding in (0, (0, 0))
+        and dilation in (1, (1, 1))
+        and not pool.return_indices
     )
-    return other if as_defined else None
 
 
 class ModuleList(_Series):

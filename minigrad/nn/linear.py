@@ -52,12 +52,15 @@ class Linear(Module):
             bound = 1 / math.sqrt(self.in_features) if self.in_features else 0
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, input: Tensor, *, relu: bool = False) -> Tensor:
+    def forward(self, input: Tensor, *, relu: bool = False, flatten: bool = False) -> Tensor:
         """x (..., in_features) to (..., out_features).
 
-        relu : give max(y, 0) in place of y, made in the same pass. `Sequential` asks for it where a `ReLU` comes next.
+        relu    : give max(y, 0) in place of y, made in the same pass
+        flatten : take x (N, ...) as (N, in_features)
+
+        `Sequential` asks for them where a `ReLU` comes next, or a `Flatten` comes before.
         """
-        return linear_by(LinearReLU if relu else LinearOp, input, self.weight, self.bias)
+        return linear_by(LinearReLU if relu else LinearOp, input, self.weight, self.bias, flatten)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

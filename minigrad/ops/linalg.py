@@ -36,13 +36,22 @@ class MatMul(Op):
 
 
 class Linear(Fused):
-    """y = x w^T + b, over the last axis of x; gx = g w, gw = g^T x, gb = the sum of g over all rows"""
+    """y = x w^T + b, over the last axis of x; gx = g w, gw = g^T x, gb = the sum of g over all rows
+
+    rows : the shape of a matrix that x is made first
+    """
 
     uses = ((1,), (0,), ())
     relu = False
+    rows: tuple[int, int] | None = None
     y: np.ndarray | None = None  # kept with relu, to see where it is 0
 
-    def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None) -> np.ndarray:
+    def forward(
+        self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, rows: tuple[int, int] | None = None
+    ) -> np.ndarray:
+        if rows is not None:
+            self.rows = rows
+            x = x.reshape(rows)
         y = kernels.current().linear(x if x.ndim == 2 else _rows(x), w, b, self.relu)
         if x.ndim != 2:
             y = y.reshape(*x.shape[:-1], w.shape[0])
@@ -51,14 +60,16 @@ class Linear(Fused):
         return y
 
     def definition(self, x: Operand, w: Operand, b: Operand | None) -> Operand:
-        y = matmul(x, transpose(w, 0, 1))
+        y = matmul(x if self.rows is None else reshape(x, self.rows), transpose(w, 0, 1))
         y = y if b is None else add(y, b)
         return relu(y) if self.relu else y
 
     def kernel_backward(self, g: np.ndarray) -> tuple:
         (x, w, _), y = self.operands(), self.y
         shape = x.shape
-        if len(shape) != 2:
+        if self.rows is not None:
+            x = x.reshape(self.rows)
+        elif len(shape) != 2:
             g, x, y = _rows(g), _rows(x), y if y is None else _rows(y)
         to_x, to_w, to_b = self.edges
         needs = to_x is not None, to_w is not None, to_b is not None
@@ -352,8 +363,8 @@ def linear(input: Operand, weight: Operand, bias: Operand | None = None) -> Oper
     return linear_by(Linear, input, weight, bias)
 
 
-def linear_by(op: type[Linear], input: Operand, weight: Operand, bias: Operand | None) -> Operand:
-    """`linear`, by this op."""
+def linear_by(op: type[Linear], input: Operand, weight: Operand, bias: Operand | None, flat: bool = False) -> Operand:
+    """`linear`, by this op; with `flat`, of an input (N, ...) as (N, in_features)."""
     x: Any = getattr(input, "array", input)
     w: Any = getattr(weight, "array", weight)
     b: Any = getattr(bias, "array", bias)
@@ -365,12 +376,14 @@ def linear_by(op: type[Linear], input: Operand, weight: Operand, bias: Operand |
     )
     if not alike:
         must_be_arrays("linear", input, weight, *(() if bias is None else (bias,)))
-    features = _check_linear(x.shape, w.shape, None if b is None else b.shape)
+    rows = (x.shape[0], math.prod(x.shape[1:])) if flat else None
+    features = _check_linear(rows or x.shape, w.shape, None if b is None else b.shape)
     if not alike:
         must_share_dtype("linear", input, weight, bias)
+    options = {"rows": rows} if flat else {}
     if features:
-        return op.apply(input, weight, bias)
-    return squeeze(op.apply(input, unsqueeze(weight, 0), None if bias is None else unsqueeze(bias, 0)), -1)
+        return op.apply(input, weight, bias, **options)
+    return squeeze(op.apply(input, unsqueeze(weight, 0), None if bias is None else unsqueeze(bias, 0), **options), -1)
 
 
 @functools.lru_cache(1024)

@@ -44,8 +44,8 @@ class MaxPool2x2(Op):
     relu = False
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        self.shape = x.shape
         y, self.winners = kernels.current().max_pool2x2(x, self.relu)
+        self.shape = x.shape
         return y
 
     def backward(self, g: Operand) -> Operand:

@@ -333,6 +333,10 @@ FUSED = {  # the layers, the shape of the input, and the ops that they make
     "norm and other pool": ([nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(3)], IMAGES, ["MaxPool2d", "BatchNormReLU"]),
     "linear and pool": ([nn.Linear(5, 7), nn.ReLU(), nn.MaxPool2d(2)], IMAGES, ["MaxPool2x2ReLU", "Linear"]),
     "two relus": ([nn.ReLU(), nn.ReLU(), nn.MaxPool2d(2)], IMAGES, ["MaxPool2x2ReLU", "ReLU"]),
+    "flatten and linear": ([nn.Flatten(), nn.Linear(90, 7)], IMAGES, ["Linear"]),
+    "flatten, linear, relu": ([nn.Flatten(), nn.Linear(90, 7), nn.ReLU()], IMAGES, ["LinearReLU"]),
+    "flatten of rows": ([nn.Flatten(), nn.Linear(5, 7), nn.ReLU()], (4, 5), ["LinearReLU"]),
+    "flatten of many": ([nn.Flatten(), nn.Linear(90, 40), nn.ReLU()], (20, 3, 6, 5), ["LinearReLU"]),
     "linear, two relus": ([nn.Linear(5, 7), nn.ReLU(), nn.ReLU()], (4, 5), ["ReLU", "LinearReLU"]),
 }
 
@@ -444,6 +448,10 @@ def test_a_linear_of_ones_own_without_a_forward_of_its_own_does_the_relu_too():
         ([nn.ReLU(), nn.MaxPool2d(2, 2, dilation=2)], IMAGES, ["MaxPool2d", "ReLU"]),
         ([nn.ReLU(), nn.MaxPool1d(2)], (2, 3, 6), ["Reshape", "MaxPool2d", "Reshape", "ReLU"]),
         ([nn.ReLU(), nn.AvgPool2d(2)], IMAGES, ["AvgPool2d", "ReLU"]),
+        ([nn.Flatten(2), nn.Linear(30, 4)], IMAGES, ["Linear", "Reshape"]),
+        ([nn.Flatten(1, 2), nn.Linear(5, 4), nn.ReLU()], IMAGES, ["LinearReLU", "Reshape"]),
+        ([nn.Flatten(), OwnLinear(90, 4)], IMAGES, ["Mul", "Linear", "Reshape"]),
+        ([nn.Flatten(), nn.ReLU()], IMAGES, ["ReLU", "Reshape"]),
     ],
 )
 def test_other_modules_are_called_one_by_one(modules, shape, expected):
@@ -453,7 +461,7 @@ def test_other_modules_are_called_one_by_one(modules, shape, expected):
     assert minigrad.equal(y, one_by_one(model, x))
 
 
-@pytest.mark.parametrize("case", ["linear", "pool", "norm and pool"])
+@pytest.mark.parametrize("case", ["linear", "pool", "norm and pool", "flatten, linear, relu"])
 def test_whatever_is_hooked_or_replaced_later_is_noticed(case, monkeypatch):
     model, x = fused(case)
     apart = ops_behind(one_by_one(model, x))
@@ -478,7 +486,7 @@ def test_whatever_is_hooked_or_replaced_later_is_noticed(case, monkeypatch):
             patch.setattr(kind, "forward", lambda self, input, forward=forward: forward(self, input) + 1)
             assert "Add" in ops_behind(model(x))
         twin = copy.deepcopy(model)
-        twin[place] = nn.Identity()
+        twin[place] = nn.Flatten(-3) if kind is nn.Flatten else nn.Identity()
         assert minigrad.equal(twin(x), one_by_one(twin, x))
 
 
@@ -503,6 +511,11 @@ def test_errors_of_what_is_done_in_one_pass_name_the_layer():
     model = nn.Sequential(nn.Identity(), nn.Linear(3, 2), nn.ReLU())
     with pytest.raises(RuntimeError, match=r"^model.1 \(Linear\): expected last dimension 3"):
         model(minigrad.zeros(4, 2))
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3, 2), nn.ReLU())
+    with pytest.raises(RuntimeError, match=r"^model.1 \(Linear\): expected last dimension 3 .* shape \(4, 6\)"):
+        model(minigrad.zeros(4, 2, 3))
+    with pytest.raises(IndexError, match=r"^model.0 \(Flatten\): "):
+        model(minigrad.zeros(3))
     model = nn.Sequential(nn.ReLU(), nn.MaxPool2d(2))
     with pytest.raises(RuntimeError, match=r"^model.1 \(MaxPool2d\): input must be \(N, C, H, W\)"):
         model(minigrad.zeros(4, 2))
