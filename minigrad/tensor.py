@@ -83,10 +83,10 @@ class Tensor:
 
     # ------------------------------------------------------------------------------------ what it is
 
-    # Read so often that they are properties without a function in Python.
-    shape = property(attrgetter("array.shape"), doc="The size of each dimension.")
-    dtype = property(attrgetter("array.dtype"), doc="The type of the elements.")
-    ndim = property(attrgetter("array.ndim"), doc="The number of dimensions.")
+    # Read so often that no function in Python stands behind them.
+    shape: tuple[int, ...] = property(attrgetter("array.shape"), doc="The size of each dimension.")  # type: ignore[assignment]
+    dtype: np.dtype = property(attrgetter("array.dtype"), doc="The type of the elements.")  # type: ignore[assignment]
+    ndim: int = property(attrgetter("array.ndim"), doc="The number of dimensions.")  # type: ignore[assignment]
 
     @property
     def device(self) -> Device:
