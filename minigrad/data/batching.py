@@ -32,23 +32,36 @@ batch form that it inherits is never stale.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..autograd import wrap
+from ..dtypes import int64
 
 __all__: list[str] = []
 
 
 def batch_at(dataset: Any, positions: Any) -> Any:
     """The batch of the samples at these positions, or NotImplemented if they have to be got one by one."""
-    get = method(dataset, "__getbatch__", "__getitem__")
-    if get is None:
+    if not _agrees(type(dataset), "__getbatch__", "__getitem__"):  # type: ignore[arg-type]
         return NotImplemented
-    index = _as_index(positions, len(dataset))
-    return NotImplemented if index is None else get(index)
+    try:
+        index = np.asarray(positions)
+    except ValueError:  # a ragged list
+        return NotImplemented
+    if index.dtype is not int64:
+        if index.dtype.kind not in "iu":
+            return NotImplemented
+        index = index.astype(np.int64)
+    if index.ndim != 1 or not index.size:
+        return NotImplemented
+    first, last, count = index.item(0), index.item(-1), index.size
+    if last - first == count - 1 and first >= 0 and last < len(dataset) and (np.diff(index) == 1).all():
+        return dataset.__getbatch__(slice(first, last + 1))
+    return dataset.__getbatch__(index)
 
 
 def samples_at(dataset: Any, positions: Any) -> list:
@@ -57,19 +70,19 @@ def samples_at(dataset: Any, positions: Any) -> list:
     return [dataset[i] for i in positions] if get is None else get(positions)
 
 
-def transform_batch(transform: Callable | None, images: Any) -> Any:
+def transform_batch(transform: Any, images: Any) -> Any:
     """The transform of all images at once, or NotImplemented if it has to be done one by one."""
     if transform is None:
         return images
-    run = method(transform, "batch", "__call__")
-    return NotImplemented if run is None else run(images)
+    if not _agrees(type(transform), "batch", "__call__"):  # type: ignore[arg-type]
+        return NotImplemented
+    return transform.batch(images)
 
 
-def transform_at(transform: Callable | None, images: np.ndarray, index: slice | np.ndarray) -> Any:
+def transform_at(transform: Any, images: np.ndarray, index: slice | np.ndarray) -> Any:
     """The transform of all images at `index`, or NotImplemented if it has to be done one by one."""
-    gather = method(transform, "gather", "__call__", "batch")
-    if gather is not None:
-        batch = gather(images, index)
+    if _agrees(type(transform), "gather", "__call__", "batch"):  # type: ignore[arg-type]
+        batch = transform.gather(images, index)
         if batch is not NotImplemented:
             return batch
     return transform_batch(transform, wrap(take(images, index)))
@@ -88,27 +101,18 @@ def take(array: np.ndarray, index: slice | np.ndarray) -> np.ndarray:
 
 def method(owner: Any, name: str, *others: str) -> Callable | None:
     """Method `name`, unless a subclass redefined one of the others below it, so that they no longer agree."""
-    for cls in type(owner).__mro__:
+    kind: Any = type(owner)
+    return getattr(owner, name) if _agrees(kind, name, *others) else None
+
+
+@functools.lru_cache(1024)
+def _agrees(kind: type, name: str, *others: str) -> bool:
+    """Has a class method `name`, with none of the others redefined below it? Each class is looked through once."""
+    for cls in kind.__mro__:
         own = cls.__dict__
         if name in own:
-            return getattr(owner, name)
+            return True
         for other in others:
             if other in own:
-                return None
-    return None
-
-
-def _as_index(positions: Any, length: int) -> slice | np.ndarray | None:
-    """What `__getbatch__` takes: a slice for a run of samples, else an array; None if not integers."""
-    try:
-        index = np.asarray(positions)
-    except ValueError:  # a ragged list
-        return None
-    if index.ndim != 1 or index.dtype.kind not in "iu" or not index.size:
-        return None
-    if index.dtype != np.int64:
-        index = index.astype(np.int64)
-    first, last, count = int(index[0]), int(index[-1]), len(index)
-    if last - first == count - 1 and first >= 0 and last < length and (count == 1 or (np.diff(index) == 1).all()):
-        return slice(first, last + 1)
-    return index
+                return False
+    return False

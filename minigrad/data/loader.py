@@ -176,20 +176,19 @@ class DataLoader(Generic[T_co]):
         if self.batch_sampler is None:
             return (self.collate_fn(self.dataset[index]) for index in self.sampler)
         arrays = method(self.batch_sampler, "_arrays", "__iter__")
-        return (self._batch(indices) for indices in (self.batch_sampler if arrays is None else arrays()))
+        return self._batches(iter(self.batch_sampler) if arrays is None else arrays())
 
     def __len__(self) -> int:
         return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
 
-    def _batch(self, indices: Sequence | np.ndarray) -> Any:
-        """The batch of the samples at these indices."""
-        if self.collate_fn is default_collate:
-            batch = batch_at(self.dataset, indices)
-            if batch is not NotImplemented:
-                return batch
-        return self.collate_fn(
-            samples_at(self.dataset, indices.tolist() if isinstance(indices, np.ndarray) else indices)
-        )
+    def _batches(self, batches: Iterator[Sequence | np.ndarray]) -> Iterator[Any]:
+        """The batches of the samples at these indices."""
+        for indices in batches:
+            batch = batch_at(self.dataset, indices) if self.collate_fn is default_collate else NotImplemented
+            if batch is NotImplemented:
+                indices = indices.tolist() if isinstance(indices, np.ndarray) else indices
+                batch = self.collate_fn(samples_at(self.dataset, indices))
+            yield batch
 
     def _stream(self, samples: Iterator[Any]) -> Iterator[Any]:
         """The batches, or single samples, of an IterableDataset."""

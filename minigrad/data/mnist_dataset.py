@@ -131,7 +131,9 @@ class MNIST(Dataset[tuple[Any, Any]]):
 
     def __getbatch__(self, index: slice | np.ndarray) -> Any:
         images = transform_at(self.transform, self.data.array, index)
-        labels = transform_batch(self.target_transform, wrap(take(self.targets.array, index)))
+        labels = wrap(take(self.targets.array, index))
+        if self.target_transform is not None:
+            labels = transform_batch(self.target_transform, labels)
         return NotImplemented if images is NotImplemented or labels is NotImplemented else [images, labels]
 
     def __len__(self) -> int:

@@ -248,11 +248,12 @@ class BatchSampler(Sampler[list[int]]):
     def _arrays(self) -> Iterator[Sequence[int] | np.ndarray]:
         """The batches, as arrays where the sampler has its indices in arrays: making lists of them takes longer."""
         arrays = method(self.sampler, "_arrays", "__iter__")
-        if arrays is None:
-            yield from self
-            return
+        return iter(self) if arrays is None else self._cut(arrays())
+
+    def _cut(self, arrays: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        """The batches of the indices in these arrays."""
         rest = np.empty(0, np.int64)
-        for indices in arrays():
+        for indices in arrays:
             indices = np.concatenate([rest, indices]) if rest.size else indices
             whole = len(indices) - len(indices) % self.batch_size
             for start in range(0, whole, self.batch_size):

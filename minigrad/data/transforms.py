@@ -7,6 +7,7 @@ it keeps a dataset on the path where `DataLoader` gathers whole batches. All tho
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from .. import kernels
 from ..autograd import wrap
-from ..dtypes import as_dtype, get_default_dtype
+from ..dtypes import as_dtype, get_default_dtype, uint8
 from ..tensor import Tensor
 from .batching import take, transform_batch
 
@@ -52,11 +53,8 @@ class Compose:
         first, *others = self.transforms or (None,)
         if type(first) is not ToTensor:
             return NotImplemented
-        mean, std = _ZERO, _ONE
-        if others and type(others[0]) is Normalize:
-            normalize: Any = others.pop(0)
-            mean, std = normalize._mean, normalize._std
-        batch = _gather(images, index, mean, std)
+        normalize: Any = others.pop(0) if others and type(others[0]) is Normalize else None
+        batch = _gather(images, index, normalize)
         for transform in others:
             if batch is NotImplemented:
                 break
@@ -92,7 +90,7 @@ class ToTensor:
 
     def gather(self, images: np.ndarray, index: slice | np.ndarray) -> Any:
         """Those at `index` of images (n, H, W) or (n, H, W, C) of bytes, as (N, C, H, W), in one pass."""
-        return _gather(images, index, _ZERO, _ONE)
+        return _gather(images, index, None)
 
     @staticmethod
     def _convert(pixels: np.ndarray) -> np.ndarray:
@@ -157,26 +155,34 @@ class Normalize:
         return f"Normalize(mean={self.mean}, std={self.std})"
 
 
-_ZERO, _ONE = np.zeros(1), np.ones(1)
-
-
-def _gather(images: np.ndarray, index: slice | np.ndarray, mean: np.ndarray, std: np.ndarray) -> Any:
+def _gather(images: np.ndarray, index: slice | np.ndarray, normalize: Normalize | None) -> Any:
     """Images of bytes as ToTensor and Normalize make them; NotImplemented for others, and for what these refuse."""
-    if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.flags.c_contiguous or images.size == 0:
+    if images.dtype != uint8 or images.ndim not in (3, 4) or not images.flags.c_contiguous or images.size == 0:
         return NotImplemented
     count, H, W, *depth = images.shape
-    C, dtype = depth[0] if depth else 1, get_default_dtype()
-    if len(mean) not in (1, C) or len(std) not in (1, C):
+    C = depth[0] if depth else 1
+    scale = _scale(normalize, C, get_default_dtype())
+    if scale is None:
         return NotImplemented
     if type(index) is slice:
         index = np.arange(*index.indices(count))
-    mean, std = (a.astype(dtype).reshape(-1) if len(a) == C else np.full(C, a, dtype) for a in (mean, std))
     pixels, gather = images.reshape(count, H * W, C), kernels.current().image_batch
     try:
-        batch = gather(pixels, index, mean, std)
+        batch = gather(pixels, index, *scale)
     except IndexError:  # some count from the end, or are out of range indeed
-        batch = gather(pixels, take(np.arange(count), index), mean, std)
+        batch = gather(pixels, take(np.arange(count), index), *scale)
     return wrap(batch.reshape(len(index), C, H, W))
+
+
+@functools.lru_cache(64)
+def _scale(normalize: Normalize | None, channels: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray] | None:
+    """A mean and a std for each channel, 0 and 1 without Normalize; None where it has other numbers of them."""
+    if normalize is None:
+        return np.zeros(channels, dtype), np.ones(channels, dtype)
+    if not {len(normalize._mean), len(normalize._std)} <= {1, channels}:
+        return None
+    mean, std = (np.broadcast_to(a.reshape(-1), channels).astype(dtype) for a in (normalize._mean, normalize._std))
+    return mean, std
 
 
 class Lambda:

@@ -732,7 +732,10 @@ def image_batch(images: Array, indices: Array, mean: Array, std: Array, *, out: 
            [0. , 1. ],
            [0.2, 0.4]])
     """
-    shapes.image_batch("image_batch", images, indices, mean, std)
+    shapes.image_batch("image_batch", images.shape, indices.shape, mean.shape, std.shape)
+    if images.dtype != np.uint8:
+        raise TypeError(f"image_batch: images must be uint8, got {images.dtype.name}")
+    shapes.require_range("image_batch", "indices", indices, len(images))
     y = images[indices].swapaxes(1, 2) / mean.dtype.type(255)
     y = (y.astype(mean.dtype, copy=False) - mean[:, None]) / std[:, None]
     return store("image_batch", out, np.ascontiguousarray(y))

@@ -28,21 +28,16 @@ def require_running(kernel: str, running: tuple[np.ndarray, np.ndarray, float], 
             raise ValueError(f"{kernel}: {name} is updated in place, but it is read-only; pass a copy")
 
 
-def image_batch(
-    kernel: str, images: np.ndarray, indices: np.ndarray, mean: np.ndarray, std: np.ndarray
-) -> tuple[int, int, int]:
-    """The shape (N, C, P) of a batch of the images (n, P, C) at N indices; raises unless all of them are there."""
-    if images.ndim != 3 or indices.ndim != 1:
-        require_ndim(kernel, "images", images.shape, "n, P, C")
-        require_ndim(kernel, "indices", indices.shape, "N")
-    n, P, C = images.shape
-    if not mean.shape == std.shape == (C,):
-        require_shape(kernel, "mean", mean, (C,))
-        require_shape(kernel, "std", std, (C,))
-    if images.dtype != np.uint8:
-        raise TypeError(f"{kernel}: images must be uint8, got {images.dtype.name}")
-    require_range(kernel, "indices", indices, n)
-    return len(indices), C, P
+@functools.lru_cache(1024)
+def image_batch(kernel: str, images: Shape, indices: Shape, mean: Shape, std: Shape) -> tuple[int, int, int]:
+    """The shape (N, C, P) of a batch of the images (n, P, C) at N indices, with as many means and stds as channels."""
+    require_ndim(kernel, "images", images, "n, P, C")
+    require_ndim(kernel, "indices", indices, "N")
+    _, P, C = images
+    for name, shape in (("mean", mean), ("std", std)):
+        if shape != (C,):
+            raise ValueError(f"{kernel}: {name} has shape {shape}, expected {(C,)}")
+    return indices[0], C, P
 
 
 def require_ndim(kernel: str, name: str, shape: Shape, axes: str) -> None:

@@ -362,7 +362,7 @@ def _(a: Type, at: Type) -> Any:
         builder.call(hint, [address, INT32(0), INT32(2), INT32(1)])  # for reading, to the second cache, data
         return context.get_dummy_value()
 
-    return _is_array(a) and (types.void(a, types.intp), emit)
+    return isinstance(a, types.Array) and a.layout == "C" and (types.void(a, types.intp), emit)
 
 
 def store(a: Array, at: int, v: Array) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 import minigrad
 from minigrad.data import MNIST, DataLoader, Dataset, Subset, TensorDataset, default_collate
-from minigrad.data.transforms import Normalize, ToTensor
+from minigrad.data.transforms import Compose, Normalize, ToTensor
 
 
 class Squares(Dataset):
@@ -151,6 +151,35 @@ def test_a_redefined_call_of_a_transform_is_never_bypassed():
     for transform in (Inverted(), Both()):
         images, _ = next(iter(DataLoader(MNIST(train=False, transform=transform), 3)))
         np.testing.assert_array_equal(images.array, expected.array)
+
+
+def test_what_is_replaced_between_batches_counts_from_the_next_on():
+    """Also in the middle of an epoch: what is made once for many batches does not outlive what it was made of."""
+    data, f = MNIST(train=False, transform=Compose([ToTensor(), Normalize(0.5, 0.5)])), np.float32
+    loader, pixels = iter(DataLoader(data, 4)), data.data.array / f(255)
+
+    def images():
+        return next(loader)[0].array[:, 0]
+
+    np.testing.assert_array_equal(images(), (pixels[:4] - f(0.5)) / f(0.5))
+    data.transform.transforms[1] = Normalize(0.25, 2.0)
+    np.testing.assert_array_equal(images(), (pixels[4:8] - f(0.25)) / f(2))
+    data.transform = ToTensor()
+    np.testing.assert_array_equal(images(), pixels[8:12])
+    data.data = minigrad.tensor(data.data.array[::-1].copy())
+    data.targets = data.targets + 0.5
+    x, labels = next(loader)
+    np.testing.assert_array_equal(x.array[:, 0], pixels[::-1][12:16])
+    np.testing.assert_array_equal(labels.array, data.targets.array[12:16])
+    minigrad.set_default_dtype(minigrad.float64)
+    try:
+        np.testing.assert_array_equal(images(), data.data.array[16:20] / 255)
+    finally:
+        minigrad.set_default_dtype(minigrad.float32)
+    with minigrad.use_backend("numpy"):
+        np.testing.assert_array_equal(images(), pixels[::-1][20:24])
+    data.transform = lambda image: image.sum()
+    assert next(loader)[0].tolist() == [image.sum() for image in data.data.array[24:28]]
 
 
 def test_functions_and_modules_transform_sample_by_sample():

@@ -49,6 +49,23 @@ def test_nan_infinity_and_zero_divide_as_in_numpy(kernels):
     np.testing.assert_array_equal(y[0, :, 0], [np.nan, -np.inf, np.nan])
 
 
+@pytest.mark.parametrize("number", [1, 3])
+def test_an_index_out_of_range_is_found_by_whichever_thread_meets_it(monkeypatch, number):
+    """The memory there is not read: nothing is out of the kernel's reach."""
+    monkeypatch.setattr(threads, "SHARE", 10)
+    images, half, before = np.zeros((4, 784, 1), np.uint8), np.full(1, 0.5, np.float32), threads.get_num_threads()
+    threads.set_num_threads(number)
+    try:
+        for place in (0, 7, 8, 29, 30):
+            for wrong in (4, -1, 2**62, -(2**63)):
+                indices = np.arange(31) % 4
+                indices[place] = wrong
+                with pytest.raises(IndexError, match=r"image_batch: indices must be in 0..3, got values from"):
+                    compiled.image_batch(images, indices, half, half)
+    finally:
+        threads.set_num_threads(before)
+
+
 @pytest.mark.parametrize("kernels", BACKENDS)
 def test_what_does_not_fit_is_refused(kernels):
     images, one = np.zeros((4, 6, 2), np.uint8), np.ones(2, np.float32)
