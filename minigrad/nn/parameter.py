@@ -72,11 +72,11 @@ class Buffer(Tensor):
 
 def clear_grad(p: Tensor, set_to_none: bool) -> None:
     """Forget the gradient of `p`, or set it to zero: in place, but where a graph or read-only memory forbids that."""
-    g = p.grad
+    g = p._grad  # the property takes longer than all of this
     if g is None:
         return
     if set_to_none:
-        p.grad = None
+        p._grad = None
     elif g.grad_fn is None and g.array.flags.writeable:
         g.requires_grad_(False)
         g.array.fill(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .. import checks, kernels
-from .optimizer import Gradients, Group, Optimizer, Params, check_differentiable, count_step, no_steps, zeros_for
+from .optimizer import Gradients, Group, Optimizer, Params, check_differentiable, count_steps, no_steps, zeros_for
 
 __all__ = ["Adam"]
 
@@ -94,16 +94,19 @@ class Adam(Optimizer):
         beta1, beta2 = map(float, group["betas"])
         lr, eps, weight_decay = float(group["lr"]), float(group["eps"]), float(group["weight_decay"])
         options = lr, beta1, beta2, eps, weight_decay, group["decoupled_weight_decay"], group["maximize"]
-        exp_avgs, exp_avg_sqs, largest, steps = [], [], [], []
-        for p, _ in gradients:
+        amsgrad = group["amsgrad"]
+        arrays, gs, exp_avgs, exp_avg_sqs, largest, states = [], [], [], [], [], []
+        for p, g in gradients:
             state = self.state[p]
             if not state:
                 state.update(step=no_steps(), exp_avg=zeros_for(p), exp_avg_sq=zeros_for(p))
-            if group["amsgrad"] and "max_exp_avg_sq" not in state:
+            if amsgrad and "max_exp_avg_sq" not in state:
                 state["max_exp_avg_sq"] = zeros_for(p)
+            arrays.append(p.array)
+            gs.append(g)
             exp_avgs.append(state["exp_avg"].array)
             exp_avg_sqs.append(state["exp_avg_sq"].array)
-            largest.append(state["max_exp_avg_sq"].array if group["amsgrad"] else None)
-            steps.append(count_step(state))
-        arrays, gs = [p.array for p, _ in gradients], [g for _, g in gradients]
+            largest.append(state["max_exp_avg_sq"].array if amsgrad else None)
+            states.append(state)
+        steps = count_steps(states)
         kernels.current().adam_updates(arrays, gs, exp_avgs, exp_avg_sqs, largest, steps, *options)

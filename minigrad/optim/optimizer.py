@@ -138,7 +138,10 @@ class Optimizer:
         """
         for group in self.param_groups:
             for p in group["params"]:
-                clear_grad(p, set_to_none)
+                if set_to_none:
+                    p._grad = None  # many times faster than to ask for it
+                else:
+                    clear_grad(p, set_to_none)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters once, from their gradients.
@@ -156,12 +159,16 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         converted: list[tuple[dict[str, Any], str, np.ndarray]] = []
-        ready = [self._ready(i, group, converted) for i, group in enumerate(self.param_groups)]
+        ready, written = [], []
+        for i, group in enumerate(self.param_groups):
+            ready.append(self._ready(i, group, converted))
         for state, name, array in converted:
             state[name] = wrap(array)
         for group, gradients in zip(self.param_groups, ready, strict=True):
             self.update(group, gradients)
-        changed(*[p.array for gradients in ready for p, _ in gradients], by=f"{type(self).__name__}.step")
+            for p, _ in gradients:
+                written.append(p.array)
+        changed(*written, by=f"{type(self).__name__}.step")
         self._stepped = True
         return loss
 
@@ -179,7 +186,7 @@ class Optimizer:
         """
         self._check_group(i, group)
         ready = []
-        state_of = self.state if self.state_names else {}
+        states = self.state if self.state_names else {}
         for p in group["params"]:
             grad = p._grad  # the property would take as long as a check below
             if grad is None:
@@ -190,22 +197,25 @@ class Optimizer:
                 raise self._cannot_update(p, "its gradient", g, "call zero_grad() after changing a parameter")
             if not array.flags.writeable:
                 raise RuntimeError(f"{self._name(p)} is read-only memory; make the parameter of a copy, x.clone()")
-            if state_of and p in state_of:
-                for name, kept in state_of[p].items():
-                    if name == "step":
-                        continue
-                    if kept.array.shape != shape:
-                        fix = "make the optimizer after changing parameters, or forget with optimizer.state.pop(p)"
-                        raise self._cannot_update(p, f"its {name}", kept.array, fix)
-                    if kept.array.dtype != dtype:
-                        converted.append((state_of[p], name, kept.array.astype(dtype, order="C")))
             ready.append((p, g))
+            if not states or p not in states:
+                continue
+            state = states[p]
+            for name in state:
+                if name == "step":
+                    continue
+                kept = state[name].array
+                if kept.shape != shape:
+                    fix = "make the optimizer after changing parameters, or forget with optimizer.state.pop(p)"
+                    raise self._cannot_update(p, f"its {name}", kept, fix)
+                if kept.dtype is not dtype and kept.dtype != dtype:
+                    converted.append((state, name, kept.astype(dtype, order="C")))
         return ready
 
     def _check_group(self, i: int, group: Group) -> None:
         """Raise if an option of group i is missing or out of range. What is still the same object is not looked at."""
         try:
-            options = [group[name] for name in self.defaults]
+            options = [*map(group.__getitem__, self.defaults)]
             group["params"]
         except KeyError:
             missing = sorted({"params", *self.defaults} - group.keys())
@@ -362,10 +372,18 @@ def no_steps() -> Tensor:
 
 def count_step(state: dict[str, Any]) -> int:
     """Count one more step of a parameter, and say which it is: 1 for the first."""
-    steps = state["step"].array
-    n = int(steps.item()) + 1
-    steps.fill(n)
-    return n
+    return count_steps([state])[0]
+
+
+def count_steps(states: list[dict[str, Any]]) -> list[int]:
+    """Count one more step of each of these parameters, and say which they are."""
+    counts = []
+    for state in states:
+        steps = state["step"].array
+        n = int(steps.item()) + 1
+        steps.fill(n)
+        counts.append(n)
+    return counts
 
 
 def zeros_for(p: Tensor) -> Tensor:

@@ -90,6 +90,36 @@ def test_many_parameters_at_once_equal_one_after_the_other(shapes, dtype, seed, 
         _assert_close(*results, dtype)
 
 
+def test_amsgrad_and_steps_of_each_parameter_by_itself():
+    """To the bit what each alone would get, in whatever company."""
+    rng = np.random.default_rng(7)
+    ps, gs, ms, vs, largest = _lists(rng, [(3, 5), (7,), (), (2, 2), (7,)], np.float32, 5)
+    largest[1] = largest[4] = None
+    steps, options = [1, 1, 9, 9, 1], (0.01, 0.9, 0.99, 1e-8, 0.1, False, False)
+    expected = [[None if a is None else a.copy() for a in kind] for kind in (ps, ms, vs, largest)]
+    for p, g, m, v, most, step in zip(expected[0], gs, *expected[1:], steps, strict=True):
+        compiled.adam_update(p, g, m, v, most, step, *options)
+    compiled.adam_updates(ps, gs, ms, vs, largest, steps, *options)
+    for kind, kind_expected in zip((ps, ms, vs, largest), expected, strict=True):
+        for a, e in zip(kind, kind_expected, strict=True):
+            np.testing.assert_array_equal(a, e)
+
+
+@pytest.mark.parametrize("momentum", [0, 0.9])
+def test_gradients_that_are_read_only_or_lie_otherwise_in_memory(momentum):
+    rng = np.random.default_rng(8)
+    ps, gs, buffers = _lists(rng, [(3, 5), (4, 6), (7,), (2, 3)], np.float32, 3)
+    expected = [[a.copy() for a in kind] for kind in (ps, buffers)]
+    for p, g, buffer in zip(expected[0], gs, expected[1], strict=True):
+        compiled.sgd_update(p, g, buffer, 0.1, momentum, 0, 0.1, False, False, False)
+    gs[0], gs[1] = np.asfortranarray(gs[0]), np.repeat(gs[1], 2, 1)[:, ::2]
+    gs[3].flags.writeable = False
+    compiled.sgd_updates(ps, gs, buffers, [False] * 4, 0.1, momentum, 0, 0.1, False, False)
+    for kind, kind_expected in zip((ps, buffers), expected, strict=True):
+        for a, e in zip(kind, kind_expected, strict=True):
+            np.testing.assert_array_equal(a, e)
+
+
 @pytest.mark.parametrize("odd", ["float16", "transposed", "other shape"])
 def test_a_parameter_that_is_not_like_the_others(odd):
     """It goes its own way: to the definition, through a copy, to an error."""
