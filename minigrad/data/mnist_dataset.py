@@ -104,7 +104,7 @@ class MNIST(Dataset[tuple[Any, Any]]):
             images, labels = (read_idx(p) for p in paths)
             self._check(images, labels, *paths)
             self.source = str(paths[0].parent)
-        self.data = wrap(images)
+        self.data = wrap(images.copy())  # NumPy asks for large pages, in which scattered images are found sooner
         self.targets = wrap(labels.astype(np.int64))
 
     @property
