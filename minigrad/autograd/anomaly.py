@@ -12,6 +12,7 @@ import sys
 import weakref
 import zlib
 from pathlib import Path
+from types import CodeType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ _PACKAGE = os.path.join(Path(__file__).parent.parent, "")
 
 _our_files: set[str] = set()
 
-Place = tuple[str, int] | None  # a file and a line in it
+Place = tuple[CodeType, int] | None  # a piece of code and how far it had come, from which the line can be told
 
 
 class _Trace(NamedTuple):
@@ -121,7 +122,7 @@ def caller() -> Place:
     frame = sys._getframe(1)
     while frame is not None and (frame.f_code.co_filename in _our_files or _is_ours(frame.f_code.co_filename)):
         frame = frame.f_back  # type: ignore[assignment]
-    return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+    return None if frame is None else (frame.f_code, frame.f_lasti)
 
 
 def _is_ours(file: str) -> bool:
@@ -136,8 +137,10 @@ def at(place: Place) -> str:
     """ " at train.py:12, `y = model(x)`"; "" for no place."""
     if place is None:
         return ""
-    code = linecache.getline(*place).strip()
-    return f" at {place[0]}:{place[1]}" + (f", `{code}`" if code else "")
+    code, reached = place
+    number = next((line for start, end, line in code.co_lines() if start <= reached < end), None)
+    text = linecache.getline(code.co_filename, number).strip() if number else ""
+    return f" at {code.co_filename}:{number}" + (f", `{text}`" if text else "")
 
 
 def at_line_of(op: Any) -> str:

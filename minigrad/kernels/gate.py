@@ -166,19 +166,6 @@ def _arrays_by_position(
     return bound.args, bound.kwargs
 
 
-def are_alike(*kinds: Sequence[np.ndarray | None]) -> bool:
-    """Whether all are arrays that kernels are compiled for, of one dtype, and the i-th of each kind of one shape."""
-    dtype = kinds[0][0].dtype if kinds[0] and isinstance(kinds[0][0], np.ndarray) else None
-    if dtype is not FLOAT32 and dtype is not FLOAT64:
-        return False
-    for alike in zip(*kinds, strict=True):
-        shape = alike[0].shape if alike[0] is not None else None
-        for a in alike:
-            if type(a) is not np.ndarray or a.dtype is not dtype or a.shape != shape or not a.flags.carray:
-                return False
-    return True
-
-
 def _native_arguments(args: tuple[Any, ...], integers: dict[int, np.dtype]) -> list[Any] | None:
     """The arguments with every array in the layout kernels are compiled for; None if no kernel has this dtype."""
     dtype: np.dtype | None = None

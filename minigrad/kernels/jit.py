@@ -14,6 +14,7 @@ import hashlib
 import logging
 import os
 import platform
+import sys
 import threading
 import time
 import types
@@ -177,9 +178,10 @@ def _file_name(function: Function, dtype: str, signature: tuple[Any, ...]) -> st
 def _folder() -> Path:
     """Where machine code is kept that was made from these sources, by this compiler, for this processor."""
     codegen = registry.cpu_target.target_context.codegen()
-    versions = platform.python_implementation(), platform.python_version(), np.__version__, numba.__version__
+    python = platform.python_implementation(), platform.python_version(), sys.abiflags
+    versions = *python, np.__version__, numba.__version__, llvmlite.__version__
     settings = {k: v for k, v in vars(numba.config).items() if k.isupper() and k not in NO_MATTER}
-    digest = _digest([_sources(), *versions, llvmlite.__version__, *codegen.magic_tuple(), sorted(settings.items())])
+    digest = _digest([_sources(), *versions, *codegen.magic_tuple(), sorted(settings.items())])
     return cache.home() / f"{cache.FOLDERS}{digest}"
 
 
