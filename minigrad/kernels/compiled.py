@@ -1,6 +1,6 @@
 """The `numba` backend: the compiled twin of every kernel in `reference`, under the same name."""
 
-from .conv import conv2d, conv2d_input, conv2d_weight
+from .conv import conv2d, conv2d_backward, conv2d_input, conv2d_weight
 from .elementwise import (
     elu,
     elu_backward,
@@ -45,6 +45,7 @@ __all__ = [
     "batch_norm_backward",
     "channel_sums",
     "conv2d",
+    "conv2d_backward",
     "conv2d_input",
     "conv2d_weight",
     "elu",

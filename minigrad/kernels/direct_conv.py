@@ -1,6 +1,6 @@
 """Direct convolution: sums of products straight from the pixels, without laying out a matrix of patches first.
 
-Take an image as one flat row of numbers, its rows `pitch` apart. The tap (c, kh, kw) of the window at position
+Take an image as one flat row of numbers, its rows `pitch` apart. The tap (kh, kw, c) of the window at position
 p = i * pitch + j then reads the number at p + offset, where the offset depends on the tap alone: for all windows at
 once, the pixels under a tap are the image itself, moved. So a vector of outputs is a sum, over the taps, of a weight
 times a vector of pixels from memory:
@@ -8,13 +8,17 @@ times a vector of pixels from memory:
     y[o, p] = b[o] + sum over k of w[o, k] x[p + offset[k]]         `convolve`
     gw[o, k] = sum over p of g[o, p] x[p + offset[k]]               `correlate`
 
-The last columns of a row, less than a filter's width of them, belong to no window. Their sums are taken and dropped;
-in the gradient of the weights, g is zero there. Where that would be much of the work, an image is there once for each
-tap in a row of the filter, moved by so much, and has the other columns only.
+There are two ways to fill a vector:
 
-An image is copied first to where it is read from, which costs next to nothing: with a border of zeros for padding, and
-if it is large in bands of rows, which stay in the processor's cache. Dilation is a matter of the offsets, and a group
-of channels is an image by itself. With a stride s there is an image of every s-th pixel for each of the s places to
+- With the same pixel of as many images as a vector has lanes: their rows are laid out as one, pixel by pixel. Nothing
+  is computed that is not needed, whatever the sizes, and taps that see zeros only are left out. But images have to be
+  transposed, there and back, and there must be so many of them.
+- With pixels of one image that are neighbours, row after row. The last columns of a row, less than a filter's width of
+  them, belong to no window. Their sums are taken and dropped; in the gradient of the weights, g is zero there.
+
+An image is copied first to where it is read from, which costs little: with a border of zeros for padding, and if it is
+large in bands of rows, which stay in the processor's cache. Dilation is a matter of the offsets, and a group of
+channels is an image by itself. With a stride s there is an image of every s-th pixel for each of the s places to
 start from (`phases`), so that the windows are neighbours again.
 
 The input gradient of a convolution is a convolution too, of the output gradient with a border of zeros: by filters
@@ -30,12 +34,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .jit import helper
+from .jit import helper, kernel
+from .memory import empty
 from .parallel import ThreadedKernel, threaded_kernel
-from .shapes import Pair
+from .shapes import Pair, Shape
 from .simd import (
     LANES,
     REGISTERS,
+    add,
+    load,
     load_first,
     out_of_line,
     prefetch,
@@ -43,9 +50,14 @@ from .simd import (
     tile_add_totals,
     tile_broadcast,
     tile_inner_at,
+    tile_load_first,
     tile_outer,
     tile_store,
+    tile_store_first,
+    tile_transpose,
     tile_zero,
+    total,
+    zero,
 )
 
 Array = np.ndarray
@@ -58,7 +70,7 @@ SPEED = 50  # multiplications and additions in a nanosecond on one thread, rough
 # Rows by vectors: as large as there are registers for, with a few left over for what they are multiplied by.
 # A vector of float64 takes two registers.
 FLOAT32_TILES: Tiles = (
-    ((8, 2), (16, 1), (12, 2), (6, 4), (4, 6), (2, 8)) if REGISTERS == 32 else ((6, 2), (4, 3), (2, 4))
+    ((8, 2), (16, 1), (12, 2), (6, 2), (4, 6), (2, 8)) if REGISTERS == 32 else ((6, 2), (4, 3), (2, 4))
 )
 FLOAT64_TILES: Tiles = ((6, 2), (2, 4)) if REGISTERS == 32 else ((3, 2),)
 
@@ -75,26 +87,52 @@ PARTIAL = 1 << 22  # and not more numbers than this for the sums of all of them
 FEW = 8  # with fewer slices than this the channels are cut into parts as well,
 BLOCKS = 8  # of so many blocks at least, for each has to lay out the image anew
 
+COPY, TRANSPOSE = 5.0, 60.0  # cycles it takes to lay out a vector of one image, and a square of pixels by images
+START = 30.0  # cycles for what is done once for each tile
+UNITS = 4  # images side by side are done in bands if there would be fewer units of work than this: for threads to share
 
-class Plan(NamedTuple):
-    """What of a convolution depends on the shapes alone."""
 
-    tile: Pair
-    blocks: int  # of output channels, each as many as a tile has rows
-    bands: int  # of rows
+class Filters(NamedTuple):
+    """Where a convolution finds its weights, in an array that may have been made for another one."""
+
+    group: int  # numbers from one group to the next,
+    output: int  # from one output channel to the next
+    input: int  # and from one input channel to the next
+    rows: range  # where the rows of taps are,
+    columns: range  # and the taps of a row
+
+
+class Part(NamedTuple):
+    """A launch of the kernel of `convolve`, for some of the images: what of it depends on the shapes alone."""
+
+    kernel: ThreadedKernel
+    units: int
+    nanoseconds: float
+    rows: int  # of a tile
+    places: Array  # of the weights of the taps, in the order (kh, kw, c)
+    offsets: Array  # of the pixels under the taps
+    met: Array  # which taps see more than zeros: the first and the last of rows, and of columns
+    all: Array  # the same, if zeros count
+    window: tuple[int, ...]  # to which is added whether zeros may be left out
+
+
+class CorrelationPart(NamedTuple):
+    """A launch of the kernel of `correlate`, for some of the images."""
+
+    kernel: ThreadedKernel
+    units: int
+    nanoseconds: float
+    offsets: Array  # of the taps, in the order (c, kh, kw), filled up to whole tiles
     window: tuple[int, ...]
-    offsets: Array  # of the taps, in the order (kh, c, kw) of packed filters
 
 
 class CorrelationPlan(NamedTuple):
     """What of a correlation depends on the shapes alone."""
 
-    tile: Pair
-    blocks: int  # of output channels
+    sums: Shape
+    launches: tuple[CorrelationPart, ...]
     slices: int  # of the batch
-    parts: int  # of the blocks, done one by one
-    window: tuple[int, ...]
-    offsets: Array  # of the taps, in the order (c, kh, kw), filled up to whole tiles
+    parts: int  # of the blocks of output channels, done one by one
 
 
 def convolve(
@@ -102,112 +140,186 @@ def convolve(
     w: Array,
     b: Array | None,
     y: Array,
+    groups: int,
+    filters: Filters,
     padding: Pair,
     taps: Taps,
     stride: Pair = (1, 1),
-    skip_zeros: bool = False,
-) -> None:
+) -> bool:
     """y[n, g, o, i, j] = b[g, o] + sum over c, kh, kw of w[g, o, c, kh, kw] x[n, g, c, i + kh * dh, j + kw * dw]
 
     with x in a border of zeros: `padding` many above and to the left, as many as it takes below and to the right.
-    x (N * groups, C, H, W), or with a stride (N * groups, C * A * B, H, W) as from `phases`;
-    w (groups, O, C, KH, KW), in any layout; b (groups, O) or None; y (N * groups, O, OH, OW) is written to.
-    With `skip_zeros` rows of zeros above and below are not multiplied: as if 0 times a weight were 0 always.
+    x (N, groups * C, H, W), or with a stride (N, groups * C * A * B, H, W) as from `phases`;
+    w as `filters` says; b (groups * O,) or None; y (N, groups * O, OH, OW) is written to. Are all weights finite?
     """
-    groups, O, C = w.shape[:3]
-    tiles = FLOAT32_TILES if x.dtype == np.float32 else FLOAT64_TILES
-    plan = _plan(C, O, x.shape[3], *y.shape[2:], taps, padding, stride, tiles, skip_zeros)
-    rows = plan.blocks * plan.tile[0]
-    packed = _filled_up(w, rows).reshape(groups, plan.blocks, plan.tile[0], *w.shape[2:]).transpose(0, 1, 4, 3, 5, 2)
-    bias = np.zeros((groups, rows), x.dtype) if b is None else _filled_up(b, rows)
-    nanoseconds = y.size * w[0, 0].size / SPEED
-    _convolve[plan.tile](
-        len(y) * plan.bands, nanoseconds, x, np.ascontiguousarray(packed), bias, y, plan.offsets, groups, plan.window
-    )
+    if b is None:
+        b = NOTHING[x.dtype.char]
+    for part in _plan(x.shape, y.shape, groups, filters, padding, taps, stride, x.dtype.itemsize):
+        run, units, nanoseconds, rows, places, offsets, met, everything, window = part
+        O = y.shape[1] // groups
+        packed = np.zeros((groups, -(-O // rows), len(places) + 1, rows), x.dtype)
+        sizes = groups, O, rows, filters.group, filters.output
+        finite = int(_pack(w.reshape(-1), b, places, packed.reshape(-1), sizes))
+        run(units, nanoseconds, x, packed, y, offsets, met if finite else everything, (*window, finite))
+    return bool(finite)
 
 
-def _filled_up(a: Array, rows: int) -> Array:
-    """a (groups, O, ...) with zeros after the last of axis 1, so that there are so many."""
-    if a.shape[1] == rows:
-        return a
-    filled = np.zeros((a.shape[0], rows, *a.shape[2:]), a.dtype)
-    filled[:, : a.shape[1]] = a
-    return filled
+NOTHING: dict[str, Array] = {"f": np.empty(0, np.float32), "d": np.empty(0, np.float64)}
 
 
 @functools.lru_cache(1024)
 def _plan(
-    C: int, O: int, W: int, OH: int, OW: int, taps: Taps, padding: Pair, stride: Pair, tiles: Tiles, skip_zeros: bool
-) -> Plan:
-    """The plan of `convolve` for these shapes."""
-    KH, KW, dh, _ = taps
+    x: Shape, y: Shape, groups: int, filters: Filters, padding: Pair, taps: Taps, stride: Pair, itemsize: int
+) -> tuple[Part, ...]:
+    """The launches of `convolve` for these shapes: for the images that fill vectors, and for those that do not."""
+    (N, _, H, W), (_, _, OH, OW) = x, y
+    A, B = phase_count(taps, stride)
+    C, O, (KH, KW, dh, dw) = x[1] // (groups * A * B), y[1] // groups, taps
+    rows_met, columns_met = _met(OH, KH, dh, padding[0], H), _met(OW, KW, dw, padding[1], W)
+    if stride != (1, 1):
+        rows_met[:], columns_met[:] = (0, KH), (0, KW)
+    share = (rows_met[:, 1] - rows_met[:, 0]).mean() / KH, (columns_met[:, 1] - columns_met[:, 0]).mean() / KW
 
     def cycles(layout: Layout, tile: Pair) -> float:
         rows, vectors = tile
-        reach = (layout.band - 1) * layout.pitch + OW
-        tiles = -(-O // rows) * -(-reach // (vectors * LANES)) * -(-OH // layout.band)
-        return tiles * C * KH * KW * _cycles(rows * vectors, rows + 2 * vectors) + layout.cycles
+        back = O * OH * -(-OW // LANES) * (TRANSPOSE if layout.lanes > 1 else COPY)
+        if layout.lanes > 1:
+            tiles, steps = OH * -(-OW // vectors), C * KH * KW * share[0] * share[1]
+        else:
+            tiles = -(-((layout.band - 1) * layout.pitch + OW) // (vectors * LANES)) * -(-OH // layout.band)
+            steps = C * KH * KW * share[0]
+        work = -(-O // rows) * tiles * (steps * _cycles(rows * vectors, rows + 2 * vectors) + START)
+        return (work + back + layout.cycles) / layout.lanes
 
-    layout, tile = _best(C, W, OH, OW, taps, padding, stride, tiles, cycles)
-    window = (KH if skip_zeros else 0, dh, *padding, *layout[:5])
-    offsets = np.ascontiguousarray(_offsets(C, taps, stride, layout).transpose(1, 0, 2)).reshape(-1)
-    return Plan(tile, -(-O // tile[0]), -(-OH // layout.band), window, offsets)
+    tiles = FLOAT32_TILES if itemsize == 4 else FLOAT64_TILES
+    places = np.add.outer(np.add.outer(filters.rows, filters.columns), filters.input * np.arange(C))
+    parts, done = [], 0
+    for images, lanes in _shares(N):
+        least = -(-UNITS * lanes // (images * groups))
+        layout, (rows, vectors) = _best(C, W, OH, OW, taps, padding, stride, lanes, least, tiles, cycles)
+        band, pitch, width = layout.band, layout.pitch, vectors * LANES
+        bands = -(-OH // band)
+        if layout.lanes > 1:  # a line of tiles is a row of windows
+            lines, count, line = band, -(-OW // vectors), pitch * LANES
+            met = np.zeros((bands * lines, 2), np.intp)
+            met[:OH], columns = rows_met, _united(columns_met, np.arange(count) * vectors, vectors)
+        else:  # or a tile of all rows in one
+            lines, count, line = -(-((band - 1) * pitch + OW) // width), 1, width
+            starts = np.add.outer(np.arange(bands) * band, np.arange(lines) * width // pitch).reshape(-1)
+            met, columns = _united(rows_met, starts, -(-width // pitch) + 1), np.array([(0, KW)])
+        window: tuple[int, ...] = (done, groups, C * A * B, H, W, O, OH, OW, KH, KW, *padding, band, layout.halo)
+        window = (*window, pitch * layout.lanes, layout.plane * layout.lanes, layout.lanes, lines, line, count)
+        parts.append(
+            Part(
+                kernel=_convolve[rows, vectors],
+                units=images // layout.lanes * groups * bands,
+                nanoseconds=images * groups * O * OH * OW * C * KH * KW / SPEED,
+                rows=rows,
+                places=places.reshape(-1).astype(np.intp),
+                offsets=np.ascontiguousarray(_offsets(C, taps, stride, layout).transpose(1, 2, 0)).reshape(-1),
+                met=np.concatenate([met, columns]).astype(np.intp),
+                all=np.array([(0, KH)] * len(met) + [(0, KW)] * len(columns), np.intp),
+                window=window,
+            )
+        )
+        done += images
+    return tuple(parts)
 
 
-def correlate(x: Array, g: Array, groups: int, padding: Pair, taps: Taps, stride: Pair = (1, 1)) -> Array:
+def _met(positions: int, K: int, apart: int, padding: int, size: int) -> Array:
+    """Of K taps along one axis, the first that sees the image and not the zeros next to it, and the one after the last:
+    for each of so many positions."""
+    before = padding - np.arange(positions)
+    first, end = (np.clip(-(-n // apart), 0, K) for n in (before, before + size))
+    return np.stack([first, np.maximum(first, end)], axis=1)
+
+
+def _united(met: Array, starts: Array, count: int) -> Array:
+    """What `_met` found, for so many positions from each of these on."""
+    positions = np.minimum(np.add.outer(starts, np.arange(count)), len(met) - 1)
+    return np.stack([met[positions, 0].min(axis=1), met[positions, 1].max(axis=1)], axis=1)
+
+
+def _shares(N: int) -> list[Pair]:
+    """The batch as images that fill vectors and images that do not: how many of them, and images in a vector."""
+    whole = N // LANES * LANES
+    return [share for share in ((whole, LANES), (N - whole, 1)) if share[0]]
+
+
+def correlate(
+    x: Array, g: Array, weight_shape: Shape, groups: int, padding: Pair, taps: Taps, stride: Pair, bias: bool
+) -> tuple[Array, Array, bool]:
     """gw[g, o, c, kh, kw] = sum over n, i, j of g[n, g, o, i, j] x[n, g, c, i + kh * dh, j + kw * dw]
 
-    with x (N * groups, C, H, W), padding and stride as in `convolve`; g (N * groups, O, OH, OW)
-    -> gw (groups, O, C, KH, KW). The batch is cut into slices, whose sums are added up: which they are depends on the
-    shapes alone, and not on the number of threads.
+    with x (N, groups * C, H, W), padding and stride as in `convolve`; g (N, groups * O, OH, OW)
+    -> gw of weight_shape (groups * O, C, KH, KW); for a `bias` gb (groups * O,), the sums of g, else no numbers; and
+    whether gw is finite. The batch is cut into slices, whose sums are added up: which they are depends on the shapes
+    alone, and not on the number of threads.
     """
-    (M, O), (KH, KW) = g.shape[:2], taps[:2]
-    A, B = phase_count(taps, stride)
-    C = x.shape[1] // (A * B)
-    tiles = FLOAT32_INNER_TILES if x.dtype == np.float32 else FLOAT64_INNER_TILES
-    plan = _correlation_plan(M // groups, C, O, x.shape[3], *g.shape[2:], taps, padding, stride, tiles)
-    (rows, columns), size = plan.tile, plan.offsets.size
-    sums = np.zeros((plan.slices, groups, plan.blocks, size // columns, rows, columns), x.dtype)
-    nanoseconds = g.size * C * KH * KW / SPEED
-    _correlate[plan.tile](
-        plan.slices * groups * plan.parts, nanoseconds, x, g, sums, plan.offsets, groups, plan.parts, plan.window
-    )
-    total = sums.sum(axis=0).swapaxes(2, 3)
-    gw = np.empty(total.shape, x.dtype)
-    for v in range(columns):  # one by one, for NumPy would go along the last axis, which is short
-        gw[..., v] = total[..., v]
-    gw = gw.reshape(groups, plan.blocks * rows, size)[:, :O, : C * KH * KW]
-    return np.ascontiguousarray(gw).reshape(groups, O, C, KH, KW)
+    (N, _, H, W), (_, channels, OH, OW) = x.shape, g.shape
+    O, C = channels // groups, weight_shape[1]
+    tiles = FLOAT32_INNER_TILES if x.dtype.itemsize == 4 else FLOAT64_INNER_TILES
+    shape, launches = _correlation_plan(N, C, O, W, OH, OW, taps, padding, stride, tiles, groups, H)[:2]
+    sums, gw = np.zeros(shape, x.dtype), empty(weight_shape, x.dtype)
+    biases, gb = np.zeros((shape[0], channels * bias), x.dtype), np.empty(channels * bias, x.dtype)
+    for run, units, nanoseconds, offsets, window in launches:
+        run(units, nanoseconds, x, g, sums, biases, offsets, window)
+    finite = _add_slices(sums.reshape(-1), biases, gw.reshape(groups, O, C * taps[0] * taps[1]), gb, shape)
+    return gw, gb, finite
 
 
 @functools.lru_cache(1024)
 def _correlation_plan(
-    N: int, C: int, O: int, W: int, OH: int, OW: int, taps: Taps, padding: Pair, stride: Pair, tiles: Tiles
+    N: int,
+    C: int,
+    O: int,
+    W: int,
+    OH: int,
+    OW: int,
+    taps: Taps,
+    padding: Pair,
+    stride: Pair,
+    tiles: Tiles,
+    groups: int = 1,
+    H: int = 0,
 ) -> CorrelationPlan:
     """The plan of `correlate` for these shapes."""
     K = C * taps[0] * taps[1]
+    A, B = phase_count(taps, stride)
 
     def cycles(layout: Layout, tile: Pair) -> float:
         rows, columns = tile
-        vectors = -(-layout.band * layout.pitch // LANES) * -(-OH // layout.band)
-        return -(-O // rows) * -(-K // columns) * vectors * _cycles(rows * columns, rows + 2 * columns) + layout.cycles
+        vectors = OH * OW if layout.lanes > 1 else -(-layout.band * layout.pitch // LANES) * -(-OH // layout.band)
+        there = O * OH * -(-OW // LANES) * (TRANSPOSE if layout.lanes > 1 else COPY)
+        steps = -(-O // rows) * -(-K // columns) * vectors * _cycles(rows * columns, rows + 2 * columns)
+        return (steps + there + layout.cycles) / layout.lanes
 
-    layout, tile = _best(C, W, OH, OW, taps, padding, stride, tiles, cycles)
-    blocks, columns = -(-O // tile[0]), -(-K // tile[1]) * tile[1]
-    offsets = np.zeros(columns, np.intp)
-    offsets[:K] = _offsets(C, taps, stride, layout).reshape(-1)
-    stretch = -(-layout.band * layout.pitch // LANES) * LANES
-    length, work = N * -(-OH // layout.band) * stretch // LANES, N * O * OH * OW * K
-    slices = parts = 1
-    while 2 * slices <= min(N, SLICES, length // LENGTH, work // SLICE, PARTIAL // (O * K)):
-        slices *= 2
-    while slices * parts < FEW and 2 * parts <= min(blocks // BLOCKS, work // slices // SLICE):
-        parts *= 2
-    A, B = phase_count(taps, stride)
-    size = C * A * B * layout.copies * (layout.band + layout.halo) * layout.pitch
-    size += -(-blocks // parts) * tile[0] * stretch
-    together = max(1, min(2 * BAND // size, -(-LENGTH * LANES // stretch), length * LANES // stretch // slices))
-    return CorrelationPlan(tile, blocks, slices, parts, (*padding, *layout[:5], together), offsets)
+    launches, done, all_slices = [], 0, 0
+    for images, lanes in _shares(N):
+        least = 1 if images > lanes else 2
+        layout, tile = _best(C, W, OH, OW, taps, padding, stride, lanes, least, tiles, cycles)
+        bands, bundles = -(-OH // layout.band), images // layout.lanes
+        blocks, columns = -(-O // tile[0]), -(-K // tile[1]) * tile[1]
+        offsets = np.zeros(columns, np.intp)
+        offsets[:K] = _offsets(C, taps, stride, layout).reshape(-1)
+        stretch = layout.band * OW * LANES if layout.lanes > 1 else -(-layout.band * layout.pitch // LANES) * LANES
+        length, work = bundles * bands * stretch // LANES, images * O * OH * OW * K
+        slices = parts = 1
+        while 2 * slices <= min(bundles * bands, SLICES, length // LENGTH, work // SLICE, PARTIAL // (O * K)):
+            slices *= 2
+        while slices * parts < FEW and 2 * parts <= min(blocks // BLOCKS, work // slices // SLICE):
+            parts *= 2
+        size = C * A * B * layout.plane * layout.lanes
+        size += -(-blocks // parts) * tile[0] * stretch
+        together = max(1, min(2 * BAND // size, -(-LENGTH * LANES // stretch), length * LANES // stretch // slices))
+        window: tuple[int, ...] = (done, images, all_slices, slices, parts, groups)
+        window = (*window, C * A * B, H, W, O, OH, OW, *padding, layout.band, layout.halo)
+        window = (*window, layout.pitch * layout.lanes, layout.plane * layout.lanes, layout.lanes, together)
+        nanoseconds = groups * work / SPEED
+        launches.append(CorrelationPart(_correlate[tile], slices * groups * parts, nanoseconds, offsets, window))
+        done, all_slices = done + images, all_slices + slices
+    sums = (all_slices, groups, blocks, columns // tile[1], *tile)
+    return CorrelationPlan(sums, tuple(launches), all_slices, parts)
 
 
 class Layout(NamedTuple):
@@ -215,23 +327,33 @@ class Layout(NamedTuple):
 
     band: int  # rows of windows that are done at a time
     halo: int  # rows of pixels more than that
-    pitch: int  # numbers in a row
-    copies: int  # 1; or one for each tap in a row of a filter, moved, with no columns but those that windows start in
-    apart: int  # by how much a copy is moved
+    pitch: int  # pixels in a row
+    plane: int  # and from one channel to the next
+    lanes: int  # images side by side, pixel by pixel
     cycles: float  # that it takes, about
 
 
-def _layout(C: int, W: int, OH: int, OW: int, taps: Taps, padding: Pair, stride: Pair, copies: int) -> Layout:
-    """The layout with so many copies. With one, the zeros to the right of a row are those to the left of the next."""
+def _layout(
+    C: int, W: int, OH: int, OW: int, taps: Taps, padding: Pair, stride: Pair, lanes: int, least: int = 1
+) -> Layout:
+    """The layout of so many images side by side, in so many bands at least.
+
+    The zeros to the right of a row are those to the left of the next.
+    """
     KH, KW, dh, dw = taps
     A, B = phase_count(taps, stride)
     halo, reach = (KH - 1) * dh // stride[0], (KW - 1) * dw // stride[1]
-    shared = reach if copies > 1 else max(0, min(reach, padding[1], OW + reach - padding[1] - W))
-    pitch = OW + reach - shared
-    channels = C * A * B * copies
-    bands = -(-OH // max(1, BAND // (channels * pitch) - halo))
-    band = -(-OH // bands)
-    return Layout(band, halo, pitch, copies, dw, 2.0 * bands * channels * (band + halo) * -(-pitch // LANES))
+    pitch = OW + reach - max(0, min(reach, padding[1], OW + reach - padding[1] - W))
+    channels = C * A * B
+    space = BAND if lanes == 1 else 2 * BAND
+    bands = max(least, -(-OH // max(1, space // (channels * pitch * lanes) - halo)))
+    band = -(-OH // min(bands, OH))
+    bands = -(-OH // band)
+    plane = (band + halo) * pitch
+    if lanes > 1:
+        plane |= 1  # an odd number of cache lines: the same pixel of all channels goes to different sets
+    cost = TRANSPOSE if lanes > 1 else COPY
+    return Layout(band, halo, pitch, plane, lanes, cost * bands * channels * (band + halo) * -(-pitch // LANES))
 
 
 def _best(
@@ -242,14 +364,16 @@ def _best(
     taps: Taps,
     padding: Pair,
     stride: Pair,
+    lanes: int,
+    least: int,
     tiles: Tiles,
     cycles: Callable[[Layout, Pair], float],
 ) -> tuple[Layout, Pair]:
-    """The layout and the tile that take the fewest cycles; several copies only if they save a tenth."""
-    choices = [(1, 1.0), (taps[1], 1.1)] if stride == (1, 1) and taps[1] > 1 else [(1, 1.0)]
-    layouts = [(_layout(C, W, OH, OW, taps, padding, stride, copies), cost) for copies, cost in choices]
-    options = [(layout, tile, cost) for layout, cost in layouts for tile in tiles]
-    return min(options, key=lambda option: option[2] * cycles(*option[:2]))[:2]
+    """The layout and the tile that take the fewest cycles; if so many images are side by side, in `least` bands."""
+    layouts = [_layout(C, W, OH, OW, taps, padding, stride, 1)]
+    if lanes > 1:
+        layouts.append(_layout(C, W, OH, OW, taps, padding, stride, lanes, least))
+    return min(((layout, tile) for layout in layouts for tile in tiles), key=lambda option: cycles(*option))
 
 
 def _cycles(products: int, loads: int) -> float:
@@ -263,20 +387,19 @@ def _offsets(C: int, taps: Taps, stride: Pair, layout: Layout) -> Array:
     A, B = phase_count(taps, stride)
     c, h, v = np.ogrid[:C, : KH * dh : dh, : KW * dw : dw]
     (h, a), (v, b) = divmod(h, stride[0]), divmod(v, stride[1])
-    depth, pitch = layout.band + layout.halo, layout.pitch
-    if layout.copies > 1:
-        return ((v // dw * C + c) * depth + h) * pitch
-    return (((c * A + a) * B + b) * depth + h) * pitch + v
+    return (((c * A + a) * B + b) * layout.plane + h * layout.pitch + v) * layout.lanes
 
 
 def phase_count(taps: Taps, stride: Pair) -> Pair:
     """The places to start from in steps of the stride, those that no tap can reach left out."""
+    if stride == (1, 1):
+        return stride
     KH, KW, dh, dw = taps
     return min(stride[0], (KH - 1) * dh + 1), min(stride[1], (KW - 1) * dw + 1)
 
 
 def phases(x: Array, output_size: Pair, padding: Pair, taps: Taps, stride: Pair) -> Array:
-    """x (M, C, H, W), in a border of zeros, as (M, C * A * B, h, w): every sh-th row from a on, columns alike."""
+    """x (N, C, H, W), in a border of zeros, as (N, C * A * B, h, w): every sh-th row from a on, columns alike."""
     M, C = x.shape[:2]
     A, B = phase_count(taps, stride)
     size = [n + (k - 1) * d // s for n, k, d, s in zip(output_size, taps[:2], taps[2:], stride, strict=True)]
@@ -291,48 +414,62 @@ def _tiled(rows: int, vectors: int) -> ThreadedKernel:
     """The kernel of `convolve` that makes tiles of so many output channels by so many vectors of positions."""
     width = vectors * LANES
 
-    def convolve(
-        first: int, last: int, x: Array, w: Array, b: Array, y: Array, offsets: Array, groups: int, window: Any
-    ) -> None:
-        """As `convolve`, with w (groups, blocks, KH, C, KW, rows), b (groups, blocks * rows); the units are bands."""
-        KH, dh, ph, pw, band, halo, pitch, copies, apart = window
-        _, C, H, W = x.shape
-        _, O, OH, OW = y.shape
-        taps, plane = offsets.size, (band + halo) * pitch
-        blocks, bands = (O + rows - 1) // rows, (OH + band - 1) // band
-        stretch = (band * pitch + width - 1) // width * width
-        pixels, sums = np.zeros(copies * C * plane + stretch + pitch, x.dtype), np.zeros(rows * stretch, x.dtype)
+    def convolve(first: int, last: int, x: Array, w: Array, y: Array, offsets: Array, met: Array, window: Any) -> None:
+        """As `convolve`, with w as `_pack` makes it. The units are bands of a group of an image, or of LANES of them.
+
+        met (bands * lines + tiles, 2) : see `Part`
+        """
+        base, groups, C, H, W, O, OH, OW, KH, KW, ph, pw, band, halo = window[:14]
+        pitch, plane, lanes, lines, line, tiles, leave_out = window[14:]
+        taps, blocks, bands = offsets.size, w.shape[1], (OH + band - 1) // band
+        x_image, y_image = groups * C * H * W, groups * O * OH * OW  # numbers from one image to the next
+        channel, row = taps // (KH * KW), taps // KH  # how many taps they have
+        stretch, clear = lines * tiles * width, bands > 1 and not (lanes > 1 and leave_out)
+        pixels = np.zeros(C * plane + stretch + width + LANES * LANES, x.dtype)
+        sums = np.zeros(rows * stretch + LANES * LANES, x.dtype)
         for unit in range(first, last):
-            image, start = unit // bands, unit % bands * band
-            height, above = min(band, OH - start), ph - start
-            end = (height - 1) * pitch + OW
-            ahead, share = (image + 1) * C * H * W, 0  # what is asked for with each tile: a part of the next image
-            if bands == 1:
-                share = C * H * W // (blocks * ((end + width - 1) // width)) + 1
-            at = (image * C * H - above) * W
-            for v in range(copies):
-                left = max(pw - v * apart, 0)
-                n, source = min(W + pw - v * apart, pitch) - left, at + left + v * apart - pw
-                to = v * C * plane + left
-                copy(x, source, H * W, W, pixels, to, plane, pitch, C, height + halo, n, above, above + H)
+            image, start = unit // bands // groups * lanes + base, unit % bands * band
+            group, above, height = unit // bands % groups, ph - start, min(band, OH - start)
+            at, n = image * x_image + (group * C * H - above) * W, min(W, pitch // lanes - pw)
+            bottom = above + H
+            if lanes > 1:
+                turn(
+                    x, at, x_image, H * W, W, 1, pixels, pw * lanes, lanes, plane, pitch, lanes,
+                    C, band + halo, n, above, bottom, clear,
+                )  # fmt: skip
+            else:
+                copy(x, at, H * W, W, pixels, pw, plane, pitch, C, band + halo, n, above, bottom, clear)
+            ahead, share = (image + lanes) * x_image, 0  # what is asked for with each tile: a part of the next image
+            if bands == groups == 1:
+                share = lanes * x_image // (blocks * lines * tiles) + 1
             for block in range(blocks):
-                filters = image % groups * blocks + block
-                at = ((image * O + block * rows) * OH + start) * OW
-                for p in range(0, end, width):
-                    fetch(x, ahead, share)
-                    ahead += share
-                    for r in range(rows):
-                        fetch(y, at + r * OH * OW + p, width)
-                    first_k, end_k = 0, taps
-                    if KH > 0:
-                        top, bottom = p // pitch, min((p + width - 1) // pitch, height - 1)
-                        first_k = min(max(above - bottom + dh - 1, 0) // dh, KH) * (taps // KH)
-                        end_k = min(max(above - top + H + dh - 1, 0) // dh, KH) * (taps // KH)
-                    t = tile_broadcast(tile_zero(x, rows, vectors), b, filters * rows, 1)
-                    for k in range(first_k, end_k):
-                        t = tile_outer(t, w, (filters * taps + k) * rows, 1, pixels, p + offsets[k])
-                    tile_store(t, sums, p, stretch)
-                copy(sums, 0, stretch, pitch, y, at, OH * OW, OW, min(rows, O - block * rows), height, OW, 0, height)
+                at = image * y_image + ((group * O + block * rows) * OH + start) * OW
+                channels, filters = min(rows, O - block * rows), (group * blocks + block) * (taps + 1) * rows
+                for i in range(lines):
+                    top, end = met[unit % bands * lines + i, 0], met[unit % bands * lines + i, 1]
+                    for j in range(tiles):
+                        left, right = met[bands * lines + j, 0], met[bands * lines + j, 1]
+                        fetch(x, ahead, share)
+                        ahead += share
+                        if lanes == 1:
+                            for r in range(rows):
+                                fetch(y, at + r * OH * OW + i * width, width)
+                        k, count, pieces = top * row + left * channel, (right - left) * channel, end - top
+                        if count == row:
+                            count, pieces = count * pieces, 1
+                        t = tile_broadcast(tile_zero(x, rows, vectors), w, filters, 1)
+                        here = i * line + j * width
+                        for piece in range(pieces):
+                            for tap in range(k + piece * row, k + piece * row + count):
+                                t = tile_outer(t, w, filters + (tap + 1) * rows, 1, pixels, here + offsets[tap])
+                        tile_store(t, sums, (i * tiles + j) * width, stretch)
+                if lanes > 1:
+                    turn(
+                        sums, 0, lanes, stretch, tiles * width, lanes, y, at, y_image, OH * OW, OW, 1,
+                        channels, height, OW, 0, height, False,
+                    )  # fmt: skip
+                else:
+                    copy(sums, 0, stretch, pitch, y, at, OH * OW, OW, channels, height, OW, 0, height, False)
 
     convolve.__name__ = convolve.__qualname__ = f"convolve_{rows}x{vectors}"
     return threaded_kernel(convolve)
@@ -342,43 +479,68 @@ def _inner(rows: int, columns: int) -> ThreadedKernel:
     """The kernel of `correlate` that makes tiles of so many output channels by so many taps."""
 
     def correlate(
-        first: int, last: int, x: Array, g: Array, sums: Array, offsets: Array, groups: int, parts: int, window: Any
+        first: int, last: int, x: Array, g: Array, sums: Array, biases: Array, offsets: Array, window: Any
     ) -> None:
-        """As `correlate`, to sums (slices, groups, blocks, taps / columns, rows, columns).
+        """As `correlate`, to sums (slices, groups, blocks, taps / columns, rows, columns), biases (slices, groups * O).
 
-        The units are parts of a group of a slice.
+        The units are parts of a group of a slice. `biases` may have no numbers.
         """
-        ph, pw, band, halo, pitch, copies, apart, together = window
-        M, C, H, W = x.shape
-        _, O, OH, OW = g.shape
-        N, slices, blocks, bands = M // groups, len(sums), sums.shape[2], (OH + band - 1) // band
-        taps, plane, stretch = offsets.size, (band + halo) * pitch, (band * pitch + LANES - 1) // LANES * LANES
+        base, images, first_slice, slices, parts, groups = window[:6]
+        C, H, W, O, OH, OW, ph, pw, band, halo, pitch, plane, lanes, together = window[6:]
+        blocks, bands, bundles = sums.shape[2], (OH + band - 1) // band, images // lanes
+        taps = offsets.size
+        if lanes > 1:  # each row of windows by itself
+            lines, row_length, stretch = band, OW * lanes, band * OW * lanes
+        else:  # all rows as one
+            lines, stretch = 1, (band * pitch + LANES - 1) // LANES * LANES
+            row_length = stretch
         channels = (blocks + parts - 1) // parts * rows
-        pixels = np.zeros(together * copies * C * plane + stretch + pitch, x.dtype)
-        gradients = np.zeros(together * channels * stretch, x.dtype)
+        pixels = np.zeros(together * C * plane + stretch + pitch + LANES * LANES, x.dtype)
+        gradients = np.zeros(together * channels * stretch + LANES * LANES, x.dtype)
+        x_image, g_image = groups * C * H * W, groups * O * OH * OW  # numbers from one image to the next
+        totals = np.zeros(channels)
         for unit in range(first, last):
             part, group, piece = unit % parts, unit // parts % groups, unit // parts // groups
             first_block, end_block = blocks * part // parts, blocks * (part + 1) // parts
             o = first_block * rows
             channels_here = min(end_block * rows, O) - o
-            end = N * (piece + 1) // slices * bands
-            for start in range(N * piece // slices * bands, end, together):
+            end = bundles * bands * (piece + 1) // slices
+            totals[:] = 0
+            for start in range(bundles * bands * piece // slices, end, together):
                 count = min(together, end - start)
                 for q in range(count):
-                    image, i = (start + q) // bands * groups + group, (start + q) % bands * band
+                    image, i = (start + q) // bands * lanes + base, (start + q) % bands * band
                     above = ph - i
-                    at = (image * C * H - above) * W
-                    for v in range(copies):
-                        left = max(pw - v * apart, 0)
-                        n, source = min(W + pw - v * apart, pitch) - left, at + left + v * apart - pw
-                        to = (q * copies + v) * C * plane + left
-                        copy(x, source, H * W, W, pixels, to, plane, pitch, C, band + halo, n, above, above + H)
-                    at, to = ((image * O + o) * OH + i) * OW, q * channels * stretch
-                    copy(g, at, OH * OW, OW, gradients, to, stretch, pitch, channels_here, band, OW, 0, OH - i)
-                x_ahead, g_ahead, x_share, g_share = (start + count) * C * H * W, (start + count) * O * OH * OW, 0, 0
+                    at = image * x_image + (group * C * H - above) * W
+                    g_at = image * g_image + ((group * O + o) * OH + i) * OW
+                    g_to, h, n, bottom = q * channels * stretch, band + halo, min(W, pitch // lanes - pw), above + H
+                    to = q * C * plane + pw * lanes
+                    if lanes > 1:
+                        turn(
+                            x, at, x_image, H * W, W, 1, pixels, to, lanes, plane, pitch, lanes,
+                            C, h, n, above, bottom, bands > 1,
+                        )  # fmt: skip
+                        turn(
+                            g, g_at, g_image, OH * OW, OW, 1, gradients, g_to, lanes, stretch, OW * lanes, lanes,
+                            channels_here, band, OW, 0, OH - i, bands > 1,
+                        )  # fmt: skip
+                    else:
+                        copy(x, at, H * W, W, pixels, to, plane, pitch, C, h, n, above, bottom, bands > 1)
+                        copy(
+                            g, g_at, OH * OW, OW, gradients, g_to, stretch, pitch,
+                            channels_here, band, OW, 0, OH - i, bands > 1,
+                        )  # fmt: skip
+                    if biases.size > 0:
+                        for c in range(channels_here):
+                            lanes_of_g = zero(g)
+                            for p in range(0, stretch, LANES):
+                                lanes_of_g = add(lanes_of_g, load(gradients, g_to + c * stretch + p))
+                            totals[c] += total(lanes_of_g)
+                ahead, x_share, g_share = base + (start + count) * lanes, 0, 0  # the next images: see `convolve`
+                x_ahead, g_ahead = ahead * x_image, ahead * g_image
                 if groups == bands == 1 and start + count < end:
                     tiles = (end_block - first_block) * taps // columns
-                    x_share, g_share = count * C * H * W // tiles + 1, count * O * OH * OW // tiles + 1
+                    x_share, g_share = count * lanes * x_image // tiles + 1, count * lanes * g_image // tiles + 1
                 for block in range(first_block, end_block):
                     for k in range(0, taps, columns):
                         fetch(x, x_ahead, x_share)
@@ -387,14 +549,66 @@ def _inner(rows: int, columns: int) -> ThreadedKernel:
                         g_ahead += g_share
                         t = tile_zero(x, rows, columns)
                         for q in range(count):
-                            a, b = (q * channels + block * rows - o) * stretch, q * copies * C * plane
-                            for p in range(0, stretch, LANES):
-                                t = tile_inner_at(t, gradients, a + p, stretch, pixels, b + p, offsets, k)
-                        to = ((piece * groups + group) * blocks + block) * rows * taps + k * rows
+                            for line in range(lines):
+                                a = (q * channels + block * rows - o) * stretch + line * row_length
+                                b = q * C * plane + line * pitch
+                                for p in range(0, row_length, LANES):
+                                    t = tile_inner_at(t, gradients, a + p, stretch, pixels, b + p, offsets, k)
+                        to = (((first_slice + piece) * groups + group) * blocks + block) * rows * taps + k * rows
                         tile_add_totals(t, sums, to)
+            if biases.size > 0:
+                for c in range(channels_here):
+                    biases[first_slice + piece, group * O + o + c] = totals[c]
 
     correlate.__name__ = correlate.__qualname__ = f"correlate_{rows}x{columns}"
     return threaded_kernel(correlate)
+
+
+@kernel
+def _pack(w: Array, b: Array, places: Array, packed: Array, sizes: Any) -> bool:
+    """To packed (groups, blocks, 1 + taps, rows): the bias, then the weights of each tap. Are all weights finite?"""
+    groups, O, rows, group_step, output_step = sizes
+    taps, blocks, check = places.size, (O + rows - 1) // rows, 0 * w[0]
+    for group in range(groups):
+        for o in range(O):
+            start = group * group_step + o * output_step
+            to = (group * blocks + o // rows) * (taps + 1) * rows + o % rows
+            if b.size > 0:
+                packed[to] = b[group * O + o]
+            for k in range(taps):
+                weight = w[start + places[k]]
+                packed[to + (k + 1) * rows] = weight
+                check += 0 * weight
+    return check == 0
+
+
+@kernel
+def _add_slices(sums: Array, biases: Array, gw: Array, gb: Array, shape: Any) -> bool:
+    """The sums of all slices, in the order of weights. Are those for gw finite?
+
+    sums of this shape: (slices, groups, blocks, tiles, rows, columns); biases (slices, groups * O),
+    gw (groups, O, taps), gb (groups * O,) or empty
+    """
+    slices, groups, blocks, tiles, rows, columns = shape
+    size, check = sums.size // slices, 0 * sums[0]
+    O, taps = gw.shape[1], gw.shape[2]
+    for group in range(groups):
+        for o in range(O):
+            start = ((group * blocks + o // rows) * tiles * rows + o % rows) * columns
+            for tile in range(tiles):
+                for v in range(min(columns, taps - tile * columns)):
+                    at = start + tile * rows * columns + v
+                    weight = sums[at]
+                    for i in range(1, slices):
+                        weight += sums[at + i * size]
+                    gw[group, o, tile * columns + v] = weight
+                    check += 0 * weight
+    for o in range(gb.size):
+        bias = 0.0
+        for i in range(slices):
+            bias += biases[i, o]
+        gb[o] = bias
+    return check == 0
 
 
 @helper
@@ -419,15 +633,57 @@ def copy(
     n: int,
     top: int,
     bottom: int,
+    clear: bool,
 ) -> None:
-    """Rows of n numbers from a to b, both as if flat; zeros for those rows of a above top, and from bottom on."""
+    """Rows of n numbers from a to b, both as if flat; those from top to bottom, and zeros for the others to `clear`."""
     out_of_line()
+    first, last = (0, rows) if clear else (max(top, 0), min(bottom, rows))
+    for k in range(0, n, LANES):  # outside, for the masks
+        for i in range(planes):
+            for j in range(first, last):
+                there = n - k if top <= j < bottom else 0
+                v = load_first(a, at + i * a_plane + j * a_row + k, there)
+                store_first(b, to + i * b_plane + j * b_row + k, v, n - k)
+
+
+@helper
+def turn(
+    a: Array,
+    at: int,
+    a_image: int,
+    a_plane: int,
+    a_row: int,
+    a_pixel: int,
+    b: Array,
+    to: int,
+    b_image: int,
+    b_plane: int,
+    b_row: int,
+    b_pixel: int,
+    planes: int,
+    rows: int,
+    n: int,
+    top: int,
+    bottom: int,
+    clear: bool,
+) -> None:
+    """As `copy`, of LANES images: to side by side, pixel by pixel, from one after the other, or the other way round.
+
+    A row is n pixels, each `pixel` numbers from the last, and images are `image` numbers from each other. What comes
+    after a row of images side by side, up to LANES * LANES numbers, is read too, or becomes zero; so rows go in order.
+    """
+    out_of_line()
+    if top <= 0 and bottom >= rows and a_row == n * a_pixel and b_row == n * b_pixel:  # rows that follow each other
+        n, rows, bottom = n * rows, 1, 1
+    first, last = (0, rows) if clear else (max(top, 0), min(bottom, rows))
     for i in range(planes):
-        for j in range(rows):
-            there = n if top <= j < bottom else 0
+        for j in range(first, last):
             source, target = at + i * a_plane + j * a_row, to + i * b_plane + j * b_row
+            there = n if top <= j < bottom else 0
             for k in range(0, n, LANES):
-                store_first(b, target + k, load_first(a, source + k, there - k), n - k)
+                read, written = (there - k, LANES) if a_pixel == 1 else (LANES, n - k)
+                t = tile_load_first(tile_zero(a, LANES, 1), a, source + k * a_pixel, a_image, read)
+                tile_store_first(tile_transpose(t), b, target + k * b_pixel, b_image, written)
 
 
 _convolve = {tile: _tiled(*tile) for tile in {*FLOAT32_TILES, *FLOAT64_TILES}}

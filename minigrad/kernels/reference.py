@@ -30,6 +30,7 @@ __all__ = [
     "batch_norm_backward",
     "channel_sums",
     "conv2d",
+    "conv2d_backward",
     "conv2d_input",
     "conv2d_weight",
     "elu",
@@ -467,6 +468,43 @@ def conv2d_weight(
         pixels = x[:, :, *_tap(kh, kw, stride, dilation, (OH, OW))].reshape(N, groups, gw.shape[2], OH * OW)
         gw[..., kh, kw] = (g @ pixels.swapaxes(2, 3)).sum(axis=0)
     return store("conv2d_weight", out, gw.reshape(weight_shape))
+
+
+def conv2d_backward(
+    g: Array,
+    x: Array,
+    w: Array,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    need_x: bool,
+    need_w: bool,
+    need_b: bool,
+    *,
+    out: Out = None,
+) -> tuple[Array, ...]:
+    """Those gradients of conv2d that are needed: gx = conv2d_input, gw = conv2d_weight, gb = channel_sums of g.
+
+    g (N, O, OH, OW), x (N, C, H, W), w (O, C/groups, KH, KW) -> gx (N, C, H, W), gw (O, C/groups, KH, KW), gb (O,),
+    as far as needed, in this order
+
+    >>> import numpy as np
+    >>> from minigrad.kernels import reference
+    >>> g, x, w = np.ones((1, 1, 1, 2)), np.array([[[[1.0, 2.0, 4.0]]]]), np.array([[[[1.0, 3.0]]]])
+    >>> reference.conv2d_backward(g, x, w, (1, 1), (0, 0), (1, 1), 1, False, True, True)
+    (array([[[[3., 6.]]]]), array([2.]))
+    """
+    shape = shapes.conv2d("conv2d_backward", x.shape, w.shape, stride, padding, dilation, groups)
+    shapes.require_shape("conv2d_backward", "the output gradient", g, shape)
+    gradients = []
+    if need_x:
+        gradients.append(conv2d_input(g, w, x.shape, stride, padding, dilation, groups))
+    if need_w:
+        gradients.append(conv2d_weight(x, g, w.shape, stride, padding, dilation, groups))
+    if need_b:
+        gradients.append(channel_sums(g.reshape(*shape[:2], shape[2] * shape[3])))
+    return store("conv2d_backward", out, tuple(gradients))
 
 
 def _pad(x: Array, padding: Pair) -> Array:

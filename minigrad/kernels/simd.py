@@ -55,11 +55,13 @@ __all__ = [
     "tile_inner_at",
     "tile_inner_first",
     "tile_load",
+    "tile_load_first",
     "tile_outer",
     "tile_outer_first",
     "tile_store",
     "tile_store_first",
     "tile_store_totals",
+    "tile_transpose",
     "tile_zero",
     "total",
     "zero",
@@ -541,6 +543,55 @@ def _(t: Type, a: Type, at: Type, row: Type) -> Any:
         return _tile_value(context, builder, t, rows)
 
     return _is_tile(t, a) and (t(t, a, types.intp, types.intp), emit)
+
+
+def tile_load_first(t: Tile, a: Array, at: int, row: int, n: int) -> Tile:
+    """As `tile_load`, but of the first n columns only, and zero in the others: memory beyond is not touched."""
+    return tuple(
+        tuple(load_first(a, at + r * row + v * LANES, n - v * LANES) for v in range(len(t[r]))) for r in range(len(t))
+    )
+
+
+@emits(tile_load_first)
+def _(t: Type, a: Type, at: Type, row: Type, n: Type) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+        _, array, at, row, *n = args
+        masks, rows = _masks(builder, n, t.dtype.count, step=LANES), []
+        for r in range(t.count):
+            here = _address(context, builder, a, array, _offset(builder, at, row, r))
+            rows.append(
+                [_masked_load(builder, a.dtype, _ahead(builder, here, v), mask) for v, mask in enumerate(masks)]
+            )
+        return _tile_value(context, builder, t, rows)
+
+    return _is_tile(t, a) and (t(t, a, types.intp, types.intp, types.intp), emit)
+
+
+def tile_transpose(t: Tile) -> Tile:
+    """The transpose of a tile of LANES rows of one vector."""
+    return tuple((column,) for column in np.stack([row[0] for row in t], axis=1))
+
+
+@emits(tile_transpose)
+def _(t: Type) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+        vectors, lanes = [row[0] for row in _rows(builder, t, args[0])], range(LANES)
+        step = LANES // 2
+        while step:  # blocks of step x step numbers above and below the diagonal change places
+            low, high = (
+                ir.Constant(
+                    ir.VectorType(INT32, LANES), [i + d if i & step == 0 else i + LANES - step + d for i in lanes]
+                )
+                for d in (0, step)
+            )
+            for i in lanes:
+                if i & step == 0:
+                    pair = vectors[i], vectors[i + step]
+                    vectors[i], vectors[i + step] = (builder.shuffle_vector(*pair, mask) for mask in (low, high))
+            step //= 2
+        return _tile_value(context, builder, t, [[vector] for vector in vectors])
+
+    return _is_tile(t) and t.count == LANES and t.dtype.count == 1 and (t(t), emit)
 
 
 def tile_broadcast(t: Tile, a: Array, at: int, row: int) -> Tile:

@@ -48,6 +48,7 @@ def _arguments(name, dtype, seed=0):
         "matmul": ((normal(40, 20), normal(20, 350)), {}),
         "channel_sums": ((sequence,), {}),
         "conv2d": ((image, filters, normal(6)), SLIDE),
+        "conv2d_backward": ((output, image, filters), {**SLIDE, "need_x": True, "need_w": True, "need_b": True}),
         "conv2d_input": ((output, filters), {"input_shape": image.shape, **SLIDE}),
         "conv2d_weight": ((image, output), {"weight_shape": filters.shape, **SLIDE}),
         "max_pool2d": ((image,), {**WINDOW, "dilation": (1, 2), "output_size": (3, 4)}),

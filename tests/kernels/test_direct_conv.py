@@ -93,6 +93,55 @@ def test_equals_the_definition(C, O, H, W, kernel, padding, stride, dilation, nu
     assert_right(*operands(rng, (3, C, H, W), (O, C, *kernel), options), options)
 
 
+@settings(max_examples=60)
+@given(
+    st.sampled_from([LANES, LANES + 1, 2 * LANES]),
+    st.sampled_from([1, 2, 3, 9, 17]),
+    st.sampled_from([1, 2, 3, 9, 17]),
+    around(1, 5, LANES),
+    around(1, 5, LANES, 2 * LANES),
+    st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    st.tuples(st.integers(0, 5), st.integers(0, 5)),
+    st.sampled_from([(1, 1), (1, 1), (2, 2), (1, 3)]),
+    st.sampled_from([(1, 1), (2, 1), (1, 3)]),
+    st.integers(1, 2),
+    st.sampled_from([1, 300, 1 << 16]),
+    st.sampled_from([np.float32, np.float32, np.float64]),
+    st.integers(0, 2**32 - 1),
+)
+def test_as_many_images_as_fill_vectors(N, C, O, H, W, kernel, padding, stride, dilation, groups, band, dtype, seed):
+    """Images side by side, whatever they cost, and those that are left over; in bands, and on two threads."""
+    rng = np.random.default_rng(seed)
+    sizes = zip((H, W), kernel, padding, dilation, strict=True)
+    H, W = (max(n, d * (k - 1) + 1 - 2 * p) for n, k, p, d in sizes)
+    options = (stride, padding, dilation, groups)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(direct_conv, "TRANSPOSE", 0.0)
+        patch.setattr(direct_conv, "COPY", 1e9)
+        patch.setattr(direct_conv, "BAND", band)
+        patch.setattr(direct_conv, "SLICE", 1000)
+        patch.setattr(direct_conv, "LENGTH", 1)
+        forget_plans()
+        minigrad.set_num_threads(1 + seed % 2)
+        arrays = operands(rng, (N, C * groups, H, W), (O * groups, C, *kernel), options, dtype)
+        for plan in (direct_conv._plan, direct_conv._correlation_plan):
+            plan.cache_clear()
+        assert_right(*arrays, options)
+    forget_plans()
+
+
+def test_images_side_by_side_and_one_by_one_give_the_same_bits(rng):
+    """What a batch brings for an image does not depend on the size of the batch."""
+    options = ((1, 1), (2, 1), (1, 1), 1)
+    x, w, b, g = operands(rng, (LANES + 3, 5, 9, 8), (7, 5, 3, 3), options)
+    whole = compiled.conv2d(x, w, b, *options), compiled.conv2d_input(g, w, x.shape, *options)
+    for n in range(len(x)):
+        one = slice(n, n + 1)
+        parts = compiled.conv2d(x[one], w, b, *options), compiled.conv2d_input(g[one], w, x[one].shape, *options)
+        for a, part in zip(whole, parts, strict=True):
+            np.testing.assert_array_equal(a[one], part)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_every_tile_is_right(rng, monkeypatch, dtype):
     """Also for fewer channels than it has rows, and more."""
@@ -102,8 +151,8 @@ def test_every_tile_is_right(rng, monkeypatch, dtype):
         for inner in INNER_TILES[dtype]:
             monkeypatch.setattr(direct_conv, f"{name}_TILES", (tile,))
             monkeypatch.setattr(direct_conv, f"{name}_INNER_TILES", (inner,))
-            for O in (1, tile[0] + 1):
-                assert_right(*operands(rng, (2, 3, 6, 17), (O, 3, 3, 2), options, dtype), options)
+            for N, O in ((2, 1), (2, tile[0] + 1), (LANES + 1, tile[0] + 1)):
+                assert_right(*operands(rng, (N, 3, 6, 17), (O, 3, 3, 2), options, dtype), options)
 
 
 @pytest.mark.parametrize("band", [1, 200, 1000])
@@ -124,6 +173,7 @@ def test_large_images_are_done_in_bands(rng, monkeypatch, band, stride):
 CASES = [
     ((37, 6, 14, 14), (16, 6, 5, 5), ((1, 1), (0, 0), (1, 1), 1)),
     ((5, 8, 9, 12), (12, 4, 3, 3), ((1, 1), (1, 1), (1, 1), 2)),
+    ((3 * LANES + 5, 4, 9, 12), (10, 2, 3, 3), ((1, 1), (1, 1), (1, 1), 2)),
     ((7, 3, 13, 11), (6, 3, 3, 2), ((2, 3), (1, 0), (1, 2), 1)),
 ]
 
@@ -151,6 +201,7 @@ def test_slices_of_the_batch_and_parts_of_the_channels(rng, monkeypatch, slices,
     for name, value in (("FEW", slices * parts), ("SLICE", 1), ("LENGTH", 1), ("BLOCKS", 1)):
         monkeypatch.setattr(direct_conv, name, value)
     monkeypatch.setattr(direct_conv, "PARTIAL", slices * O * C * 9)
+    monkeypatch.setattr(direct_conv, "_shares", lambda N: [(N, 1)])  # also where so few images fill vectors
     forget_plans()
     tiles = direct_conv.FLOAT32_INNER_TILES
     plan = direct_conv._correlation_plan(N, C, O, size, size, size, (3, 3, 1, 1), (1, 1), (1, 1), tiles)
@@ -170,11 +221,12 @@ def test_slices_of_the_batch_and_parts_of_the_channels(rng, monkeypatch, slices,
     ],
     ids=str,
 )
-def test_nan_and_infinity_reach_what_they_reach_in_the_definition(rng, options, value):
+@pytest.mark.parametrize("N", [2, LANES + 1])
+def test_nan_and_infinity_reach_what_they_reach_in_the_definition(rng, options, value, N):
     """At each position of each operand. There are zeros next to the image that the definition knows nothing of."""
-    arrays = operands(rng, (2, 2, 5, 4), (2, 2 // options[3], 3, 2), options)
+    arrays = operands(rng, (N, 2, 5, 4), (2, 2 // options[3], 3, 2), options)
     for k, a in enumerate(arrays):
-        for i in range(a.size):
+        for i in range(a.size) if N == 2 else rng.integers(0, a.size, 20):
             changed = [array.copy() for array in arrays]
             changed[k].reshape(-1)[i] = value
             changed[k].reshape(-1)[(7 * i + 3) % a.size] *= 0  # 0 times infinity is NaN where they do meet
@@ -199,6 +251,52 @@ def test_sums_that_overflow_are_those_of_the_definition():
     options = ((1, 1), (0, 0), (1, 1), 1)
     actual = compiled.conv2d_weight(x, g, (1, 1, 2, 2), *options)
     np.testing.assert_array_equal(actual, np.full((1, 1, 2, 2), 3e38, np.float32))
+
+
+NEEDS = [(x, w, b) for x in (True, False) for w in (True, False) for b in (True, False)]
+
+
+@pytest.mark.parametrize("needs", NEEDS, ids=str)
+@pytest.mark.parametrize(("x", "w", "options"), CASES)
+def test_all_gradients_in_one_call_are_those_of_single_ones(rng, x, w, options, needs):
+    x, w, _, g = operands(rng, x, w, options)
+    _, gx, gw = faces(compiled, x, w, None, g, options)
+    gradients = compiled.conv2d_backward(g, x, w, *options, *needs)
+    expected = [a for a, need in zip((gx, gw, g.sum((0, 2, 3), dtype=np.float64)), needs, strict=True) if need]
+    assert len(gradients) == len(expected)
+    for a, e in zip(gradients, expected, strict=True):
+        assert a.dtype == np.float32
+        (np.testing.assert_allclose if a.ndim == 1 else np.testing.assert_array_equal)(
+            a, e, **({"rtol": 1e-4, "atol": 1e-4} if a.ndim == 1 else {})
+        )
+
+
+@pytest.mark.parametrize("N", [3, 2 * LANES])
+def test_the_bias_gradient_has_the_same_bits_for_any_number_of_threads(rng, monkeypatch, N):
+    monkeypatch.setattr(direct_conv, "SLICE", 1000)
+    monkeypatch.setattr(direct_conv, "LENGTH", 1)
+    forget_plans()
+    options = ((1, 1), (1, 1), (1, 1), 1)
+    x, w, _, g = operands(rng, (N, 2, 9, 9), (9, 2, 3, 3), options)
+    results = set()
+    for number in (1, 2, 3):
+        minigrad.set_num_threads(number)
+        results.add(compiled.conv2d_backward(g, x, w, *options, False, True, True)[1].tobytes())
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_bias_gradient_that_is_not_finite_stays_in_its_channel(rng, value):
+    options = ((1, 1), (1, 1), (1, 1), 1)
+    x, w, _, g = operands(rng, (LANES + 1, 2, 6, 5), (4, 2, 3, 3), options)
+    for n in (0, LANES):
+        changed = g.copy()
+        changed[n, 2, 3, 3] = value
+        gx, gw, gb = compiled.conv2d_backward(changed, x, w, *options, True, True, True)
+        for actual, name in ((gx, "conv2d_input"), (gw, "conv2d_weight")):
+            args = (changed, w, x.shape) if actual is gx else (x, changed, w.shape)
+            np.testing.assert_allclose(actual, getattr(reference, name)(*args, *options), rtol=1e-3, atol=1e-3)
+        assert np.array_equal(gb[2], np.float32(value), equal_nan=True) and np.isfinite(np.delete(gb, 2)).all()
 
 
 @pytest.mark.parametrize("x", [(0, 3, 6, 6), (2, 0, 6, 6)], ids=str)

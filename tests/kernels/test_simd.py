@@ -195,6 +195,25 @@ def test_inner_tiles_wherever_a_table_says(rng, dtype, shape):
         assert actual[0] == actual[-1] == 7
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [-1, 0, 1, L - 1, L, L + 1])
+def test_transposed_tiles_of_the_first_columns(rng, dtype, n):
+    def transpose(a, n, y):
+        t = simd.tile_load_first(simd.tile_zero(a, L, 1), a, 1, L + 3, n)
+        simd.tile_store(simd.tile_transpose(t), y, 2, L)
+
+    rows = max(min(n, L), 0)
+    a = operand(rng, 1 + (L - 1) * (L + 3) + rows, dtype, True)  # there is nothing behind the last row's first columns
+    table = np.zeros((L, L), dtype)
+    for r in range(L):
+        table[r, :rows] = a[1 + r * (L + 3) :][:rows]
+    for function in (transpose, helper(transpose)):
+        y = np.full(L * L + 3, 7, dtype)
+        function(a, n, y)
+        np.testing.assert_array_equal(y[2:-1].reshape(L, L), table.T)
+        assert (y[:2] == 7).all() and y[-1] == 7
+
+
 @pytest.mark.parametrize("n", [0, -1, -3 * L])
 @pytest.mark.parametrize("at", [0, -5, 10**6])
 def test_no_lanes_at_all_touch_no_memory_wherever_they_would_be(n, at):
