@@ -12,6 +12,7 @@ two, and derivatives of every order come without another line.
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ from .shape import pad, reshape, squeeze, unsqueeze
 Size = int | Sequence[int]
 Pair = tuple[int, int]
 KERNEL = {1: "K", 2: "KH, KW"}  # the sizes of a filter, by its number of dimensions
+in_order = operator.itemgetter("stride", "padding", "dilation", "groups")  # a geometry, as kernels take it
+INTS = {1: (int,) * 4, 2: (int,) * 7}  # the types of stride, padding, dilation and groups, by the same
 
 
 class Conv2d(Op):
@@ -36,10 +39,15 @@ class Conv2d(Op):
 
     def forward(self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, **geometry: Any) -> np.ndarray:
         self.geometry = geometry  # stride, padding, dilation, groups
-        return kernels.current().conv2d(x, w, b, **geometry)
+        return kernels.current().conv2d(x, w, b, *in_order(geometry))
 
     def backward(self, g: Operand) -> tuple:
         (x, w, _), (need_x, need_w, need_b) = self.operands(), self.needs
+        if isinstance(g, np.ndarray):
+            found = list(kernels.current().conv2d_backward(g, x, w, *in_order(self.geometry), need_x, need_w, need_b))
+            gb = found.pop() if need_b else None
+            gw = found.pop() if need_w else None
+            return found.pop() if need_x else None, gw, gb
         return (
             Conv2dInput.apply(g, w, input_shape=x.shape, **self.geometry) if need_x else None,
             Conv2dWeight.apply(x, g, weight_shape=w.shape, **self.geometry) if need_w else None,
@@ -54,7 +62,7 @@ class Conv2dInput(Op):
 
     def forward(self, g: np.ndarray, w: np.ndarray, input_shape: tuple[int, ...], **geometry: Any) -> np.ndarray:
         self.geometry = geometry
-        return kernels.current().conv2d_input(g, w, input_shape, **geometry)
+        return kernels.current().conv2d_input(g, w, input_shape, *in_order(geometry))
 
     def backward(self, gx: Operand) -> tuple:
         (g, w), (need_g, need_w) = self.operands(), self.needs
@@ -71,7 +79,7 @@ class Conv2dWeight(Op):
 
     def forward(self, x: np.ndarray, g: np.ndarray, weight_shape: tuple[int, ...], **geometry: Any) -> np.ndarray:
         self.geometry = geometry
-        return kernels.current().conv2d_weight(x, g, weight_shape, **geometry)
+        return kernels.current().conv2d_weight(x, g, weight_shape, *in_order(geometry))
 
     def backward(self, gw: Operand) -> tuple:
         (x, g), (need_x, need_g) = self.operands(), self.needs
@@ -201,7 +209,8 @@ def _conv_transpose(
             ("output_padding", output_padding, 0),
         )
     )
-    _check_weight(op, dims, weight, "(C, O / groups, {})")
+    must_be_arrays(op, weight)
+    _check_weight(op, dims, weight.shape, "(C, O / groups, {})")
     must_share_dtype(op, x, weight, bias)
     channels = x.shape[1]
     _check_groups(op, groups, channels)
@@ -249,25 +258,71 @@ def _conv(
     dilation: Size,
     groups: int,
 ) -> Operand:
-    x, unbatched = batched(op, dims, input)
-    _check_weight(op, dims, weight, "(O, C / groups, {})")
-    s, d = sizes(op, "stride", stride, dims, 1), sizes(op, "dilation", dilation, dims, 1)
-    must_share_dtype(op, x, weight, bias)
-    groups = groups if type(groups) is int else whole(op, "groups", groups)
-    _check_channels(op, x.shape, weight.shape, None if bias is None else bias.shape, groups)
-    x, p = _resolve_padding(op, x, padding, weight.shape[2:], s, d)
-    _check_windows(op, x.shape, weight.shape[2:], p, d)
+    x: Any = getattr(input, "array", input)  # the array of a Tensor
+    w: Any = getattr(weight, "array", weight)
+    b: Any = getattr(bias, "array", bias)
+    if not (
+        type(x) is type(w) is np.ndarray
+        and x.dtype is w.dtype
+        and x.dtype.char in "efd"
+        and (b is None or (type(b) is np.ndarray and b.dtype is x.dtype))
+    ):
+        must_be_arrays(op, input, weight, *(() if bias is None else (bias,)))
+        must_share_dtype(op, input, weight, bias)
+    if not (
+        type(stride) is type(padding) is type(dilation) is tuple
+        and tuple(map(type, (*stride, *padding, *dilation, groups))) == INTS[dims]
+    ):
+        stride, dilation = sizes(op, "stride", stride, dims, 1), sizes(op, "dilation", dilation, dims, 1)
+        padding = padding if isinstance(padding, str) else sizes(op, "padding", padding, dims, 0)
+        groups = whole(op, "groups", groups)
+    geometry, widths = _geometry(
+        op, dims, x.shape, w.shape, None if b is None else b.shape, stride, padding, dilation, groups
+    )
+    unbatched = x.ndim == dims + 1
+    if unbatched:
+        input = unsqueeze(input, 0)
+    if widths:
+        input = pad(input, widths)
     if dims == 1:  # a sequence is an image of height one
-        x, weight, s, p, d = unsqueeze(x, 2), unsqueeze(weight, 2), (1, *s), (0, *p), (1, *d)
-    y = Conv2d.apply(x, weight, bias, stride=s, padding=p, dilation=d, groups=groups)
+        input, weight = unsqueeze(input, 2), unsqueeze(weight, 2)
+    y = Conv2d.apply(input, weight, bias, **geometry)
     if dims == 1:
         y = squeeze(y, 2)
     return squeeze(y, 0) if unbatched else y
 
 
 @functools.lru_cache(1024)
+def _geometry(
+    op: str,
+    dims: int,
+    x: tuple,
+    weight: tuple,
+    bias: tuple | None,
+    stride: tuple,
+    padding: tuple | str,
+    dilation: tuple,
+    groups: int,
+) -> tuple[dict[str, Any], list[int] | None]:
+    """All checks of these shapes and options; the geometry they make, and what is to be padded by more than that.
+
+    What went well once is not looked at again.
+    """
+    _check_input(op, dims, x)
+    _check_weight(op, dims, weight, "(O, C / groups, {})")
+    batch = x if len(x) == dims + 2 else (1, *x)
+    stride, dilation = sizes(op, "stride", stride, dims, 1), sizes(op, "dilation", dilation, dims, 1)
+    _check_channels(op, batch, weight, bias, groups)
+    padding, widths = _resolve_padding(op, padding, weight[2:], stride, dilation)
+    if widths is None:
+        _check_windows(op, batch, weight[2:], padding, dilation)
+    if dims == 1:
+        stride, padding, dilation = (1, *stride), (0, *padding), (1, *dilation)
+    return {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}, widths
+
+
 def _check_channels(op: str, x: tuple, weight: tuple, bias: tuple | None, groups: int) -> None:
-    """RuntimeError unless these shapes go together. (What went well once is not looked at again.)"""
+    """RuntimeError unless these shapes go together."""
     _check_groups(op, groups, x[1])
     if weight[1] * groups != x[1]:
         raise RuntimeError(
@@ -279,7 +334,6 @@ def _check_channels(op: str, x: tuple, weight: tuple, bias: tuple | None, groups
     _check_bias(op, bias, weight[0])
 
 
-@functools.lru_cache(1024)
 def _check_windows(op: str, x: tuple, kernel: tuple, padding: tuple, dilation: tuple) -> None:
     """RuntimeError if a window does not fit into the padded input."""
     for i, k in enumerate(kernel):
@@ -310,39 +364,38 @@ def sizes(op: str, name: str, value: Size, dims: int, least: int) -> tuple[int, 
 
 
 def _resolve_padding(
-    op: str, x: Operand, padding: Size | str, kernel: tuple, stride: tuple, dilation: tuple
-) -> tuple[Operand, tuple[int, ...]]:
-    """The input, padded where the two sides differ, and the padding that is left for the kernel to do."""
+    op: str, padding: tuple | str, kernel: tuple, stride: tuple, dilation: tuple
+) -> tuple[tuple[int, ...], list[int] | None]:
+    """The padding for the kernel to do, and what the input is padded by before, where the two sides differ."""
     if padding == "valid":
-        return x, (0,) * len(kernel)
+        return (0,) * len(kernel), None
     if padding != "same":
         if isinstance(padding, str):
             raise ValueError(f'{op}: padding must be a number, "same" or "valid", got {padding!r}')
-        return x, sizes(op, "padding", padding, len(kernel), 0)
+        return sizes(op, "padding", padding, len(kernel), 0), None
     if any(s != 1 for s in stride):
         raise RuntimeError(f'{op}: padding "same" needs stride 1, got {stride}')
     total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-    if any(n % 2 for n in total):  # one more on the far side, as in PyTorch
-        widths = [w for n in reversed(total) for w in (0, n % 2)]
-        x = pad(x, widths)
-    return x, tuple(n // 2 for n in total)
+    widths = [w for n in reversed(total) for w in (0, n % 2)]  # one more on the far side, as in PyTorch
+    return tuple(n // 2 for n in total), widths if any(widths) else None
 
 
 def batched(op: str, dims: int, x: Operand) -> tuple[Operand, bool]:
     """`x` with a batch dimension, and whether it came without."""
     must_be_arrays(op, x)
-    names = "H, W" if dims == 2 else "L"
-    if x.ndim not in (dims + 1, dims + 2):
-        raise RuntimeError(f"{op}: input must be (N, C, {names}) or (C, {names}), got shape {tuple(x.shape)}")
-    if x.ndim == dims + 2:
-        return x, False
-    return unsqueeze(x, 0), True
+    _check_input(op, dims, x.shape)
+    return (x, False) if x.ndim == dims + 2 else (unsqueeze(x, 0), True)
 
 
-def _check_weight(op: str, dims: int, weight: Operand, form: str) -> None:
-    must_be_arrays(op, weight)
-    if weight.ndim != dims + 2:
-        raise RuntimeError(f"{op}: weight must be {form.format(KERNEL[dims])}, got shape {tuple(weight.shape)}")
+def _check_input(op: str, dims: int, x: tuple) -> None:
+    if len(x) not in (dims + 1, dims + 2):
+        names = "H, W" if dims == 2 else "L"
+        raise RuntimeError(f"{op}: input must be (N, C, {names}) or (C, {names}), got shape {tuple(x)}")
+
+
+def _check_weight(op: str, dims: int, weight: tuple, form: str) -> None:
+    if len(weight) != dims + 2:
+        raise RuntimeError(f"{op}: weight must be {form.format(KERNEL[dims])}, got shape {tuple(weight)}")
 
 
 def _check_groups(op: str, groups: int, channels: int) -> None:

@@ -106,3 +106,36 @@ def test_an_output_padding_of_the_stride_or_more(stride, padding, output_padding
     np.testing.assert_allclose(ours.grad.numpy(), wanted.grad.numpy(), atol=1e-12)
     for p, q in zip(layer.parameters(), theirs.parameters(), strict=True):
         np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), atol=1e-12)
+
+
+@pytest.mark.parametrize("stride", [(True, 1), (1.0, 1.0), (1, 1, 1), (np.float64(1), 1)], ids=str)
+def test_options_of_another_type_are_refused_also_after_equal_ones_went_well(stride):
+    x, w = minigrad.ones(1, 2, 5, 5), minigrad.ones(3, 2, 2, 2)
+    assert nn.functional.conv2d(x, w, None, (1, 1), (0, 0), (1, 1), 1).shape == (1, 3, 4, 4)
+    with pytest.raises(TypeError, match="conv2d: stride must be an int or 2 ints"):
+        nn.functional.conv2d(x, w, None, stride, (0, 0), (1, 1), 1)
+    with pytest.raises(TypeError, match="conv2d: stride must be an int or 2 ints"):
+        nn.functional.conv2d(x, w, None, (1, 1, 1), (0,), (1, 1, 1), 1)  # as many numbers as there should be
+    with pytest.raises(TypeError, match="conv2d: groups must be an int"):
+        nn.functional.conv2d(x, w, None, (1, 1), (0, 0), (1, 1), True)
+
+
+@pytest.mark.parametrize("frozen", [(), ("weight",), ("bias",), ("weight", "bias")], ids=str)
+@pytest.mark.parametrize("need_input", [True, False])
+def test_gradients_that_are_needed_and_no_others(rng, backend, frozen, need_input):
+    """The same, whether the backward pass is recorded or not."""
+    layer = nn.Conv2d(4, 6, 3, padding=1, groups=2, dtype=minigrad.float64)
+    for name in frozen:
+        getattr(layer, name).requires_grad_(False)
+    x = minigrad.tensor(rng.standard_normal((3, 4, 5, 6)), requires_grad=need_input)
+    wanted = [t for t in (x, layer.weight, layer.bias) if t.requires_grad]
+    if not wanted:
+        return
+    y = layer(x)
+    g = minigrad.tensor(rng.standard_normal(y.shape))
+    recorded = minigrad.autograd.grad(y, wanted, g, create_graph=True)
+    y.backward(g)
+    for t, expected in zip(wanted, recorded, strict=True):
+        np.testing.assert_allclose(t.grad.numpy(), expected.detach().numpy(), rtol=1e-12, atol=1e-12)
+    for t in (x, layer.weight, layer.bias):
+        assert t.requires_grad or t.grad is None
