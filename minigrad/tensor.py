@@ -84,9 +84,9 @@ class Tensor:
     # ------------------------------------------------------------------------------------ what it is
 
     # Read so often that no function in Python stands behind them.
-    shape: tuple[int, ...] = property(attrgetter("array.shape"), doc="The size of each dimension.")  # type: ignore[assignment]
-    dtype: np.dtype = property(attrgetter("array.dtype"), doc="The type of the elements.")  # type: ignore[assignment]
-    ndim: int = property(attrgetter("array.ndim"), doc="The number of dimensions.")  # type: ignore[assignment]
+    shape: tuple[int, ...] = property(attrgetter("array.shape"), doc="The sizes of the dimensions.")  # type: ignore
+    dtype: np.dtype = property(attrgetter("array.dtype"), doc="The type of the elements.")  # type: ignore
+    ndim: int = property(attrgetter("array.ndim"), doc="The number of dimensions.")  # type: ignore
 
     @property
     def device(self) -> Device:
