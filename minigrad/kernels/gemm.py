@@ -141,8 +141,9 @@ def _inner_products(first: int, last: int, x: Array, w: Array, b: Array, y: Arra
     whole = K - K % LANES
     one = np.ones(1, x.dtype)
     down, across = (M + INNER_ROWS - 1) // INNER_ROWS, (N + INNER_COLUMNS - 1) // INNER_COLUMNS
+    rows_first = M < N or M * K <= CACHED // 2  # for they are fewer in a tile, and so less to read again
     for unit in range(first, last):
-        i, j = (unit % down, unit // down) if M < N else (unit // across, unit % across)
+        i, j = (unit % down, unit // down) if rows_first else (unit // across, unit % across)
         i, j = min(i * INNER_ROWS, M - INNER_ROWS), min(j * INNER_COLUMNS, N - INNER_COLUMNS)
         t = tile_zero(x, INNER_ROWS, INNER_COLUMNS)
         if b.size:
