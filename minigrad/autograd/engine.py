@@ -110,6 +110,7 @@ class Op:
 
     __slots__ = ("__dict__", "__weakref__", "edges", "hooks", "inputs", "retained", "stamp")
 
+    kernel_backward: Callable | None = None  # a plain pass calls it in place of backward; see `Fused`
     saves_inputs = True  # False where backward never asks for `operands`: the inputs can then be freed early
     uses: tuple[tuple[int, ...], ...] | None = None  # for each input those that its gradient is made of; None: all
     view = False  # True where the result may share memory with the first input
@@ -407,7 +408,12 @@ def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | Non
             raise freed(op)
         if op.stamp < versions.latest:
             versions.check(op)
-        gradients = anomaly.backward(op, g, versions.needed(op)) if anomaly.enabled else op.backward(g)
+        if anomaly.enabled:
+            gradients = anomaly.backward(op, g, versions.needed(op))
+        elif create_graph or op.kernel_backward is None:
+            gradients = op.backward(g)
+        else:
+            gradients = op.kernel_backward(g)
         if type(gradients) is not tuple:
             gradients = (gradients,)
         if len(gradients) != len(op.edges):
@@ -569,9 +575,12 @@ def backward(
             for node, g in found.items():
                 tensor = node if wanted is None else wanted[node]
                 # The walk has filled .grad of those that retain it.
-                retained = wanted is not None and isinstance(node, Op) and node.retained
-                if tensor._requires_grad and not retained:
-                    _accumulate(tensor, g, taken)
+                if not tensor._requires_grad or (wanted is not None and isinstance(node, Op) and node.retained):
+                    continue
+                if tensor._grad is None and not create_graph:
+                    tensor._grad = wrap(_own(g, taken))
+                else:
+                    _accumulate(tensor, g)
     finally:
         _grad_mode.enabled = before
 
@@ -646,34 +655,36 @@ def _keep(retain_graph: bool | None, create_graph: bool, caller: str) -> bool:
 
 def _memory_of(seeds: dict) -> set[int]:
     """What the gradients that were passed in lie in: no leaf may keep that as its own."""
-    return set(map(id, map(versions.memory, map(unwrap, seeds.values()))))
+    return {id(versions.memory(unwrap(g))) for g in seeds.values()}
 
 
 def _seeds(tensors: Tensors, gradients: Tensors, create_graph: bool, caller: str) -> dict:
-    """{node: gradient} to start a walk from, checked."""
+    """{node: gradient} to start a walk from, checked: Tensors with `create_graph`, else arrays."""
     outputs = _as_tuple(tensors)
-    given = _as_tuple(gradients) if gradients is not None else (None,) * len(outputs)
+    given = (None,) * len(outputs) if gradients is None else _as_tuple(gradients)
     if len(given) != len(outputs):
         raise RuntimeError(f"{caller}: got {len(outputs)} outputs but {len(given)} gradients; give one for each")
     seeds: dict = {}
     for i, (t, g) in enumerate(zip(outputs, given, strict=True)):
         node = _node(_must_require_grad(t, caller, "outputs"))
-        g = _one(t, caller, i) if g is None else _checked_seed(t, g, f"{caller}: outputs[{i}]")
-        g = g if create_graph else g.array
+        if g is None:
+            g = wrap(_one(t, caller, i)) if create_graph else _one(t, caller, i)
+        else:
+            g = _checked_seed(t, g, f"{caller}: outputs[{i}]")
+            g = g if create_graph else g.array
         seeds[node] = seeds[node] + g if node in seeds else g
     return seeds
 
 
-def _one(t: Any, caller: str, i: int) -> Any:
+def _one(t: Any, caller: str, i: int) -> np.ndarray:
     """The gradient that arrives at an output of one element when none is given."""
-    if t.array.size != 1:
+    array = t.array
+    if array.size != 1:
         raise RuntimeError(
             f"{caller}: outputs[{i}] has shape {t.shape}: a gradient can be left out only for a single element. Reduce "
             "it first (for example with .sum() or .mean()), or pass a gradient of that shape."
         )
-    one = np.empty_like(t.array)
-    one.fill(1)
-    return wrap(one)
+    return np.array(1, array.dtype, ndmin=array.ndim)
 
 
 def _checked_seed(t: Any, g: Any, where: str) -> Any:
@@ -710,13 +721,11 @@ def _as_tuple(tensors: Tensors) -> tuple:
 _adding = threading.RLock()  # two threads that add to one gradient at the same time would lose a part
 
 
-def _accumulate(tensor: Any, g: Any, taken: set[int]) -> None:
+def _accumulate(tensor: Any, g: Any) -> None:
     """Add `g` into `tensor.grad`: in place, as those who hold that gradient expect."""
     held = tensor._grad
     if isinstance(g, _Tensor):
         tensor._grad = g.clone() if held is None else held + g  # a copy: no gradient is shared between leaves
-    elif held is None:
-        tensor._grad = wrap(_own(g, taken))
     elif held.grad_fn is None and held.array.flags.writeable:
         held.array += g
         versions.changed(held.array, by="backward, which added to .grad")
