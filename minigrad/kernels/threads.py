@@ -23,7 +23,7 @@ import time
 
 __all__ = ["get_num_threads", "set_num_threads"]
 
-SHARE = 10_000  # nanoseconds of work that make it worth while to give a thread a share
+SHARE = 3_000  # nanoseconds of work that make it worth while to give a thread a share
 
 # All in nanoseconds.
 STALL = 300_000  # a kernel that takes so much longer than twice what it would on one thread was kept waiting
