@@ -540,7 +540,7 @@ DIVERGING = ["--model", "mlp", *SMALL, "--epochs", "1", "--compare-norms"]
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # overflow is what it is about
 def test_a_norm_that_diverges_is_a_result_and_the_others_go_on(example, monkeypatch, capsys, tmp_path):
-    assert call(example, monkeypatch, *DIVERGING, "layer,none", "--lr", "1000", "--out", tmp_path / "run") == 0
+    assert call(example, monkeypatch, *DIVERGING, "layer,none", "--lr", "10000", "--out", tmp_path / "run") == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("diverged in epoch 1: the loss became ") for line in lines)
     assert lines[-3].split(maxsplit=7) == ["layer", "79,710", *"-----", "diverged in epoch 1"]
