@@ -12,9 +12,12 @@ import importlib
 import importlib.util
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from operator import attrgetter
 from types import ModuleType
+from typing import Any
 
 from .threads import get_num_threads, set_num_threads
 
@@ -26,18 +29,21 @@ NAMES = {module: name for name, module in MODULES.items()}
 
 
 class _Choice(threading.local):
-    """The module of kernels chosen in this thread; None for the default."""
+    """`module`: the module of kernels chosen in this thread; that of the class is the default, once it is settled."""
 
-    module: ModuleType | None = None
+    module: ModuleType
+
+    def __getattr__(self, name: str) -> ModuleType:
+        if name != "module":
+            raise AttributeError(name)
+        _Choice.module = _load_default()
+        return _Choice.module
 
 
 _choice = _Choice()
-_default: ModuleType | None = None
 
-
-def current() -> ModuleType:
-    """The module of kernels in force in this thread."""
-    return _choice.module or _default or _load_default()
+# The module of kernels in force in this thread. Every op asks for it, so no function in Python stands behind it.
+current: Callable[[], Any] = partial(attrgetter("module"), _choice)
 
 
 def get_backend() -> str:
@@ -47,7 +53,7 @@ def get_backend() -> str:
     >>> minigrad.get_backend() in ("numba", "numpy")
     True
     """
-    module = _choice.module or _default
+    module = vars(_choice).get("module") or vars(_Choice).get("module")
     return _default_name() if module is None else NAMES[module.__name__]
 
 
@@ -68,19 +74,20 @@ def use_backend(name: str) -> Iterator[None]:
     """
     if name not in MODULES:
         raise ValueError(f"use_backend: unknown backend {name!r}; choose one of {_choices()}")
-    before, _choice.module = _choice.module, _load(name, f"use_backend({name!r})")
+    before, _choice.module = vars(_choice).get("module"), _load(name, f"use_backend({name!r})")
     try:
         yield
     finally:
-        _choice.module = before
+        if before is None:
+            del _choice.module
+        else:
+            _choice.module = before
 
 
 def _load_default() -> ModuleType:
-    """Settle the default backend, the first time a kernel is needed."""
-    global _default
+    """The default, when a kernel is first needed."""
     name = _default_name()
-    _default = _load(name, f"{VARIABLE}={name}" if os.environ.get(VARIABLE) else "the default")
-    return _default
+    return _load(name, f"{VARIABLE}={name}" if os.environ.get(VARIABLE) else "the default")
 
 
 def _default_name() -> str:
