@@ -17,13 +17,12 @@ import numpy as np
 
 from .row import Row, Target, Task, ratio
 
-TARGETS = {
-    "long chain": {
-        "pytorch": Target(ratio(0.8), ratio(0.5)),
-        "autograd": Target(ratio(0.2)),
-        "mygrad": Target(ratio(0.2)),
-    }
+SMALL_OPS = {
+    "pytorch": Target(ratio(0.8), ratio(0.5)),
+    "autograd": Target(ratio(0.2)),
+    "mygrad": Target(ratio(0.2)),
 }
+TARGETS = {"long chain": SMALL_OPS, "products": SMALL_OPS}  # one factor needs a gradient, or both do
 
 
 def rows() -> list[Row]:
