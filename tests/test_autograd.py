@@ -1331,3 +1331,25 @@ def test_adding_up_in_place_changes_no_array_that_somebody_else_holds(rng):
     np.testing.assert_array_equal(y.grad.numpy(), 2 * g)
     np.testing.assert_array_equal(shown[0].numpy(), 2 * g)
     np.testing.assert_allclose(x.grad.numpy(), 6 * g, rtol=1e-6)
+
+
+def test_a_fused_op_whose_backward_is_overridden_is_differentiated_by_that():
+    class Doubled(minigrad.ops.linalg.Linear):
+        def backward(self, g):
+            gx, gw, gb = super().backward(g)
+            return gx * 2, gw, gb
+
+    x, w = minigrad.ones(1, 2, requires_grad=True), minigrad.ones(3, 2)
+    for options in ({}, {"create_graph": True}):
+        y = Doubled.apply(x, w, None)
+        (gx,) = minigrad.autograd.grad(y, x, minigrad.ones(1, 3), **options)
+        assert gx.tolist() == [[6, 6]]
+
+
+def test_a_gradient_that_backward_adds_to_is_dated_at_the_users_line():
+    x, w = minigrad.ones(2, requires_grad=True), minigrad.ones(2, requires_grad=True)
+    (x * 2).sum().backward()
+    z = (w * x.grad).sum()
+    (x * 3).sum().backward()  # adds to x.grad, which z needs
+    with pytest.raises(RuntimeError, match=r"changed in place by backward.* at .*test_autograd\.py:\d+, `\(x \* 3"):
+        z.backward()

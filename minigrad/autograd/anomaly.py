@@ -28,7 +28,7 @@ _check_nan = _check_inf = True
 
 _PACKAGE = os.path.join(Path(__file__).parent.parent, "")
 
-_our_files: set[str] = set()
+_our_files = {np.errstate.__call__.__code__.co_filename}  # that too, as it decorates `backward`; others are found
 
 Place = tuple[CodeType, int] | None  # a piece of code and how far it had come, from which the line can be told
 

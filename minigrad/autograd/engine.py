@@ -110,7 +110,6 @@ class Op:
 
     __slots__ = ("__dict__", "__weakref__", "edges", "hooks", "inputs", "retained", "stamp")
 
-    kernel_backward: Callable | None = None  # a plain pass calls it in place of backward; see `Fused`
     saves_inputs = True  # False where backward never asks for `operands`: the inputs can then be freed early
     uses: tuple[tuple[int, ...], ...] | None = None  # for each input those that its gradient is made of; None: all
     view = False  # True where the result may share memory with the first input
@@ -276,12 +275,14 @@ class Fused(Op):
         raise NotImplementedError(f"{type(self).__name__} must define kernel_backward")
 
     def backward(self, g: Any) -> Any:
-        if not _grad_mode.enabled:
-            return self.kernel_backward(g)
+        return self.differentiated(self.definition, g) if _grad_mode.enabled else self.kernel_backward(g)
+
+    def differentiated(self, definition: Callable, g: Any) -> tuple:
+        """The gradients that the backward pass of `definition(*inputs)` comes to, recorded."""
         # Aliases make the inputs independent of each other: one may be passed twice, or computed from another.
         inputs = [Alias.apply(x) if isinstance(x, _Tensor) else x for x in self.operands()]
         nodes = [_node(x) if isinstance(x, _Tensor) else None for x in inputs]
-        y = self.definition(*inputs)
+        y = definition(*inputs)
         wanted = {node for node in nodes if node is not None}
         found = _walk({_node(y): g}, create_graph=True, retain_graph=True, wanted=wanted)
         return tuple(found.get(node) for node in nodes)
@@ -315,7 +316,7 @@ def must_broadcast(name: str, *arrays: Any) -> None:
 def _holds_array(kept: Any) -> bool:
     """Is `kept` an array, or a tuple with one, such as the key of an index?"""
     if type(kept) is tuple:
-        return np.ndarray in map(type, kept)
+        return any(isinstance(part, np.ndarray) for part in kept)
     return isinstance(kept, (np.ndarray, np.generic))
 
 
@@ -410,10 +411,10 @@ def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | Non
             versions.check(op)
         if anomaly.enabled:
             gradients = anomaly.backward(op, g, versions.needed(op))
-        elif create_graph or op.kernel_backward is None:
-            gradients = op.backward(g)
+        elif isinstance(op, Fused) and type(op).backward is Fused.backward and not create_graph:
+            gradients = op.kernel_backward(g)  # as that would
         else:
-            gradients = op.kernel_backward(g)
+            gradients = op.backward(g)
         if type(gradients) is not tuple:
             gradients = (gradients,)
         if len(gradients) != len(op.edges):

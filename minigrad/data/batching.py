@@ -32,7 +32,6 @@ batch form that it inherits is never stale.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -46,7 +45,7 @@ __all__: list[str] = []
 
 def batch_at(dataset: Any, positions: Any) -> Any:
     """The batch of the samples at these positions, or NotImplemented if they have to be got one by one."""
-    if not _agrees(type(dataset), "__getbatch__", "__getitem__"):  # type: ignore[arg-type]
+    if not _agrees(type(dataset), "__getbatch__", "__getitem__"):
         return NotImplemented
     try:
         index = np.asarray(positions)
@@ -74,14 +73,14 @@ def transform_batch(transform: Any, images: Any) -> Any:
     """The transform of all images at once, or NotImplemented if it has to be done one by one."""
     if transform is None:
         return images
-    if not _agrees(type(transform), "batch", "__call__"):  # type: ignore[arg-type]
+    if not _agrees(type(transform), "batch", "__call__"):
         return NotImplemented
     return transform.batch(images)
 
 
 def transform_at(transform: Any, images: np.ndarray, index: slice | np.ndarray) -> Any:
     """The transform of all images at `index`, or NotImplemented if it has to be done one by one."""
-    if _agrees(type(transform), "gather", "__call__", "batch"):  # type: ignore[arg-type]
+    if _agrees(type(transform), "gather", "__call__", "batch"):
         batch = transform.gather(images, index)
         if batch is not NotImplemented:
             return batch
@@ -105,9 +104,8 @@ def method(owner: Any, name: str, *others: str) -> Callable | None:
     return getattr(owner, name) if _agrees(kind, name, *others) else None
 
 
-@functools.lru_cache(1024)
 def _agrees(kind: type, name: str, *others: str) -> bool:
-    """Has a class method `name`, with none of the others redefined below it? Each class is looked through once."""
+    """Has a class method `name`, with none of the others redefined below it?"""
     for cls in kind.__mro__:
         own = cls.__dict__
         if name in own:

@@ -7,7 +7,6 @@ it keeps a dataset on the path where `DataLoader` gathers whole batches. All tho
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -126,6 +125,7 @@ class Normalize:
         self._mean, self._std = (np.asarray(x, np.float64).reshape(-1, 1, 1) for x in (mean, std))
         if not self._std.all():
             raise ValueError(f"Normalize: std must not be 0, got {std}")
+        self._scales: dict[tuple[int, np.dtype], tuple[np.ndarray, np.ndarray] | None] = {}  # made as they are needed
 
     def __call__(self, tensor: Tensor) -> Tensor:
         return self._normalize(tensor, "(C, H, W)", 3)
@@ -161,7 +161,11 @@ def _gather(images: np.ndarray, index: slice | np.ndarray, normalize: Normalize 
         return NotImplemented
     count, H, W, *depth = images.shape
     C = depth[0] if depth else 1
-    scale = _scale(normalize, C, get_default_dtype())
+    dtype = get_default_dtype()
+    scales = _UNSCALED if normalize is None else normalize._scales
+    if (C, dtype) not in scales:
+        scales[C, dtype] = _scale(normalize, C, dtype)
+    scale = scales[C, dtype]
     if scale is None:
         return NotImplemented
     if type(index) is slice:
@@ -174,7 +178,9 @@ def _gather(images: np.ndarray, index: slice | np.ndarray, normalize: Normalize 
     return wrap(batch.reshape(len(index), C, H, W))
 
 
-@functools.lru_cache(64)
+_UNSCALED: dict[tuple[int, np.dtype], tuple[np.ndarray, np.ndarray] | None] = {}
+
+
 def _scale(normalize: Normalize | None, channels: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray] | None:
     """A mean and a std for each channel, 0 and 1 without Normalize; None where it has other numbers of them."""
     if normalize is None:

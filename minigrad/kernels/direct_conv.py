@@ -280,8 +280,8 @@ def _correlation_plan(
     padding: Pair,
     stride: Pair,
     tiles: Tiles,
-    groups: int = 1,
-    H: int = 0,
+    groups: int,
+    H: int,
 ) -> CorrelationPlan:
     """The plan of `correlate` for these shapes."""
     K = C * taps[0] * taps[1]

@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import reference
-from .gate import Out
+from .gate import FLOAT32, Out
 from .jit import helper
 from .memory import empty
 from .parallel import threaded_kernel
@@ -50,7 +50,6 @@ SMALL = 1 << 18  # multiplications that BLAS has done, on one thread, before a k
 CACHED = 1 << 18  # numbers that stay in a core's cache while all of them are gone through again and again
 SPEED = 50  # multiplications and additions in a nanosecond on one thread, roughly
 
-FLOAT32 = np.dtype(np.float32)
 NOTHING = np.empty(0, FLOAT32)  # in the place of an array that is not there
 
 

@@ -33,7 +33,7 @@ __all__ = ["empty", "idle_bytes", "release"]
 
 SMALLEST, LARGEST = 1 << 16, 1 << 26  # bytes of an array; others are left to NumPy
 LIMIT = 1 << 28  # bytes that are kept
-WHILE = 1000  # arrays that are asked for while a size nobody wants stays; a training step asks for a few dozen
+WHILE = 200  # arrays that are asked for while a size nobody wants stays; a training step asks for a few dozen
 PAGE, LINE = 4096, 64  # memory is kept in multiples of the one, and begins at a multiple of the other
 
 Piece = tuple[Any]  # so many bytes: an array of ctypes, in a tuple so that the references to it can be counted
@@ -135,7 +135,7 @@ def _more(size: int) -> Piece | None:
 def _give_up(count: int, until: int) -> None:
     """Give up so many bytes of idle memory, or a little more, of sizes not wanted since `until`. The lock is held."""
     global _bytes
-    for size, pieces in _pool.items():
+    for size, pieces in sorted(_pool.items(), key=lambda item: item[1].wanted):
         while count > 0 and pieces.wanted <= until and _idle(pieces):
             _bytes -= size
             count -= size

@@ -116,6 +116,9 @@ def normalize(
     y, statistics = outputs("normalize", out, (x.shape, dtype), ((3, C), dtype))
     w = np.ones(C, dtype) if w is None else w
     b = np.zeros(C, dtype) if b is None else b
+    if x.size == 0:
+        statistics[0], statistics[1], statistics[2] = mean, 0, var
+        return y, statistics
     units, kernel = (-(-C // LANES), _batch_norm_columns) if L == 1 else (C, _batch_norm)
     arrays = x.ravel(), w, b, mean, var, statistics, y.ravel()
     kernel(units, 0.1 * x.size, *arrays, N, C, L, float(eps), 0.0, bool(relu), False)
@@ -332,7 +335,7 @@ def _batch_norm_backward(
     relu: bool,
     constant: bool,
 ) -> None:
-    """g, x, gx (N, C, L), statistics (3, C), the others (C,); the channels from first to last."""
+    """g, x, gx (N, C, L) but flat, statistics (3, C), the others (C,); the channels from first to last."""
     block, whole = max(1, CACHED // (2 * N * L)), L - L % LANES
     scales, offsets, slopes = np.empty(C, x.dtype), np.empty(C, x.dtype), np.empty(C, x.dtype)
     rstds, sums, parts = np.empty(C, x.dtype), np.empty(2 * C), np.empty(2 * block * LANES)

@@ -28,7 +28,6 @@ from . import jit, threads
 from .simd import Type, emits
 
 BYTES = ir.IntType(8).as_pointer()
-
 INTP = ir.IntType(types.intp.bitwidth)  # type: ignore[attr-defined]
 
 

@@ -135,10 +135,7 @@ class Sequential(_Series):
 
     def forward(self, input: Any) -> Any:
         """Every module in turn; neighbours that are one op are run as one, with the same bits: see `_together`."""
-        own, modules = self.__dict__, []
-        for name, kind in self._registry.items():
-            if kind == "module":
-                modules.append(own[name])
+        modules = list(self)
         i, end = 0, len(modules)
         while i < end:
             module, options, i = _together(modules, i, input)
@@ -208,14 +205,12 @@ def _together(modules: list, start: int, input: Any) -> tuple[Any, dict[str, boo
 
 def _is_2x2(pool: MaxPool2d) -> bool:
     """Are its windows 2x2, side by side?"""
-    size, step, padding, dilation = pool.kernel_size, pool.stride, pool.padding, pool.dilation
-    return (
-        size in (2, (2, 2))
-        and step in (2, (2, 2))
-        and padding in (0, (0, 0))
-        and dilation in (1, (1, 1))
-        and not pool.return_indices
-    )
+    window = []
+    for n in (pool.kernel_size, pool.stride, pool.padding, pool.dilation):
+        window.append((n, n) if type(n) is int else n)
+        if type(window[-1]) is not tuple:
+            return False  # which the pooling itself may take, or complain of
+    return window == [(2, 2), (2, 2), (0, 0), (1, 1)] and not pool.return_indices
 
 
 class ModuleList(_Series):

@@ -385,8 +385,8 @@ def normalize_batch(
         _check_channels(op, input, running_mean, running_var, weight, bias)
     if type(eps) is not float or not 0 < eps < math.inf:
         number(op, "eps", eps, " > 0" if training else " >= 0")
-    mean: Any = getattr(running_mean, "array", running_mean)
-    var: Any = getattr(running_var, "array", running_var)
+    mean: Any = unwrap(running_mean)
+    var: Any = unwrap(running_var)
     if not training:
         _must_be_given(op, "training=False", running_mean)
         return _normalize_by_constants(input, mean, var, weight, bias, eps, relu)

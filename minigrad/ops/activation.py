@@ -164,7 +164,7 @@ def relu(input: Operand) -> Operand:
     >>> minigrad.relu(minigrad.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    x = getattr(input, "array", input)
+    x = unwrap(input)
     if not (isinstance(x, np.ndarray) and x.dtype.char in "fd"):  # the usual case, at a glance
         must_be_arrays("relu", input)
         if is_bool(input):

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..autograd import Op
+from ..autograd import Op, unwrap
 from ..checks import whole
 from .common import Operand, must_be_arrays, must_share_dtype
 from .reduce import sum
@@ -258,9 +258,9 @@ def _conv(
     dilation: Size,
     groups: int,
 ) -> Operand:
-    x: Any = getattr(input, "array", input)  # the array of a Tensor
-    w: Any = getattr(weight, "array", weight)
-    b: Any = getattr(bias, "array", bias)
+    x: Any = unwrap(input)  # the array of a Tensor
+    w: Any = unwrap(weight)
+    b: Any = unwrap(bias)
     if not (
         type(x) is type(w) is np.ndarray
         and x.dtype is w.dtype
@@ -314,8 +314,10 @@ def _geometry(
     stride, dilation = sizes(op, "stride", stride, dims, 1), sizes(op, "dilation", dilation, dims, 1)
     _check_channels(op, batch, weight, bias, groups)
     padding, widths = _resolve_padding(op, padding, weight[2:], stride, dilation)
-    if widths is None:
-        _check_windows(op, batch, weight[2:], padding, dilation)
+    padded = list(batch)
+    for i, width in enumerate(widths or ()):  # from the last dimension on, two for each
+        padded[-1 - i // 2] += width
+    _check_windows(op, tuple(padded), weight[2:], padding, dilation)
     if dims == 1:
         stride, padding, dilation = (1, *stride), (0, *padding), (1, *dilation)
     return {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}, widths

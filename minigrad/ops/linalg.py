@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..autograd import Fused, Op
-from .activation import relu
+from ..autograd import Fused, Op, is_tensor, unwrap
+from .activation import relu as relu_of
 from .common import Operand, is_bool, must_be_arrays, must_share_dtype, python_number, quiet, sum_to
 from .diagonal import diagonal
-from .elementwise import add, mul, where
+from .elementwise import add, masked, mul, where
 from .reduce import sum
 from .shape import permute, reshape, squeeze, transpose, unsqueeze
 
@@ -61,8 +61,7 @@ class Linear(Fused):
 
     def definition(self, x: Operand, w: Operand, b: Operand | None) -> Operand:
         y = matmul(x if self.rows is None else reshape(x, self.rows), transpose(w, 0, 1))
-        y = y if b is None else add(y, b)
-        return relu(y) if self.relu else y
+        return y if b is None else add(y, b)
 
     def kernel_backward(self, g: np.ndarray) -> tuple:
         (x, w, _), y = self.operands(), self.y
@@ -84,6 +83,16 @@ class LinearReLU(Linear):
     """relu of `Linear`, in the same pass; its backward sets g to 0 where y is 0, and goes on like that of `Linear`"""
 
     relu = True
+
+    def definition(self, x: Operand, w: Operand, b: Operand | None) -> Operand:
+        return relu_of(super().definition(x, w, b))
+
+    def backward(self, g: Operand) -> tuple:
+        if not is_tensor(g):
+            return self.kernel_backward(g)
+        assert self.y is not None
+        # Where y is 0 is known: the inputs, of which `uses` names only some, may have changed since.
+        return self.differentiated(super().definition, masked(g, self.y != 0))
 
 
 def _rows(x: np.ndarray) -> np.ndarray:
@@ -365,9 +374,9 @@ def linear(input: Operand, weight: Operand, bias: Operand | None = None) -> Oper
 
 def linear_by(op: type[Linear], input: Operand, weight: Operand, bias: Operand | None, flat: bool = False) -> Operand:
     """`linear`, by this op; with `flat`, of an input (N, ...) as (N, in_features)."""
-    x: Any = getattr(input, "array", input)
-    w: Any = getattr(weight, "array", weight)
-    b: Any = getattr(bias, "array", bias)
+    x: Any = unwrap(input)
+    w: Any = unwrap(weight)
+    b: Any = unwrap(bias)
     alike = (  # as nearly always
         type(x) is type(w) is np.ndarray
         and x.dtype.char in "fd"

@@ -196,7 +196,7 @@ def max_pool(
     relu: bool = False,
 ) -> Operand:
     """`max_pool2d` or `max_pool1d`; with `relu`, of max(input, 0), in the same pass where a kernel does both."""
-    array, pool2x2 = getattr(input, "array", input), MaxPool2x2ReLU if relu else MaxPool2x2
+    array, pool2x2 = unwrap(input), MaxPool2x2ReLU if relu else MaxPool2x2
     if (
         type(array) is np.ndarray
         and type(kernel_size) is type(stride) is type(padding) is type(dilation) is int

@@ -3,7 +3,7 @@ import pytest
 
 import minigrad
 from minigrad import kernels
-from minigrad.data import DataLoader, Dataset
+from minigrad.data import MNIST, DataLoader, Dataset
 from minigrad.data.batching import transform_at
 from minigrad.data.transforms import Compose, Lambda, Normalize, ToTensor
 
@@ -237,3 +237,12 @@ def test_a_wrong_number_of_channels_is_still_named():
     data = Pictures(np.zeros((6, 4, 5), np.uint8), Compose([ToTensor(), Normalize((0.1, 0.2), 0.5)]))
     with pytest.raises(ValueError, match="Normalize: mean has 2 values, and the image 1 channels"):
         list(DataLoader(data, batch_sampler=[[0, 3]]))
+
+
+def test_a_normalize_that_is_made_anew_scales_anew():
+    data = MNIST(train=False, transform=Compose([ToTensor(), Normalize((0.5,), (0.5,))]))
+    before = data.__getbatch__(slice(0, 2))[0]
+    data.transform.transforms[1].__init__((0.0,), (1.0,))
+    after = data.__getbatch__(slice(0, 2))[0]
+    np.testing.assert_array_equal(after[1].numpy(), data[1][0].numpy())
+    assert not np.array_equal(before.numpy(), after.numpy())

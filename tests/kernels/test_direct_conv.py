@@ -204,7 +204,7 @@ def test_slices_of_the_batch_and_parts_of_the_channels(rng, monkeypatch, slices,
     monkeypatch.setattr(direct_conv, "_shares", lambda N: [(N, 1)])  # also where so few images fill vectors
     forget_plans()
     tiles = direct_conv.FLOAT32_INNER_TILES
-    plan = direct_conv._correlation_plan(N, C, O, size, size, size, (3, 3, 1, 1), (1, 1), (1, 1), tiles)
+    plan = direct_conv._correlation_plan(N, C, O, size, size, size, (3, 3, 1, 1), (1, 1), (1, 1), tiles, 1, size)
     assert (plan.slices, plan.parts) == (slices, parts)
     assert_right(*operands(rng, (N, C, size, size), (O, C, 3, 3), options), options)
 

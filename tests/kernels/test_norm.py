@@ -342,3 +342,14 @@ def test_layer_norm_refuses_shapes_that_do_not_fit(kernels, bad):
         else:
             statistics = (row if name == bad else column for name in ("mean", "var"))
             kernels.layer_norm_backward(x.T if bad == "gradient" else x, x, row, *statistics, 1e-5)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (0, 5, 1), (0, 3, 4), (2, 3, 0), (0, 100_000)])
+def test_normalizing_nothing_reads_nothing(shape):
+    rng = np.random.default_rng(3)
+    mean, var = rng.standard_normal(shape[1]).astype(np.float32), rng.random(shape[1], np.float32)
+    x = np.empty(shape, np.float32)
+    for module in (compiled, reference):
+        y, statistics = module.normalize(x, mean, var, None, None, 1e-5)
+        assert y.shape == shape
+        np.testing.assert_array_equal(statistics, [mean, 0 * mean, var])

@@ -556,3 +556,36 @@ def test_any_number_of_threads_gives_the_same_bits(case, monkeypatch):
         minigrad.set_num_threads(before)
     for a, b in zip(*results, strict=True):
         assert a.numpy(force=True).tobytes() == b.numpy(force=True).tobytes()
+
+
+@pytest.mark.parametrize("changed", ["bias", "input"])
+def test_the_relu_of_a_linear_stays_what_it_was_when_what_its_gradient_does_not_need_changes(changed):
+    rng = np.random.default_rng(17)
+    layer = nn.Linear(4, 5)
+    h = minigrad.tensor(rng.standard_normal((6, 4), np.float32), requires_grad=True)
+    layer.weight.requires_grad_(changed == "bias")
+    x = h * 1
+    y = nn.Sequential(layer, nn.ReLU())(x)
+    assert type(y.grad_fn).__name__ == "LinearReLU"
+    g = minigrad.tensor(rng.standard_normal((6, 5), np.float32))
+    of = layer.weight if changed == "bias" else h
+    (plain,) = minigrad.autograd.grad(y, of, g, retain_graph=True)
+    with minigrad.no_grad():
+        (layer.bias if changed == "bias" else x).mul_(-3)
+    (recorded,) = minigrad.autograd.grad(y, of, g, create_graph=True)
+    np.testing.assert_allclose(recorded.detach().numpy(), plain.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_sequential_runs_in_the_order_of_its_iterator():
+    class Backwards(nn.Sequential):
+        def __iter__(self):
+            return iter(list(super().__iter__())[::-1])
+
+    assert Backwards(nn.Linear(2, 3), nn.Linear(4, 2))(minigrad.ones(1, 4)).shape == (1, 3)
+
+
+def test_a_pool_that_was_given_an_odd_size_complains_by_its_own_name():
+    model = nn.Sequential(nn.ReLU(), nn.MaxPool2d(2))
+    model[1].kernel_size = np.array([2, 2])
+    with pytest.raises(TypeError, match=r"1 \(MaxPool2d\).*kernel_size must be an int or 2 ints"):
+        model(minigrad.ones(1, 1, 4, 4))

@@ -1192,3 +1192,26 @@ def test_dropout2d_of_other_inputs_warns(shape):
 def test_one_hot_of_a_scalar_and_of_nothing():
     assert F.one_hot(minigrad.tensor(1), 3).tolist() == [0, 1, 0]
     assert F.one_hot(minigrad.zeros(0, dtype=minigrad.int64), 3).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda o, x: F.linear(o, x[0, 0]),
+        lambda o, x: F.conv2d(o, x),
+        lambda o, x: F.max_pool2d(o, 2, 2, 0, 1),
+        lambda o, x: F.relu(o),
+    ],
+)
+def test_what_only_looks_like_a_tensor_is_refused(call):
+    class Other:
+        array = np.ones((1, 1, 4, 4), np.float32)
+
+    with pytest.raises(TypeError, match="needs Tensors, got Other"):
+        call(Other(), minigrad.ones(1, 1, 2, 2))
+
+
+def test_padding_same_says_that_an_image_is_empty():
+    for size in (2, 3):
+        with pytest.raises(RuntimeError, match=r"conv2d: the kernel .* spans"):
+            F.conv2d(minigrad.zeros(1, 1, 0, 4), minigrad.ones(1, 1, size, size), padding="same")
