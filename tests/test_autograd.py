@@ -1346,6 +1346,20 @@ def test_a_fused_op_whose_backward_is_overridden_is_differentiated_by_that():
         assert gx.tolist() == [[6, 6]]
 
 
+def test_a_rule_that_gives_an_array_gives_a_constant_under_create_graph():
+    class Third(minigrad.autograd.Op):
+        def forward(self, x):
+            return x / 3
+
+        def backward(self, g):
+            return np.full(g.shape, 1 / 3, g.dtype)
+
+    x = minigrad.ones(2, requires_grad=True)
+    for times in (1, 2):
+        Third.apply(x).backward(minigrad.ones(2), create_graph=True)
+        np.testing.assert_allclose(x.grad.detach().numpy(), np.full(2, times / 3, np.float32))
+
+
 def test_a_gradient_that_backward_adds_to_is_dated_at_the_users_line():
     x, w = minigrad.ones(2, requires_grad=True), minigrad.ones(2, requires_grad=True)
     (x * 2).sum().backward()

@@ -578,7 +578,7 @@ def backward(
                 # The walk has filled .grad of those that retain it.
                 if not tensor._requires_grad or (wanted is not None and isinstance(node, Op) and node.retained):
                     continue
-                if tensor._grad is None and not create_graph:
+                if tensor._grad is None and not isinstance(g, _Tensor):
                     tensor._grad = wrap(_own(g, taken))
                 else:
                     _accumulate(tensor, g)
