@@ -63,9 +63,8 @@ def changed(*owners: Any, by: str) -> None:
     with _noting:
         latest = stamp = next(clock)
     for owner in owners:
-        base = getattr(owner, "base", None)  # a Tensor has none
-        while isinstance(base, np.ndarray):
-            owner, base = base, base.base
+        if isinstance(owner, np.ndarray):
+            owner = memory(owner)
         history = histories.get(id(owner))
         if history is None:
             history = histories[id(owner)] = _History(owner)

@@ -45,7 +45,8 @@ __all__: list[str] = []
 
 def batch_at(dataset: Any, positions: Any) -> Any:
     """The batch of the samples at these positions, or NotImplemented if they have to be got one by one."""
-    if not _agrees(type(dataset), "__getbatch__", "__getitem__"):
+    get = method(dataset, "__getbatch__", "__getitem__")
+    if get is None:
         return NotImplemented
     try:
         index = np.asarray(positions)
@@ -59,8 +60,8 @@ def batch_at(dataset: Any, positions: Any) -> Any:
         return NotImplemented
     first, last, count = index.item(0), index.item(-1), index.size
     if last - first == count - 1 and first >= 0 and last < len(dataset) and (np.diff(index) == 1).all():
-        return dataset.__getbatch__(slice(first, last + 1))
-    return dataset.__getbatch__(index)
+        return get(slice(first, last + 1))
+    return get(index)
 
 
 def samples_at(dataset: Any, positions: Any) -> list:
@@ -69,19 +70,19 @@ def samples_at(dataset: Any, positions: Any) -> list:
     return [dataset[i] for i in positions] if get is None else get(positions)
 
 
-def transform_batch(transform: Any, images: Any) -> Any:
+def transform_batch(transform: Callable | None, images: Any) -> Any:
     """The transform of all images at once, or NotImplemented if it has to be done one by one."""
     if transform is None:
         return images
-    if not _agrees(type(transform), "batch", "__call__"):
-        return NotImplemented
-    return transform.batch(images)
+    run = method(transform, "batch", "__call__")
+    return NotImplemented if run is None else run(images)
 
 
-def transform_at(transform: Any, images: np.ndarray, index: slice | np.ndarray) -> Any:
+def transform_at(transform: Callable | None, images: np.ndarray, index: slice | np.ndarray) -> Any:
     """The transform of all images at `index`, or NotImplemented if it has to be done one by one."""
-    if _agrees(type(transform), "gather", "__call__", "batch"):
-        batch = transform.gather(images, index)
+    gather = method(transform, "gather", "__call__", "batch")
+    if gather is not None:
+        batch = gather(images, index)
         if batch is not NotImplemented:
             return batch
     return transform_batch(transform, wrap(take(images, index)))
@@ -100,17 +101,11 @@ def take(array: np.ndarray, index: slice | np.ndarray) -> np.ndarray:
 
 def method(owner: Any, name: str, *others: str) -> Callable | None:
     """Method `name`, unless a subclass redefined one of the others below it, so that they no longer agree."""
-    kind: Any = type(owner)
-    return getattr(owner, name) if _agrees(kind, name, *others) else None
-
-
-def _agrees(kind: type, name: str, *others: str) -> bool:
-    """Has a class method `name`, with none of the others redefined below it?"""
-    for cls in kind.__mro__:
+    for cls in type(owner).__mro__:
         own = cls.__dict__
         if name in own:
-            return True
+            return getattr(owner, name)
         for other in others:
             if other in own:
-                return False
-    return False
+                return None
+    return None

@@ -52,7 +52,7 @@ class Compose:
         first, *others = self.transforms or (None,)
         if type(first) is not ToTensor:
             return NotImplemented
-        normalize: Any = others.pop(0) if others and type(others[0]) is Normalize else None
+        normalize: Any = others.pop(0) if others and type(others[0]) is Normalize else _AS_IT_IS
         batch = _gather(images, index, normalize)
         for transform in others:
             if batch is NotImplemented:
@@ -89,7 +89,7 @@ class ToTensor:
 
     def gather(self, images: np.ndarray, index: slice | np.ndarray) -> Any:
         """Those at `index` of images (n, H, W) or (n, H, W, C) of bytes, as (N, C, H, W), in one pass."""
-        return _gather(images, index, None)
+        return _gather(images, index, _AS_IT_IS)
 
     @staticmethod
     def _convert(pixels: np.ndarray) -> np.ndarray:
@@ -151,21 +151,28 @@ class Normalize:
         y = (x - self._mean.astype(x.dtype)) / self._std.astype(x.dtype)
         return y if isinstance(y, Tensor) else wrap(y)
 
+    def _scale(self, channels: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray] | None:
+        """A mean and a std for each channel, made once; None for images with another number of channels."""
+        if (channels, dtype) not in self._scales:
+            fit = {len(self._mean), len(self._std)} <= {1, channels}
+            mean, std = (np.resize(a, channels).astype(dtype) for a in (self._mean, self._std))
+            self._scales[channels, dtype] = (mean, std) if fit else None
+        return self._scales[channels, dtype]
+
     def __repr__(self) -> str:
         return f"Normalize(mean={self.mean}, std={self.std})"
 
 
-def _gather(images: np.ndarray, index: slice | np.ndarray, normalize: Normalize | None) -> Any:
+_AS_IT_IS = Normalize(0.0, 1.0)
+
+
+def _gather(images: np.ndarray, index: slice | np.ndarray, normalize: Normalize) -> Any:
     """Images of bytes as ToTensor and Normalize make them; NotImplemented for others, and for what these refuse."""
     if images.dtype != uint8 or images.ndim not in (3, 4) or not images.flags.c_contiguous or images.size == 0:
         return NotImplemented
     count, H, W, *depth = images.shape
     C = depth[0] if depth else 1
-    dtype = get_default_dtype()
-    scales = _UNSCALED if normalize is None else normalize._scales
-    if (C, dtype) not in scales:
-        scales[C, dtype] = _scale(normalize, C, dtype)
-    scale = scales[C, dtype]
+    scale = normalize._scale(C, get_default_dtype())
     if scale is None:
         return NotImplemented
     if type(index) is slice:
@@ -176,19 +183,6 @@ def _gather(images: np.ndarray, index: slice | np.ndarray, normalize: Normalize 
     except IndexError:  # some count from the end, or are out of range indeed
         batch = gather(pixels, take(np.arange(count), index), *scale)
     return wrap(batch.reshape(len(index), C, H, W))
-
-
-_UNSCALED: dict[tuple[int, np.dtype], tuple[np.ndarray, np.ndarray] | None] = {}
-
-
-def _scale(normalize: Normalize | None, channels: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray] | None:
-    """A mean and a std for each channel, 0 and 1 without Normalize; None where it has other numbers of them."""
-    if normalize is None:
-        return np.zeros(channels, dtype), np.ones(channels, dtype)
-    if not {len(normalize._mean), len(normalize._std)} <= {1, channels}:
-        return None
-    mean, std = (np.broadcast_to(a.reshape(-1), channels).astype(dtype) for a in (normalize._mean, normalize._std))
-    return mean, std
 
 
 class Lambda:

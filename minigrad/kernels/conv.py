@@ -38,7 +38,7 @@ def conv2d(
         shapes.require_shape("conv2d", "the bias", b, w.shape[:1])
     if x.size == 0 or w.size == 0:
         return reference.conv2d(x, w, b, stride, padding, dilation, groups, out=out)
-    y = empty(shape, x.dtype) if out is None else output("conv2d", out, shape, x.dtype)
+    y = output("conv2d", out, shape, x.dtype)
     filters, taps = _filters(w.shape, dilation, groups)
     if stride != (1, 1):
         x, padding = direct_conv.phases(x, shape[2:], padding, taps, stride), (0, 0)
@@ -62,7 +62,7 @@ def conv2d_input(
     shape = shapes.conv2d("conv2d_input", input_shape, w.shape, stride, padding, dilation, groups)
     if g.shape != shape:
         shapes.require_shape("conv2d_input", "the output gradient", g, shape)
-    gx = empty(input_shape, g.dtype) if out is None else output("conv2d_input", out, input_shape, g.dtype)
+    gx = output("conv2d_input", out, input_shape, g.dtype)
     return _input_gradient(g, w, gx, stride, padding, dilation, groups)
 
 

@@ -34,6 +34,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .gate import NOTHING
 from .jit import helper, kernel
 from .memory import empty
 from .parallel import ThreadedKernel, threaded_kernel
@@ -162,9 +163,6 @@ def convolve(
         finite = int(_pack(w.reshape(-1), b, places, packed.reshape(-1), sizes))
         run(units, nanoseconds, x, packed, y, offsets, met if finite else everything, (*window, finite))
     return bool(finite)
-
-
-NOTHING: dict[str, Array] = {"f": np.empty(0, np.float32), "d": np.empty(0, np.float64)}
 
 
 @functools.lru_cache(1024)

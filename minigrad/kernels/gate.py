@@ -27,6 +27,8 @@ INTEGER_OPERANDS = {"labels": INT64, "indices": INT64, "winners": UINT8}
 # By dtype.char, which is the same in every byte order.
 COMPILED_DTYPES: dict[str, np.dtype] = {"f": FLOAT32, "d": FLOAT64}
 
+NOTHING = {"f": np.empty(0, FLOAT32), "d": np.empty(0, FLOAT64)}  # in the place of an array that is not given
+
 quiet = np.errstate(all="ignore")  # decorates kernels: infinities and NaN flow without a warning
 
 Out = Any  # None, an array, or a tuple of arrays

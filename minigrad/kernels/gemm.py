@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import reference
-from .gate import FLOAT32, Out
+from .gate import FLOAT32, NOTHING, Out
 from .jit import helper
 from .memory import empty
 from .parallel import threaded_kernel
@@ -49,8 +49,6 @@ INNER_ROWS, INNER_COLUMNS = (4, 5) if REGISTERS == 32 else (3, 3)  # inner produ
 SMALL = 1 << 18  # multiplications that BLAS has done, on one thread, before a kernel of ours has been called
 CACHED = 1 << 18  # numbers that stay in a core's cache while all of them are gone through again and again
 SPEED = 50  # multiplications and additions in a nanosecond on one thread, roughly
-
-NOTHING = np.empty(0, FLOAT32)  # in the place of an array that is not there
 
 
 def matmul(a: Array, b: Array, *, out: Out = None) -> Array:
@@ -81,7 +79,7 @@ def inner_products(x: Array, w: Array, b: Array | None, relu: bool) -> Array:
     (M, K), N = x.shape, w.shape[0]
     y = empty((M, N), FLOAT32)
     units = -(-M // INNER_ROWS) * -(-N // INNER_COLUMNS)
-    _inner_products(units, M * K * N / SPEED, x, w, NOTHING if b is None else b, y, relu)
+    _inner_products(units, M * K * N / SPEED, x, w, NOTHING["f"] if b is None else b, y, relu)
     return y
 
 

@@ -10,7 +10,7 @@ import functools
 import numpy as np
 
 from . import gemm, reference, shapes
-from .gate import Out, gate
+from .gate import NOTHING, Out, gate
 from .jit import helper
 from .memory import empty
 from .parallel import threaded_kernel
@@ -46,7 +46,7 @@ def linear_backward(
     by_tiles = _backward_by_tiles(g.shape, x.shape, w.shape, None if y is None else y.shape, need_x, need_w)
     if not by_tiles or x.dtype is not gemm.FLOAT32 or out is not None:
         return reference.linear_backward(g, x, w, need_x, need_w, need_b, y, out=out)
-    gx, gw, gb, gradients = NO_MATRIX, NO_MATRIX, gemm.NOTHING, []
+    gx, gw, gb, gradients = NO_MATRIX, NO_MATRIX, NOTHING["f"], []
     if need_x:
         gradients.append(gx := empty(x.shape, gemm.FLOAT32))
     if need_w:

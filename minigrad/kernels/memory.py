@@ -64,19 +64,11 @@ def empty(shape: Shape, dtype: np.dtype) -> np.ndarray:
     size = -(-size // PAGE) * PAGE
     pieces, piece = _pool.get(size), None
     _asked += 1
-    if pieces:
-        pieces.wanted = _asked
-        try:
-            piece = pieces.popleft()  # as in `_idle`: nearly always the first is idle
-            if sys.getrefcount(piece[0]) > _ALONE:
-                pieces.append(piece)
-                piece = _idle(pieces)
-        except IndexError:
-            pass
+    if pieces is not None:
+        pieces.wanted, piece = _asked, _idle(pieces)
+    piece = piece or _more(size)
     if piece is None:
-        piece = _more(size)
-        if piece is None:
-            return np.empty(shape, dtype)
+        return np.empty(shape, dtype)
     array = np.ndarray.__new__(_Block, shape, dtype, piece[0]).view(np.ndarray)
     _pool[size].append(piece)
     return array

@@ -19,7 +19,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 from . import reference, shapes
-from .gate import Out, gate, outputs
+from .gate import NOTHING, Out, gate, outputs
 from .jit import helper, reordering_kernel
 from .memory import empty
 from .parallel import threaded_kernel
@@ -49,7 +49,6 @@ from .simd import (
 
 Array = np.ndarray
 
-NOTHING = {"f": np.empty(0, np.float32), "d": np.empty(0, np.float64)}  # stands for an array that is not given
 ZERO, ONE = np.float64(0), np.float64(1)  # where the compiler is off, 0.0 and a float32 would make a float32
 SHORT = 64 * LANES  # so many numbers, 64 in a lane, are added up in their own dtype before float64 takes them over
 CACHED = 1 << 17  # so many numbers stay in a core's cache (512 KiB of float32) while passes go over them

@@ -169,8 +169,7 @@ class _BatchNorm(Affine, RunningStatistics):
 
         relu : give max(y, 0) in place of y, made in the same pass. `Sequential` asks for it where a `ReLU` comes next.
         """
-        if type(input) is not Tensor or input.array.ndim not in self.ndims:
-            self._check_input(input)
+        self._check_input(input)
         training, mean, var = self.training, self.running_mean, self.running_var
         if self.stats_frozen:
             training = False

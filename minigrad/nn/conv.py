@@ -84,8 +84,8 @@ class _Conv(Module):
             init.uniform_(self.bias, -bound, bound)
 
     def _padded(self, input: Tensor) -> tuple[Tensor, tuple[int, ...] | str]:
-        """The input, padded by something else than zeros, and the padding that is left for the convolution to do."""
-        if self.padding == "valid":
+        """The input, padded if by anything but zeros, and the padding that is left for the convolution to do."""
+        if self.padding_mode == "zeros" or self.padding == "valid":
             return input, self.padding
         if self.padding == "same":
             total = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
@@ -156,7 +156,7 @@ class Conv1d(_ForwardConv):
 
     def forward(self, input: Tensor) -> Tensor:
         """x (N, in_channels, L) to (N, out_channels, L'), by the formula of `Conv2d`."""
-        x, padding = (input, self.padding) if self.padding_mode == "zeros" else self._padded(input)
+        x, padding = self._padded(input)
         return F.conv1d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
@@ -187,7 +187,7 @@ class Conv2d(_ForwardConv):
 
         H' = floor((H + 2 padding - dilation (kernel - 1) - 1) / stride) + 1, and W' likewise.
         """
-        x, padding = (input, self.padding) if self.padding_mode == "zeros" else self._padded(input)
+        x, padding = self._padded(input)
         return F.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 

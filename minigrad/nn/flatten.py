@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from .. import ops
 from ..checks import whole
-from ..ops.shape import Reshape
 from ..tensor import Tensor
 from .module import Module
 
@@ -29,9 +27,6 @@ class Flatten(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """x of any shape."""
-        shape = input.array.shape if isinstance(input, Tensor) else ()
-        if len(shape) > 1 and self.start_dim == 1 and self.end_dim == -1:
-            return Reshape.apply(input, shape=(shape[0], math.prod(shape[1:])))
         return ops.flatten(input, self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:

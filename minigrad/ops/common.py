@@ -175,14 +175,18 @@ def must_share_dtype(op: str, *operands: Operand | None) -> None:
     """RuntimeError unless all operands (None aside) have one dtype: products do not promote, as in PyTorch."""
     first = operands[0].dtype  # type: ignore[union-attr]
     for x in operands:
-        if x is not None and x.dtype is not first:
-            break
-    else:
-        return
-    found = [x.dtype for x in operands if x is not None]
-    if found.count(found[0]) != len(found):
-        names = " and ".join(dtype.name for dtype in found)
-        raise RuntimeError(f"{op}: operands must have one dtype, got {names}; convert with .to(dtype)")
+        if x is not None and x.dtype != first:
+            names = " and ".join(x.dtype.name for x in operands if x is not None)
+            raise RuntimeError(f"{op}: operands must have one dtype, got {names}; convert with .to(dtype)")
+
+
+def are_alike(*operands: Any) -> bool:
+    """Are all of these (None aside) plain arrays of one usual floating dtype? A look that spares two checks."""
+    dtype = operands[0].dtype if type(operands[0]) is np.ndarray else None
+    for a in operands:
+        if a is not None and (type(a) is not np.ndarray or a.dtype is not dtype):
+            return False
+    return dtype is not None and dtype.char in "efd"
 
 
 def python_number(op: str, name: str, value: Any) -> float:

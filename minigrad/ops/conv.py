@@ -21,7 +21,7 @@ import numpy as np
 from .. import kernels
 from ..autograd import Op, unwrap
 from ..checks import whole
-from .common import Operand, must_be_arrays, must_share_dtype
+from .common import Operand, are_alike, must_be_arrays, must_share_dtype
 from .reduce import sum
 from .shape import pad, reshape, squeeze, unsqueeze
 
@@ -261,12 +261,7 @@ def _conv(
     x: Any = unwrap(input)  # the array of a Tensor
     w: Any = unwrap(weight)
     b: Any = unwrap(bias)
-    if not (
-        type(x) is type(w) is np.ndarray
-        and x.dtype is w.dtype
-        and x.dtype.char in "efd"
-        and (b is None or (type(b) is np.ndarray and b.dtype is x.dtype))
-    ):
+    if not are_alike(x, w, b):
         must_be_arrays(op, input, weight, *(() if bias is None else (bias,)))
         must_share_dtype(op, input, weight, bias)
     if not (

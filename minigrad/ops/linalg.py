@@ -11,7 +11,7 @@ import numpy as np
 from .. import kernels
 from ..autograd import Fused, Op, is_tensor, unwrap
 from .activation import relu as relu_of
-from .common import Operand, is_bool, must_be_arrays, must_share_dtype, python_number, quiet, sum_to
+from .common import Operand, are_alike, is_bool, must_be_arrays, must_share_dtype, python_number, quiet, sum_to
 from .diagonal import diagonal
 from .elementwise import add, masked, mul, where
 from .reduce import sum
@@ -377,12 +377,7 @@ def linear_by(op: type[Linear], input: Operand, weight: Operand, bias: Operand |
     x: Any = unwrap(input)
     w: Any = unwrap(weight)
     b: Any = unwrap(bias)
-    alike = (  # as nearly always
-        type(x) is type(w) is np.ndarray
-        and x.dtype.char in "fd"
-        and x.dtype is w.dtype
-        and (b is None or (type(b) is np.ndarray and b.dtype is x.dtype))
-    )
+    alike = are_alike(x, w, b)  # as nearly always
     if not alike:
         must_be_arrays("linear", input, weight, *(() if bias is None else (bias,)))
     rows = (x.shape[0], math.prod(x.shape[1:])) if flat else None

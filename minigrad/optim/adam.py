@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .. import checks, kernels
-from .optimizer import Gradients, Group, Optimizer, Params, check_differentiable, count_steps, no_steps, zeros_for
+from .optimizer import Gradients, Group, Optimizer, Params, check_differentiable, count_step, no_steps, zeros_for
 
 __all__ = ["Adam"]
 
@@ -95,7 +95,7 @@ class Adam(Optimizer):
         lr, eps, weight_decay = float(group["lr"]), float(group["eps"]), float(group["weight_decay"])
         options = lr, beta1, beta2, eps, weight_decay, group["decoupled_weight_decay"], group["maximize"]
         amsgrad = group["amsgrad"]
-        arrays, gs, exp_avgs, exp_avg_sqs, largest, states = [], [], [], [], [], []
+        arrays, gs, exp_avgs, exp_avg_sqs, largest, steps = [], [], [], [], [], []
         for p, g in gradients:
             state = self.state[p]
             if not state:
@@ -107,6 +107,5 @@ class Adam(Optimizer):
             exp_avgs.append(state["exp_avg"].array)
             exp_avg_sqs.append(state["exp_avg_sq"].array)
             largest.append(state["max_exp_avg_sq"].array if amsgrad else None)
-            states.append(state)
-        steps = count_steps(states)
+            steps.append(count_step(state))
         kernels.current().adam_updates(arrays, gs, exp_avgs, exp_avg_sqs, largest, steps, *options)

@@ -372,18 +372,10 @@ def no_steps() -> Tensor:
 
 def count_step(state: dict[str, Any]) -> int:
     """Count one more step of a parameter, and say which it is: 1 for the first."""
-    return count_steps([state])[0]
-
-
-def count_steps(states: list[dict[str, Any]]) -> list[int]:
-    """Count one more step of each of these parameters, and say which they are."""
-    counts = []
-    for state in states:
-        steps = state["step"].array
-        n = int(steps.item()) + 1
-        steps.fill(n)
-        counts.append(n)
-    return counts
+    steps = state["step"].array
+    n = int(steps.item()) + 1
+    steps.fill(n)
+    return n
 
 
 def zeros_for(p: Tensor) -> Tensor:
