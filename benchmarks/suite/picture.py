@@ -47,9 +47,9 @@ def _bars(axes: Any, lines: list[dict]) -> None:
         ratio = one["ratio"]
         axes.plot([ratio["low"], ratio["high"]], [place, place], color="black", linewidth=0.8)
         for name, style in (("must", "-"), ("aim", ":")):
-            target = one[name]
-            if target and target.replace(".", "").isdecimal():  # a ratio
-                axes.plot([float(target)] * 2, [place - 0.45, place + 0.45], style, color="black", linewidth=1.6)
+            at = _ratio(one, one[name])
+            if at:
+                axes.plot([at, at], [place - 0.45, place + 0.45], style, color="black", linewidth=1.6)
         times = quantity(one[OURS]["median"], one["unit"])
         axes.annotate(f"{ratio['median']:.2f}  {times}", (1, place), (4, 0), ("axes fraction", "data"), **_TEXT)
     axes.axvline(1, color="black", linewidth=0.8)
@@ -61,6 +61,17 @@ def _bars(axes: Any, lines: list[dict]) -> None:
     handles = [Patch(color=COLOURS[k], label=KEPT[k]) for k in dict.fromkeys(kept)]
     handles += [Line2D([], [], color="black", linestyle=s, label=n) for n, s in (("must", "-"), ("aim", ":"))]
     axes.legend(handles=handles, fontsize=8, loc="upper center", bbox_to_anchor=(0.4, -0.06), ncols=len(handles))
+
+
+def _ratio(one: dict, target: str) -> float | None:
+    """The ratio to PyTorch at which a row just reaches a target, which is a ratio, seconds, or a share of a limit."""
+    if not target:
+        return None
+    if target.endswith(" s"):
+        return float(target[:-2]) / one["theirs"]["median"]
+    if target.endswith("%"):
+        return one["share"] and one["ratio"]["median"] * one["share"] / (float(target[:-1]) / 100)
+    return float(target)
 
 
 _TEXT: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 7.5, "annotation_clip": False}
