@@ -1,0 +1,47 @@
+"""The count of the instructions that Python executes in a training step."""
+
+import sys
+from pathlib import Path
+
+import instructions
+import pytest
+from suite import steps
+
+
+def double(x):
+    return 2 * x
+
+
+def twice(x):
+    for _ in range(2):
+        x = double(x)
+    return x
+
+
+def test_a_functions_own_instructions_are_counted_and_not_those_of_what_it_calls():
+    executed, calls = instructions.count(lambda: double(1))
+    name = f"{Path(__file__).name}:double"
+    assert calls[name] == 1 and 3 <= executed[name] <= 8
+    more, calls_of_twice = instructions.count(lambda: twice(1))
+    assert (more[name], calls_of_twice[name]) == (2 * executed[name], 2)
+    assert more[f"{Path(__file__).name}:twice"] > 2 * executed[name]
+
+
+def test_the_tracer_is_put_back_when_the_step_fails():
+    before = sys.gettrace()
+    with pytest.raises(ZeroDivisionError):
+        instructions.count(lambda: 1 / 0)
+    assert sys.gettrace() is before
+
+
+@pytest.mark.parametrize("name", steps.NETWORKS)
+def test_the_count_of_a_step_is_nearly_the_same_each_time(name, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["instructions.py", "--only", name, name, "--lines", "1"])
+    instructions.main()
+    heads = []
+    for block in capsys.readouterr().out.split("\n\n")[1:]:
+        head, function = block.splitlines()
+        assert head.startswith(f"{name}, batch 32: ") and ".py:" in function
+        heads.append(int(head.split()[3].replace(",", "")))
+    first, second = heads
+    assert abs(first - second) <= 0.01 * first
