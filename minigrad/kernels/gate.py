@@ -4,7 +4,7 @@ Numba compiles a function anew for every layout, byte order and read-only flag i
 training step. So compiled kernels are given one kind of array only: native byte order, aligned, C-contiguous,
 writeable, all floats of one dtype (float32 or float64), indices int64 or uint8. The gate converts whatever else
 arrives, and sends dtypes that have no compiled twin to the definition in NumPy. Arrays that are all right, which
-is nearly all there are in a training step, pass after one look at each.
+is nearly all there are in a training step, pass after one look.
 """
 
 from __future__ import annotations
@@ -16,10 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from . import memory
-from .shapes import Shape
+from .look import FLOAT32, FLOAT64, FLOATS, look
+from .results import Out, output, outputs, require_writeable, store
 
-FLOAT32, FLOAT64, INT64, UINT8 = map(np.dtype, (np.float32, np.float64, np.int64, np.uint8))
+__all__ = ["FLOAT32", "FLOAT64", "INT64", "NOTHING", "UINT8", "Out", "gate", "gate_in_place"]
+__all__ += ["output", "outputs", "store"]
+
+INT64: np.dtype = np.dtype(np.int64)
+UINT8: np.dtype = np.dtype(np.uint8)
 
 # Parameters that hold integers. An array of any other integers that comes for one is converted.
 INTEGER_OPERANDS = {"labels": INT64, "indices": INT64, "winners": UINT8}
@@ -27,11 +31,9 @@ INTEGER_OPERANDS = {"labels": INT64, "indices": INT64, "winners": UINT8}
 # By dtype.char, which is the same in every byte order.
 COMPILED_DTYPES: dict[str, np.dtype] = {"f": FLOAT32, "d": FLOAT64}
 
-NOTHING = {"f": np.empty(0, FLOAT32), "d": np.empty(0, FLOAT64)}  # in the place of an array that is not given
+# In the place of an array that is not given.
+NOTHING: dict[str, np.ndarray] = {"f": np.empty(0, FLOAT32), "d": np.empty(0, FLOAT64)}
 
-quiet = np.errstate(all="ignore")  # decorates kernels: infinities and NaN flow without a warning
-
-Out = Any  # None, an array, or a tuple of arrays
 Function = Callable[..., Any]
 
 
@@ -41,32 +43,16 @@ def gate(definition: Function) -> Callable[[Function], Function]:
     def decorate(twin: Function) -> Function:
         signature = inspect.signature(twin)
         arrays, integers = _array_positions(signature), _integer_positions(signature)
-        names = {name for i, name in enumerate(signature.parameters) if i in arrays}
-        looked_at = [(i, integers.get(i)) for i in arrays]
-        first = {n: [(i, integer) for i, integer in looked_at if i < n] for n in range(len(signature.parameters))}
+        wanted = tuple(integers.get(i, FLOATS) if i in arrays else None for i in range(len(signature.parameters)))
 
         @functools.wraps(twin)
-        def gated(*args: Any, out: Out = None, **options: Any) -> Any:
-            if out is None and names.isdisjoint(options):
-                dtype = None
-                for i, integer in first.get(len(args), looked_at):
-                    a = args[i]
-                    if a is None:
-                        continue
-                    if type(a) is not np.ndarray or not a.flags.carray:
-                        break
-                    if integer is not None:
-                        if a.dtype is not integer:
-                            break
-                    elif dtype is None:
-                        dtype = a.dtype
-                        if dtype is not FLOAT32 and dtype is not FLOAT64:
-                            break
-                    elif a.dtype is not dtype:
-                        break
-                else:
-                    if dtype is not None:
-                        return twin(*args, **options)
+        def gated(*args: Any, **options: Any) -> Any:
+            if not options and look(args, wanted):
+                return twin(*args)
+            return convert(args, **options)
+
+        def convert(args: tuple[Any, ...], out: Out = None, **options: Any) -> Any:
+            """The same, with arrays of any other kind, by keyword, or for the result."""
             if options:
                 args, options = _arrays_by_position(signature, args, options)
             native = _native_arguments(args, integers)
@@ -106,44 +92,6 @@ def gate_in_place(definition: Function, *changed: str) -> Callable[[Function], F
         return gated
 
     return decorate
-
-
-def output(kernel: str, out: np.ndarray | None, shape: Shape, dtype: np.dtype) -> np.ndarray:
-    """The array a kernel writes to: `out` once its shape and dtype are checked, or a new one."""
-    if out is None:
-        return memory.empty(shape, dtype)
-    if not isinstance(out, np.ndarray) or out.shape != tuple(shape) or out.dtype.newbyteorder("=") != dtype:
-        got = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
-        raise ValueError(f"{kernel}: out must be a {dtype} array of shape {tuple(shape)}, got {got}")
-    return out
-
-
-def outputs(kernel: str, out: Out, *kinds: tuple[Shape, np.dtype]) -> list[np.ndarray]:
-    """As `output`, for kernels with several results; each kind is a shape and a dtype."""
-    if out is None:
-        return [memory.empty(shape, dtype) for shape, dtype in kinds]
-    if not isinstance(out, tuple) or len(out) != len(kinds):
-        raise ValueError(f"{kernel}: out must be a tuple of {len(kinds)} arrays")
-    return [output(kernel, o, shape, dtype) for o, (shape, dtype) in zip(out, kinds, strict=True)]
-
-
-def store(kernel: str, out: Out, results: Any) -> Any:
-    """The results themselves, or `out` with the results copied into it."""
-    if out is None:
-        return results
-    if not isinstance(results, tuple):
-        np.copyto(output(kernel, out, results.shape, results.dtype), results)
-        return out
-    for target, result in zip(outputs(kernel, out, *((r.shape, r.dtype) for r in results)), results, strict=True):
-        np.copyto(target, result)
-    return out
-
-
-def require_writeable(kernel: str, **arrays: np.ndarray | None) -> None:
-    """Raise before anything is changed when an array to be updated in place is read-only."""
-    for name, a in arrays.items():
-        if a is not None and not a.flags.writeable:
-            raise ValueError(f"{kernel}: {name} is updated in place, but it is read-only; pass a copy")
 
 
 def _array_positions(signature: inspect.Signature) -> tuple[int, ...]:

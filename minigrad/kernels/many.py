@@ -2,9 +2,8 @@
 
 To look at arrays in Python and hand them over one by one takes longer than to update a small parameter, and machine
 code for twenty arrays takes seconds to compile. So a kernel for many gets where array objects are in memory, `id(a)` in
-CPython, and finds the rest there by itself: as NumPy's interface for C says (`PyArrayObject_fields` in ndarraytypes.h),
-and as it has been since version 1.7. Whether it is so in this process too is looked at once; and what kernels need of
-an array, for which others have the `gate`, at every call, before anything is changed.
+CPython, and finds the rest there by itself (see `objects`). What kernels need of an array, for which others have the
+`gate`, is looked at in every call, before anything is changed.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from numba.np.arrayobj import populate_array
 
 from . import jit
 from .gate import FLOAT32, FLOAT64, INT64
+from .objects import AS_EXPECTED, CARRAY, DATA, DTYPE, FLAGS, NDIM, SIZES, TYPE, read_int, read_long
 from .parallel import ThreadedKernel
 from .simd import Type, emits
 
@@ -28,14 +28,10 @@ __all__ = ["LIKE", "part", "require_alike", "run"]
 
 Array = np.ndarray
 
-# Where it is in an array object: after what all objects begin with, whose end is the address of the type.
-HEAD = object.__basicsize__
-TYPE, DATA, NDIM, SIZES, DTYPE, FLAGS = HEAD - 8, HEAD, HEAD + 8, HEAD + 16, HEAD + 40, HEAD + 48
-CARRAY = 0x0001 | 0x0100 | 0x0400  # C-contiguous, aligned, writeable
-
 UNITS = 64  # every array is cut into so many parts, for threads to share
 
-LIKE = {dtype: np.empty(1, dtype) for dtype in (FLOAT32, FLOAT64)}  # arrays as all must be
+# Arrays as all must be. Where objects are laid out in another way, kernels for many are not used.
+LIKE = {dtype: np.empty(1, dtype) for dtype in (FLOAT32, FLOAT64) if AS_EXPECTED}
 
 _size = attrgetter("size")
 
@@ -69,36 +65,10 @@ def run(kernel: ThreadedKernel, cost: float, kinds: Sequence[Sequence[Array | No
     return True
 
 
-def read_int(address: int) -> int:
-    """The C int at an address."""
-    return ctypes.c_int32.from_address(int(address)).value
-
-
-def read_long(address: int) -> int:
-    """The address, or size of an array, at an address."""
-    return ctypes.c_int64.from_address(int(address)).value
-
-
 def array_at(like: Array, address: int, n: int) -> Array:
     """The n numbers at an address, as an array with the dtype of another."""
     memory: Any = (ctypes.c_char * (n * like.itemsize)).from_address(int(address))
     return np.ndarray(n, like.dtype, memory)
-
-
-def _emits_reading(definition: Any, bits: int) -> None:
-    """Let compiled code have one load for the definition."""
-
-    @emits(definition)
-    def _(address: Type) -> Any:
-        def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
-            value = builder.load(builder.inttoptr(args[0], ir.IntType(bits).as_pointer()))
-            return builder.sext(value, ir.IntType(64)) if bits < 64 else value
-
-        return types.int64(types.int64), emit
-
-
-_emits_reading(read_int, 32)
-_emits_reading(read_long, 64)
 
 
 @emits(array_at)
@@ -136,22 +106,3 @@ def part(like: Array, place: int, first: int, last: int) -> Array:
         n *= read_long(sizes + 8 * d)
     start, stop = n * first // UNITS, n * last // UNITS
     return array_at(like, read_long(place + DATA) + start * like.itemsize, stop - start)
-
-
-def _is_as_expected() -> bool:
-    """Are array objects in this process laid out as said above?"""
-    for a in (np.zeros((3, 5), FLOAT32), np.zeros((2, 4, 6), FLOAT64)[::2, :, ::3]):
-        place = id(a)
-        if ctypes.sizeof(ctypes.c_void_p) != 8 or ctypes.sizeof(ctypes.c_int) != 4 or HEAD not in (16, 32):
-            return False
-        found = read_long(place + TYPE), read_long(place + DATA), read_int(place + NDIM), read_long(place + DTYPE)
-        if found != (id(np.ndarray), a.ctypes.data, a.ndim, id(a.dtype)):
-            return False
-        sizes = tuple(read_long(read_long(place + SIZES) + 8 * d) for d in range(a.ndim))
-        if sizes != a.shape or (read_int(place + FLAGS) & CARRAY == CARRAY) != a.flags.carray:
-            return False
-    return True
-
-
-if not _is_as_expected():  # another Python than CPython, or a NumPy to come: kernels for many are not used
-    LIKE.clear()

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import shapes
-from .gate import Out, quiet, require_writeable, store
+from .results import Out, quiet, require_writeable, store
 from .shapes import Pair, Shape
 
 Array = np.ndarray
