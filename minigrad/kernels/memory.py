@@ -18,11 +18,14 @@ are left to NumPy.
 from __future__ import annotations
 
 import ctypes
+import functools
+import itertools
 import os
-import sys
 import threading
 from collections import deque
 from math import prod
+from operator import attrgetter
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -36,17 +39,21 @@ LIMIT = 1 << 28  # bytes that are kept
 WHILE = 200  # arrays that are asked for while a size nobody wants stays; a training step asks for a few dozen
 PAGE, LINE = 4096, 64  # memory is kept in multiples of the one, and begins at a multiple of the other
 
+Array = np.ndarray
+
 Piece = tuple[Any]  # so many bytes: an array of ctypes, in a tuple so that the references to it can be counted
 
 
 class _Pieces(deque[Piece]):
     """Those of one size; the one that was handed out last comes last."""
 
-    wanted = 0  # when one was last asked for
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size, self.wanted = size, 0  # and when one was last asked for
 
 
 _pool: dict[int, _Pieces] = {}  # by size
-_asked = 0  # for how many arrays
+_now = itertools.count(1).__next__  # time, as it is told here: for how many arrays was asked
 _bytes = 0  # of all pieces, changed under the lock
 _lock = threading.Lock()  # is never waited for: who does not get it does without
 
@@ -57,67 +64,69 @@ class _Block(np.ndarray):
 
 def empty(shape: Shape, dtype: np.dtype) -> np.ndarray:
     """As np.empty, of memory that was used before if there is some of this size."""
-    global _asked
-    size = prod(shape) * dtype.itemsize
-    if not SMALLEST <= size <= LARGEST:
+    pieces = _pieces(shape, dtype)
+    if pieces is None:
         return np.empty(shape, dtype)
-    size = -(-size // PAGE) * PAGE
-    pieces, piece = _pool.get(size), None
-    _asked += 1
-    if pieces is not None:
-        pieces.wanted, piece = _asked, _idle(pieces)
-    piece = piece or _more(size)
+    pieces.wanted = _now()
+    piece = _idle(pieces) or _more(pieces)
     if piece is None:
         return np.empty(shape, dtype)
-    array = np.ndarray.__new__(_Block, shape, dtype, piece[0]).view(np.ndarray)
-    _pool[size].append(piece)
+    array = _Block(shape, dtype, piece[0]).view(Array)
+    pieces.append(piece)
     return array
 
 
 def idle_bytes() -> int:
     """How much memory is kept that no array uses."""
-    return sum(size for size, pieces in tuple(_pool.items()) for piece in tuple(pieces) if _is_idle(piece))
+    kept = tuple(_pool.values())
+    return sum(pieces.size for pieces in kept for piece in tuple(pieces) if getrefcount(piece[0]) <= _ALONE)
 
 
 def release() -> None:
     """Return idle memory to the system."""
     with _lock:
-        _give_up(_bytes, _asked)
+        _give_up(_bytes, _now())
 
 
-def _idle(pieces: deque[Piece]) -> Piece | None:
+@functools.lru_cache(4096)
+def _pieces(shape: Shape, dtype: np.dtype) -> _Pieces | None:
+    """The pieces that an array can be made of; None if it is left to NumPy."""
+    size = prod(shape) * dtype.itemsize
+    if not SMALLEST <= size <= LARGEST:
+        return None
+    size = -(-size // PAGE) * PAGE
+    return _pool.setdefault(size, _Pieces(size))
+
+
+def _idle(pieces: _Pieces) -> Piece | None:
     """Take an idle piece out. While it is looked at, a piece is in the hands of this thread alone."""
-    for _ in range(len(pieces)):
-        try:
-            piece = pieces.popleft()
-        except IndexError:  # other threads look at the rest
-            return None
-        if _is_idle(piece):
-            return piece
-        pieces.append(piece)
-    return None
-
-
-def _is_idle(piece: Piece) -> bool:
-    return sys.getrefcount(piece[0]) <= _ALONE
+    used = []
+    try:
+        while getrefcount((piece := pieces.popleft())[0]) > _ALONE:
+            used.append(piece)
+    except IndexError:  # there is no other, or other threads look at them
+        piece = None
+    if used:
+        pieces.extend(used)
+    return piece
 
 
 _alone: Piece = ((ctypes.c_ubyte * 1)(),)
-_ALONE = sys.getrefcount(_alone[0])  # references to what is in such a tuple, and nowhere else
+_ALONE = getrefcount(_alone[0])  # references to what is in such a tuple, and nowhere else
 
 
-def _more(size: int) -> Piece | None:
+def _more(pieces: _Pieces) -> Piece | None:
     """A new piece, in the place of what nobody wants; None if there would be too much, or for another thread."""
     global _bytes
+    size, now = pieces.size, pieces.wanted
     if not _lock.acquire(blocking=False):
         return None
     try:
-        _give_up(size, _asked - WHILE)
-        _give_up(_bytes + size - LIMIT, _asked)
+        _give_up(size, now - WHILE)
+        _give_up(_bytes + size - LIMIT, now)
         if _bytes + size > LIMIT:
             return None
         _bytes += size
-        _pool.setdefault(size, _Pieces()).wanted = _asked
     finally:
         _lock.release()
     raw = np.empty(size + LINE, np.uint8)
@@ -127,10 +136,10 @@ def _more(size: int) -> Piece | None:
 def _give_up(count: int, until: int) -> None:
     """Give up so many bytes of idle memory, or a little more, of sizes not wanted since `until`. The lock is held."""
     global _bytes
-    for size, pieces in sorted(_pool.items(), key=lambda item: item[1].wanted):
+    for pieces in sorted(_pool.values(), key=attrgetter("wanted")):
         while count > 0 and pieces.wanted <= until and _idle(pieces):
-            _bytes -= size
-            count -= size
+            _bytes -= pieces.size
+            count -= pieces.size
 
 
 def _after_fork() -> None:
