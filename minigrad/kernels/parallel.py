@@ -26,9 +26,12 @@ from numba.core import cgutils, types
 
 from . import jit, threads
 from .simd import Type, emits
+from .threads import claim, release
 
 BYTES = ir.IntType(8).as_pointer()
 INTP = ir.IntType(types.intp.bitwidth)  # type: ignore[attr-defined]
+
+POOL_SIZE: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
 
 
 class ThreadedKernel:
@@ -42,21 +45,19 @@ class ThreadedKernel:
         functools.update_wrapper(self, function)
         self.fastmath = fastmath
         self.kernel = jit.Kernel(_runner(function, fastmath), frozenset())
-        self.entries = self.kernel.entries
+        self.entry = self.kernel.entries.get
 
-    def __call__(self, units: int, nanoseconds: float, array: Any, *args: Any) -> None:
-        entry = self.entries.get(array.dtype.char) or self._compile(array, 1, units, args)
+    def __call__(self, units: int, nanoseconds: float, array: Any, *args: Any) -> Any:
+        entry = self.entry(array.dtype.char) or self._compile(array, 1, units, args)
         if nanoseconds < 2 * threads.SHARE:  # not worth the asking
-            entry(array, 1, units, args)
-            return
-        parts = threads.claim(units, nanoseconds, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+            return entry(array, 1, units, args)
+        parts = claim(units, nanoseconds, POOL_SIZE)
         if parts == 1:
-            entry(array, 1, units, args)
-        else:
-            try:
-                entry(array, parts, units, args)
-            finally:
-                threads.release()
+            return entry(array, 1, units, args)
+        try:
+            return entry(array, parts, units, args)
+        finally:
+            release()
 
     def _compile(self, *args: Any) -> Callable[..., None]:
         numba.get_num_threads()  # loads the threading layer, which the machine code refers to

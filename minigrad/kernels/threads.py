@@ -19,20 +19,18 @@ from __future__ import annotations
 import operator
 import os
 import threading
-import time
+from time import perf_counter_ns
 
 __all__ = ["get_num_threads", "set_num_threads"]
 
-SHARE = 3_000  # nanoseconds of work that make it worth while to give a thread a share
-
 # All in nanoseconds.
+SHARE = 3_000  # work that makes it worth while to give a thread a share
 STALL = 300_000  # a kernel that takes so much longer than twice what it would on one thread was kept waiting
 PAUSE, LONGEST_PAUSE = 5_000_000, 1_280_000_000  # for how long after that no threads are used; doubled if it goes on
 
 _number: int | None = None  # what was asked for
 _pool = threading.Lock()  # held while a kernel runs on more than one thread
-_started = _forked = False
-_deadline = 0  # when the kernel that runs should be done
+_deadline: float = 0  # when the latest kernel that did so should be done; 0 if none did
 _pause = _resume = 0  # how long the latest pause was, and when it ends
 
 
@@ -84,27 +82,30 @@ def claim(units: int, nanoseconds: float, pool_size: int) -> int:
 
     If it is more than 1, the caller has the pool, and must `release` it when the kernel is done.
     """
-    global _started, _deadline
-    work = int(nanoseconds)
-    n = min(_number or get_num_threads(), pool_size, units, work // SHARE)
-    if n < 2 or _forked:
+    global _deadline
+    n = min(_number or get_num_threads(), pool_size, units, int(nanoseconds // SHARE))
+    if n < 2:
         return 1
-    now = time.perf_counter_ns()
-    if now < _resume or not _pool.acquire(blocking=False):
+    now = perf_counter_ns()
+    if now < _resume or not _pool.acquire(False):
         return 1
-    _started, _deadline = True, now + 2 * work + STALL
+    _deadline = now + 2 * nanoseconds + STALL
     return n
 
 
 def release() -> None:
     """Give back what `claim` gave, and see whether it was worth it."""
-    global _pause, _resume
-    now = time.perf_counter_ns()
-    if now > _deadline:
-        again = now < _resume + 2 * _pause
-        _pause = min(2 * _pause, LONGEST_PAUSE) if again else PAUSE
-        _resume = now + _pause
+    if perf_counter_ns() > _deadline:
+        _stop_for_a_while(perf_counter_ns())
     _pool.release()
+
+
+def _stop_for_a_while(now: int) -> None:
+    """Give nobody the pool until it is worth a try again."""
+    global _pause, _resume
+    again = now < _resume + 2 * _pause
+    _pause = min(2 * _pause, LONGEST_PAUSE) if again else PAUSE
+    _resume = now + _pause
 
 
 def _processors() -> int:
@@ -115,9 +116,11 @@ def _processors() -> int:
 
 
 def _after_fork() -> None:
-    """In the child: the pool's threads stayed behind, and so did whoever had claimed it."""
-    global _pool, _forked
-    _pool, _forked = threading.Lock(), _started or _forked
+    """In the child: the pool's threads stayed behind, so it is never to be had; and so did whoever had claimed it."""
+    global _pool
+    _pool = threading.Lock()
+    if _deadline:
+        _pool.acquire()
 
 
 if hasattr(os, "register_at_fork"):
