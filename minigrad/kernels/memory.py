@@ -68,7 +68,14 @@ def empty(shape: Shape, dtype: np.dtype) -> np.ndarray:
     if pieces is None:
         return np.empty(shape, dtype)
     pieces.wanted = _now()
-    piece = _idle(pieces) or _more(pieces)
+    piece: Piece | None
+    try:
+        piece = pieces.popleft()  # the first one is idle, nearly always
+        if getrefcount(piece[0]) > _ALONE:
+            pieces.append(piece)
+            piece = _idle(pieces) or _more(pieces)
+    except IndexError:
+        piece = _more(pieces)
     if piece is None:
         return np.empty(shape, dtype)
     array = _Block(shape, dtype, piece[0]).view(Array)
