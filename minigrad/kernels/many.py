@@ -1,8 +1,8 @@
 """Many arrays in one call of a kernel, of any number and shapes.
 
 To look at arrays in Python and hand them over one by one takes longer than to update a small parameter, and machine
-code for twenty arrays takes seconds to compile. So a kernel for many gets where array objects are in memory, `id(a)` in
-CPython, and finds the rest there by itself (see `objects`). What kernels need of an array, for which others have the
+code for twenty arrays takes seconds to compile. So a kernel for many gets where a tuple of them is in memory, its `id`
+in CPython, and finds the rest there by itself (see `objects`). What kernels need of an array, for which others have the
 `gate`, is looked at in every call, before anything is changed.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -19,8 +20,8 @@ from numba.core import types
 from numba.np.arrayobj import populate_array
 
 from . import jit
-from .gate import FLOAT32, FLOAT64, INT64
-from .objects import AS_EXPECTED, CARRAY, DATA, DTYPE, FLAGS, NDIM, SIZES, TYPE, read_int, read_long
+from .gate import FLOAT32, FLOAT64
+from .objects import AS_EXPECTED, CARRAY, DATA, DTYPE, FLAGS, ITEMS, LENGTH, NDIM, SIZES, TYPE, read_int, read_long
 from .parallel import ThreadedKernel
 from .simd import Type, emits
 
@@ -45,21 +46,18 @@ def run(kernel: ThreadedKernel, cost: float, kinds: Sequence[Sequence[Array | No
 
     cost : about how many nanoseconds an element takes
 
-    The kernel gets, after first and last of UNITS: an array of the dtype of all others; the places of that array, of
-    all arrays of the first kind, of the second, and so on; how many there are of each kind; and the options.
+    The kernel gets, after first and last of UNITS: an array of the dtype of all others; the place of a tuple of that
+    array, all arrays of the first kind, of the second, and so on; how many there are of each kind; and the options.
     """
     first = kinds[0]
     like, count = LIKE.get(first[0].dtype), len(first)  # type: ignore[union-attr]
     if like is None:
         return False
-    arrays = [like]  # which keeps them where they are until the kernel is done
-    for kind in kinds:
-        arrays.extend(kind)  # type: ignore[arg-type]
+    arrays = like, *chain.from_iterable(kinds)  # which keeps them where they are until the kernel is done
     if len(arrays) != 1 + len(kinds) * count:
         return False
-    places = np.array([*map(id, arrays)], INT64)
     try:
-        kernel(UNITS, cost * sum(map(_size, first)), like, places, count, *options)
+        kernel(UNITS, cost * sum(map(_size, first)), like, id(arrays), count, *options)
     except Unlike:
         return False
     return True
@@ -84,14 +82,20 @@ def _(like: Type, address: Type, n: Type) -> Any:
 
 
 @jit.helper
-def require_alike(places: Array, count: int) -> None:
+def _item(place: int, k: int) -> int:
+    """Where the k-th object of the tuple at a place is."""
+    return read_long(place + ITEMS + 8 * k)
+
+
+@jit.helper
+def require_alike(place: int, count: int) -> None:
     """Raise Unlike unless all arrays are as the first is, and for kernels, and the i-th of each kind of one shape."""
-    kind, dtype = read_long(places[0] + TYPE), read_long(places[0] + DTYPE)
-    for k in range(len(places) - 1):
-        a, b = places[1 + k], places[1 + k % count]
-        if read_long(a + TYPE) != kind or read_long(a + DTYPE) != dtype or read_int(a + FLAGS) & CARRAY != CARRAY:
+    like = _item(place, 0)
+    for k in range(read_long(place + LENGTH) - 1):
+        a, b = _item(place, 1 + k), _item(place, 1 + k % count)
+        if read_long(a + TYPE) != read_long(like + TYPE) or read_long(a + DTYPE) != read_long(like + DTYPE):
             raise Unlike
-        if read_int(a + NDIM) != read_int(b + NDIM):
+        if read_int(a + FLAGS) & CARRAY != CARRAY or read_int(a + NDIM) != read_int(b + NDIM):
             raise Unlike
         for d in range(read_int(a + NDIM)):
             if read_long(read_long(a + SIZES) + 8 * d) != read_long(read_long(b + SIZES) + 8 * d):
@@ -99,10 +103,10 @@ def require_alike(places: Array, count: int) -> None:
 
 
 @jit.helper
-def part(like: Array, place: int, first: int, last: int) -> Array:
-    """The units from first to last of the array at a place, which is like the others, as a 1-D array."""
-    n, sizes = 1, read_long(place + SIZES)
-    for d in range(read_int(place + NDIM)):
-        n *= read_long(sizes + 8 * d)
+def part(like: Array, place: int, k: int, first: int, last: int) -> Array:
+    """The units from first to last of the k-th array of the tuple, which is like the others, as a 1-D array."""
+    array, n = _item(place, k), 1
+    for d in range(read_int(array + NDIM)):
+        n *= read_long(read_long(array + SIZES) + 8 * d)
     start, stop = n * first // UNITS, n * last // UNITS
-    return array_at(like, read_long(place + DATA) + start * like.itemsize, stop - start)
+    return array_at(like, read_long(array + DATA) + start * like.itemsize, stop - start)

@@ -167,18 +167,18 @@ def _sgd_step(
     first: int,
     last: int,
     like: Array,
-    places: Array,
+    place: int,
     count: int,
     lr: float,
     weight_decay: float,
     sign: float,
 ) -> None:
-    """places: of parameters, and gradients; sign is that of the gradient."""
-    many.require_alike(places, count)
+    """At the place: parameters, and gradients; sign is that of the gradient."""
+    many.require_alike(place, count)
     kind = like.dtype.type
     lr, decay, sign = kind(lr), kind(weight_decay), kind(sign)
     for k in range(count):
-        p, g = many.part(like, places[1 + k], first, last), many.part(like, places[1 + count + k], first, last)
+        p, g = many.part(like, place, 1 + k, first, last), many.part(like, place, 1 + count + k, first, last)
         if decay == 0:  # an infinite parameter times 0 would be NaN
             for i in range(p.size):
                 p[i] -= lr * (sign * g[i])
@@ -192,7 +192,7 @@ def _momentum_step(
     first: int,
     last: int,
     like: Array,
-    places: Array,
+    place: int,
     count: int,
     lr: float,
     weight_decay: float,
@@ -202,13 +202,13 @@ def _momentum_step(
     nesterov: bool,
     begin: bool,
 ) -> None:
-    """places: of parameters, gradients, buffers; gain is 1 - dampening, and at the beginning buffers are not read."""
-    many.require_alike(places, count)
+    """At the place: parameters, gradients, buffers, not read at the beginning; gain is 1 - dampening."""
+    many.require_alike(place, count)
     kind = like.dtype.type
     lr, decay, sign, m, gain = kind(lr), kind(weight_decay), kind(sign), kind(momentum), kind(gain)
     for k in range(count):
-        p, g = many.part(like, places[1 + k], first, last), many.part(like, places[1 + count + k], first, last)
-        buffer = many.part(like, places[1 + 2 * count + k], first, last)
+        p, g = many.part(like, place, 1 + k, first, last), many.part(like, place, 1 + count + k, first, last)
+        buffer = many.part(like, place, 1 + 2 * count + k, first, last)
         for i in range(p.size):
             old, step = p[i], sign * g[i]
             step = step if decay == 0 else step + decay * old
@@ -222,7 +222,7 @@ def _adam_step(
     first: int,
     last: int,
     like: Array,
-    places: Array,
+    place: int,
     count: int,
     amsgrad: bool,
     shrink: float,
@@ -235,20 +235,20 @@ def _adam_step(
     step_size: float,
     correction: float,
 ) -> None:
-    """places: of parameters, gradients, their averages, those of squares, the largest of these (only for amsgrad).
+    """At the place: parameters, gradients, their averages, those of squares, the largest of these (only for amsgrad).
 
     shrink is what decoupled weight decay leaves of p, and a gain is 1 - beta.
     """
-    many.require_alike(places, count)
+    many.require_alike(place, count)
     kind = like.dtype.type
     shrink, decay, sign, eps = kind(shrink), kind(weight_decay), kind(sign), kind(eps)
     gain1, beta2, gain2 = kind(gain1), kind(beta2), kind(gain2)
     step_size, correction = kind(step_size), kind(correction)
     for k in range(count):
-        p, g = many.part(like, places[1 + k], first, last), many.part(like, places[1 + count + k], first, last)
-        exp_avg = many.part(like, places[1 + 2 * count + k], first, last)
-        exp_avg_sq = many.part(like, places[1 + 3 * count + k], first, last)
-        largest = many.part(like, places[1 + 4 * count + k], first, last)
+        p, g = many.part(like, place, 1 + k, first, last), many.part(like, place, 1 + count + k, first, last)
+        exp_avg = many.part(like, place, 1 + 2 * count + k, first, last)
+        exp_avg_sq = many.part(like, place, 1 + 3 * count + k, first, last)
+        largest = many.part(like, place, 1 + 4 * count + k, first, last)
         for i in range(p.size):
             x, g_i = p[i] * shrink, sign * g[i]
             g_i = g_i if decay == 0 else g_i + decay * x

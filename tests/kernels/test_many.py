@@ -8,11 +8,11 @@ from minigrad.kernels.parallel import threaded_kernel
 
 
 @threaded_kernel
-def _double(first, last, like, places, count, factor):
+def _double(first, last, like, place, count, factor):
     """y = factor x, for x of the first kind and y of the second."""
-    many.require_alike(places, count)
+    many.require_alike(place, count)
     for k in range(count):
-        x, y = many.part(like, places[1 + k], first, last), many.part(like, places[1 + count + k], first, last)
+        x, y = many.part(like, place, 1 + k, first, last), many.part(like, place, 1 + count + k, first, last)
         for i in range(x.size):
             y[i] = x.dtype.type(factor) * x[i]
 
