@@ -44,11 +44,15 @@ def gate(definition: Function) -> Callable[[Function], Function]:
         signature = inspect.signature(twin)
         arrays, integers = _array_positions(signature), _integer_positions(signature)
         wanted = tuple(integers.get(i, FLOATS) if i in arrays else None for i in range(len(signature.parameters)))
+        names = {"out", *(name for i, name in enumerate(signature.parameters) if i in arrays)}  # for arrays by keyword
 
         @functools.wraps(twin)
         def gated(*args: Any, **options: Any) -> Any:
-            if not options and look(args, wanted):
-                return twin(*args)
+            if look(args, wanted):
+                if not options:
+                    return twin(*args)
+                if names.isdisjoint(options):
+                    return twin(*args, **options)
             return convert(args, **options)
 
         def convert(args: tuple[Any, ...], out: Out = None, **options: Any) -> Any:
