@@ -34,7 +34,7 @@ from .pool import (
 )
 from .reduce import channel_sums
 from .softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
-from .update import adam_update, adam_updates, sgd_update, sgd_updates
+from .update import adam_update, adam_updates, sgd_update, sgd_updates, try_adam_updates, try_sgd_updates
 
 __all__ = [
     "adam_update",
@@ -84,4 +84,6 @@ __all__ = [
     "softmax_cross_entropy_backward",
     "softplus_backward",
     "tanh_backward",
+    "try_adam_updates",
+    "try_sgd_updates",
 ]

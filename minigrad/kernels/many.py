@@ -50,7 +50,8 @@ def run(kernel: ThreadedKernel, cost: float, kinds: Sequence[Sequence[Array | No
     array, all arrays of the first kind, of the second, and so on; how many there are of each kind; and the options.
     """
     first = kinds[0]
-    like, count = LIKE.get(first[0].dtype), len(first)  # type: ignore[union-attr]
+    count = len(first)
+    like = LIKE.get(first[0].dtype) if count else None  # type: ignore[union-attr]
     if like is None:
         return False
     arrays = like, *chain.from_iterable(kinds)  # which keeps them where they are until the kernel is done

@@ -69,6 +69,8 @@ __all__ = [
     "softmax_cross_entropy_backward",
     "softplus_backward",
     "tanh_backward",
+    "try_adam_updates",
+    "try_sgd_updates",
 ]
 
 
@@ -1268,6 +1270,25 @@ def sgd_updates(
         sgd_update(p, g, buffer, lr, momentum, dampening, weight_decay, nesterov, maximize, first)
 
 
+def try_sgd_updates(
+    ps: Sequence[Array],
+    gs: Sequence[Array],
+    momentum_buffers: Sequence[Array | None],
+    first: bool,
+    lr: float,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
+    maximize: bool,
+) -> bool:
+    """sgd_updates of arrays that nobody has looked at, all or none at the first step. Was it done, or nothing at all?
+
+    Nothing here: what can do all of it at once, and knows beforehand that it can, is machine code.
+    """
+    return False
+
+
 @quiet
 def adam_update(
     p: Array,
@@ -1344,3 +1365,22 @@ def adam_updates(
     """
     for p, g, m, v, largest, step in zip(ps, gs, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps, strict=True):
         adam_update(p, g, m, v, largest, step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
+
+
+def try_adam_updates(
+    ps: Sequence[Array],
+    gs: Sequence[Array],
+    exp_avgs: Sequence[Array],
+    exp_avg_sqs: Sequence[Array],
+    max_exp_avg_sqs: Sequence[Array | None],
+    step: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    maximize: bool,
+) -> bool:
+    """adam_updates of arrays that nobody has looked at, all at one step. As `try_sgd_updates`, nothing is done here."""
+    return False

@@ -40,7 +40,7 @@ def sgd_update(
     if momentum != 0 and momentum_buffer is None:
         raise ValueError("sgd_update: momentum needs a momentum_buffer of the parameter's shape, got None")
     options = lr, momentum, dampening, weight_decay, nesterov, maximize
-    if not _sgd([p], [g], [momentum_buffer], first, *options):
+    if not try_sgd_updates([p], [g], [momentum_buffer], first, *options):
         reference.sgd_update(p, g, momentum_buffer, *options, first)
 
 
@@ -59,7 +59,7 @@ def sgd_updates(
     """Compiled twin of `reference.sgd_updates`."""
     options = lr, momentum, dampening, weight_decay, nesterov, maximize
     together = len(ps) > 0 and (momentum == 0 or all(firsts) or not any(firsts))
-    if not (together and _sgd(ps, gs, momentum_buffers, firsts[0], *options)):
+    if not (together and try_sgd_updates(ps, gs, momentum_buffers, firsts[0], *options)):
         for p, g, buffer, first in zip(ps, gs, momentum_buffers, firsts, strict=True):
             sgd_update(p, g, buffer, *options, first)
 
@@ -85,7 +85,7 @@ def adam_update(
     for name, a in {"the gradient": g, **arrays}.items():
         shapes.require_shape("adam_update", name, a, p.shape)
     options = lr, beta1, beta2, eps, weight_decay, decoupled, maximize
-    if not _adam([p], [g], [exp_avg], [exp_avg_sq], [max_exp_avg_sq], step, *options):
+    if not try_adam_updates([p], [g], [exp_avg], [exp_avg_sq], [max_exp_avg_sq], step, *options):
         reference.adam_update(p, g, exp_avg, exp_avg_sq, max_exp_avg_sq, step, *options)
 
 
@@ -113,12 +113,12 @@ def adam_updates(
             kinds = ps, gs, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps
             some: list[Any] = [[kind[i] for i in which] for kind in kinds]
             adam_updates(*[*some, *options])
-    elif steps and not _adam(ps, gs, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps[0], *options):
+    elif steps and not try_adam_updates(ps, gs, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps[0], *options):
         for *arrays, step in zip(ps, gs, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps, strict=True):
             adam_update(*arrays, step, *options)
 
 
-def _sgd(
+def try_sgd_updates(
     ps: Sequence[Array],
     gs: Sequence[Array],
     momentum_buffers: Sequence[Array | None],
@@ -130,7 +130,7 @@ def _sgd(
     nesterov: bool,
     maximize: bool,
 ) -> bool:
-    """sgd_updates of parameters that are all, or all not, at the first step; False if they are not for the kernel."""
+    """Compiled twin of `reference.try_sgd_updates`; False if the arrays are not as kernels need them, or do not fit."""
     options = float(lr), float(weight_decay), -1.0 if maximize else 1.0
     if momentum == 0:
         return many.run(_sgd_step, SGD, [ps, gs], options)
@@ -138,7 +138,7 @@ def _sgd(
     return many.run(_momentum_step, MOMENTUM, [ps, gs, momentum_buffers], (*options, *more))
 
 
-def _adam(
+def try_adam_updates(
     ps: Sequence[Array],
     gs: Sequence[Array],
     exp_avgs: Sequence[Array],
@@ -153,7 +153,7 @@ def _adam(
     decoupled: bool,
     maximize: bool,
 ) -> bool:
-    """adam_updates of parameters that are all at one step; False if they are not for the kernel."""
+    """Compiled twin of `reference.try_adam_updates`; False as for `try_sgd_updates`."""
     amsgrad = max_exp_avg_sqs[0] is not None
     shrink, decay = float(1 - lr * weight_decay if decoupled else 1), float(0 if decoupled else weight_decay)
     before = shrink, decay, -1.0 if maximize else 1.0, float(1 - beta1), float(beta2), float(1 - beta2), float(eps)

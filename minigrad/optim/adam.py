@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+
 from .. import checks, kernels
-from .optimizer import Gradients, Group, Optimizer, Params, check_differentiable, count_step, no_steps, zeros_for
+from .optimizer import (
+    Gradients,
+    Group,
+    Optimizer,
+    Params,
+    check_differentiable,
+    count_step,
+    no_steps,
+    with_gradients,
+    zeros_for,
+)
 
 __all__ = ["Adam"]
 
@@ -91,9 +103,6 @@ class Adam(Optimizer):
 
     def update(self, group: Group, gradients: Gradients) -> None:
         """Move the parameters one step; see the class."""
-        beta1, beta2 = map(float, group["betas"])
-        lr, eps, weight_decay = float(group["lr"]), float(group["eps"]), float(group["weight_decay"])
-        options = lr, beta1, beta2, eps, weight_decay, group["decoupled_weight_decay"], group["maximize"]
         amsgrad = group["amsgrad"]
         arrays, gs, exp_avgs, exp_avg_sqs, largest, steps = [], [], [], [], [], []
         for p, g in gradients:
@@ -108,4 +117,28 @@ class Adam(Optimizer):
             exp_avg_sqs.append(state["exp_avg_sq"].array)
             largest.append(state["max_exp_avg_sq"].array if amsgrad else None)
             steps.append(count_step(state))
-        kernels.current().adam_updates(arrays, gs, exp_avgs, exp_avg_sqs, largest, steps, *options)
+        kernels.current().adam_updates(arrays, gs, exp_avgs, exp_avg_sqs, largest, steps, *_options(group))
+
+    def _try_update(self, group: Group) -> list[np.ndarray] | None:
+        params, arrays, gs = with_gradients(group["params"])
+        kept = self._kept(params, *(self.state_names if group["amsgrad"] else self.required_names))
+        if kept is None:
+            return None
+        steps, exp_avgs, exp_avg_sqs, *more = kept
+        counted = {*map(float, steps)}
+        if len(counted) != 1:
+            return None
+        step = int(counted.pop()) + 1
+        largest = more[0] if more else [None] * len(gs)
+        if not kernels.current().try_adam_updates(arrays, gs, exp_avgs, exp_avg_sqs, largest, step, *_options(group)):
+            return None
+        for count in steps:
+            count.fill(step)
+        return arrays
+
+
+def _options(group: Group) -> tuple[Any, ...]:
+    """The options of a group as kernels take them."""
+    beta1, beta2 = group["betas"]
+    numbers = float(group["lr"]), float(beta1), float(beta2), float(group["eps"]), float(group["weight_decay"])
+    return *numbers, group["decoupled_weight_decay"], group["maximize"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from itertools import chain
-from operator import is_
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, repeat
+from operator import is_, itemgetter
 from typing import Any, ClassVar
 
 import numpy as np
@@ -70,7 +70,8 @@ class Optimizer:
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[Group] = []
-        self._checked: dict[int, list[Any]] = {}  # by the number of the group, the options that were in range
+        self._options_of = itemgetter("params", *defaults)  # a group,
+        self._checked: dict[int, tuple] = {}  # and what that gave for a group, by its number, and was in range
         self._scheduled = False  # has a scheduler been made for this optimizer,
         self._stepped = False  # and was there a step since
         if isinstance(params, (Tensor, dict)):
@@ -137,10 +138,11 @@ class Optimizer:
         weight decay still move it.
         """
         for group in self.param_groups:
-            for p in group["params"]:
-                if set_to_none:
+            if set_to_none:
+                for p in group["params"]:
                     p._grad = None  # many times faster than to ask for it
-                else:
+            else:
+                for p in group["params"]:
                     clear_grad(p, set_to_none)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -158,16 +160,12 @@ class Optimizer:
             checks.function(f"{type(self).__name__}.step", "closure", closure)
             with enable_grad():
                 loss = closure()
-        converted: list[tuple[dict[str, Any], str, np.ndarray]] = []
-        ready, written = [], []
-        for i, group in enumerate(self.param_groups):
-            ready.append(self._ready(i, group, converted))
-        for state, name, array in converted:
-            state[name] = wrap(array)
-        for group, gradients in zip(self.param_groups, ready, strict=True):
-            self.update(group, gradients)
-            for p, _ in gradients:
-                written.append(p.array)
+        groups = self.param_groups
+        for i, group in enumerate(groups):
+            self._check_group(i, group)
+        written = self._try_update(groups[0]) if len(groups) == 1 else None  # of several, a later one could fail
+        if written is None:
+            written = self._look_and_update(groups)
         changed(*written, by=f"{type(self).__name__}.step")
         self._stepped = True
         return loss
@@ -179,12 +177,46 @@ class Optimizer:
         """
         raise NotImplementedError(f"{type(self).__name__} must define update(group, gradients), or a step of its own")
 
-    def _ready(self, i: int, group: Group, converted: list[tuple[dict[str, Any], str, np.ndarray]]) -> Gradients:
-        """The parameters of group i that have a gradient, and that, once it is sure that they can be updated.
+    def _try_update(self, group: Group) -> list[np.ndarray] | None:
+        """As `update`, where a kernel looks at the arrays by itself: those of the parameters that it has changed.
+
+        None, and nothing is changed, if this has to be done step by step: the state is still to be made, something
+        does not fit, or the kernel cannot do it.
+        """
+        return None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Where a class has an `update` of its own, it is that which is called."""
+        super().__init_subclass__(**options)
+        owner = next(base for base in cls.__mro__ if "update" in vars(base))
+        if "_try_update" not in vars(owner):
+            cls._try_update = Optimizer._try_update  # type: ignore[method-assign]
+
+    def _kept(self, params: Sequence[Tensor], *names: str) -> list[list[np.ndarray]] | None:
+        """For each of these names the arrays in the state of all these parameters; None if one of them is missing."""
+        states = [*map(self.state.get, params, repeat({}))]
+        try:
+            return [[state[name].array for state in states] for name in names]
+        except KeyError:
+            return None
+
+    def _look_and_update(self, groups: list[Group]) -> list[np.ndarray]:
+        """Update all parameters, after a look at each of them; their arrays."""
+        converted: list[tuple[dict[str, Any], str, np.ndarray]] = []
+        ready = [self._ready(group, converted) for group in groups]
+        for state, name, array in converted:
+            state[name] = wrap(array)
+        written: list[np.ndarray] = []
+        for group, gradients in zip(groups, ready, strict=True):
+            self.update(group, gradients)
+            written += [p.array for p, _ in gradients]
+        return written
+
+    def _ready(self, group: Group, converted: list[tuple[dict[str, Any], str, np.ndarray]]) -> Gradients:
+        """The parameters of a group that have a gradient, and that, once it is sure that they can be updated.
 
         State in another dtype than the parameter's is put into `converted`, as (state, name, array in that dtype).
         """
-        self._check_group(i, group)
         ready = []
         states = self.state if self.state_names else {}
         for p in group["params"]:
@@ -215,19 +247,18 @@ class Optimizer:
     def _check_group(self, i: int, group: Group) -> None:
         """Raise if an option of group i is missing or out of range. What is still the same object is not looked at."""
         try:
-            options = [*map(group.__getitem__, self.defaults)]
-            group["params"]
+            options = self._options_of(group)
         except KeyError:
             missing = sorted({"params", *self.defaults} - group.keys())
             raise ValueError(
                 f"{type(self).__name__}: param group {i} lacks {', '.join(missing)}; options can be changed, but not "
                 f"deleted; set them again, as param_groups[{i}][{missing[0]!r}] = ..."
             ) from None
-        checked = self._checked.get(i, ())
-        if len(checked) == len(options) and all(map(is_, options, checked)):
+        checked = self._checked.get(i)
+        if checked is not None and all(map(is_, options, checked)):
             return
         self.check_options(group, f"{type(self).__name__}: param group {i}")
-        if all(map(_is_constant, options)):
+        if all(map(_is_constant, options[1:])):
             self._checked[i] = options
 
     def _cannot_update(self, p: Tensor, what: str, kept: np.ndarray, fix: str) -> RuntimeError:
@@ -363,6 +394,16 @@ def check_differentiable(owner: str, differentiable: bool) -> None:
             f"{owner}: differentiable=True is not possible, as a step is not recorded; write the update with "
             "operators, w = w - lr * g, to differentiate through it"
         )
+
+
+def with_gradients(params: Sequence[Tensor]) -> tuple[Sequence[Tensor], list[np.ndarray], list[np.ndarray]]:
+    """The parameters that have a gradient, their arrays, and those of the gradients."""
+    try:
+        gradients = [p._grad.array for p in params]  # type: ignore[union-attr]
+    except AttributeError:  # None has no array
+        params = [p for p in params if p._grad is not None]
+        gradients = [p._grad.array for p in params]  # type: ignore[union-attr]
+    return params, [p.array for p in params], gradients
 
 
 def no_steps() -> Tensor:

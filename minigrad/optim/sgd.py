@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import checks, kernels
-from .optimizer import Gradients, Group, Optimizer, Params, check_differentiable, zeros_for
+from .optimizer import Gradients, Group, Optimizer, Params, check_differentiable, with_gradients, zeros_for
 
 __all__ = ["SGD"]
 
@@ -88,18 +88,31 @@ class SGD(Optimizer):
 
     def update(self, group: Group, gradients: Gradients) -> None:
         """Move the parameters one step; see the class."""
-        momentum, arrays, gs = float(group["momentum"]), [], []
-        for p, g in gradients:
-            arrays.append(p.array)
-            gs.append(g)
+        arrays, gs = [p.array for p, _ in gradients], [g for _, g in gradients]
         buffers: list[np.ndarray | None] = [None] * len(gs)
         firsts = [True] * len(gs)
-        for i, (p, _) in enumerate(gradients if momentum != 0 else ()):
-            state = self.state[p]
-            kept = state.get("momentum_buffer")
-            firsts[i] = kept is None
-            if kept is None:
-                kept = state["momentum_buffer"] = zeros_for(p)
-            buffers[i] = kept.array
-        options = float(group["dampening"]), float(group["weight_decay"]), group["nesterov"], group["maximize"]
-        kernels.current().sgd_updates(arrays, gs, buffers, firsts, float(group["lr"]), momentum, *options)
+        if group["momentum"] != 0:
+            for i, (p, _) in enumerate(gradients):
+                state = self.state[p]
+                kept = state.get("momentum_buffer")
+                firsts[i] = kept is None
+                if kept is None:
+                    kept = state["momentum_buffer"] = zeros_for(p)
+                buffers[i] = kept.array
+        kernels.current().sgd_updates(arrays, gs, buffers, firsts, *_options(group))
+
+    def _try_update(self, group: Group) -> list[np.ndarray] | None:
+        params, arrays, gs = with_gradients(group["params"])
+        if group["momentum"] != 0:
+            kept = self._kept(params, "momentum_buffer")
+        else:
+            kept = None if self.state else [gs]  # buffers that are not used now have to fit as well
+        if kept and kernels.current().try_sgd_updates(arrays, gs, *kept, False, *_options(group)):
+            return arrays
+        return None
+
+
+def _options(group: Group) -> tuple[Any, ...]:
+    """The options of a group as kernels take them."""
+    numbers = float(group["lr"]), float(group["momentum"]), float(group["dampening"]), float(group["weight_decay"])
+    return *numbers, group["nesterov"], group["maximize"]

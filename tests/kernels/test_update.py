@@ -120,6 +120,22 @@ def test_gradients_that_are_read_only_or_lie_otherwise_in_memory(momentum):
             np.testing.assert_array_equal(a, e)
 
 
+def test_a_try_does_all_or_nothing():
+    rng = np.random.default_rng(9)
+    options, more = (0.1, 0.9, 0, 0.1, False, False), (0.01, 0.9, 0.99, 1e-8, 0.1, False, False)
+    for kernels, last, done in ((compiled, 3, True), (compiled, 4, False), (reference, 3, False)):
+        ps, gs, buffers, squares = _lists(rng, [(3, 5), (7,), ()], np.float32, 4)
+        gs[2] = np.ones((3, 5)[: last - 3], np.float32)
+        before = [[a.copy() for a in kind] for kind in (ps, buffers, squares)]
+        assert kernels.try_sgd_updates(ps, gs, buffers, False, *options) is done
+        assert kernels.try_adam_updates(ps, gs, buffers, squares, [None] * 3, 3, *more) is done
+        if done:
+            reference.sgd_updates(before[0], gs, before[1], [False] * 3, *options)
+            reference.adam_updates(before[0], gs, before[1], before[2], [None] * 3, [3] * 3, *more)
+        for kind, expected in zip((ps, buffers, squares), before, strict=True):
+            _assert_close(kind, expected, np.float32)
+
+
 @pytest.mark.parametrize("odd", ["float16", "transposed", "other shape"])
 def test_a_parameter_that_is_not_like_the_others(odd):
     """It goes its own way: to the definition, through a copy, to an error."""

@@ -1,6 +1,7 @@
 import copy
 import inspect
 import json
+import re
 
 import numpy as np
 import pytest
@@ -228,6 +229,58 @@ def test_state_is_kept_for_parameters_with_a_gradient_only(name, backend):
 
 
 @each
+def test_groups_and_company_make_no_difference(name, backend):
+    """Gradients that are None by turns, options changed, parameters added: the same bits for one group and for many."""
+    shapes = [(3,), (2, 2), (), (4,)]
+    together, apart, late = ([leaf(*shape, seed=i) for i, shape in enumerate(shapes)] for _ in range(3))
+    optimizers = [
+        make(name, together),
+        make(name, [{"params": p} for p in apart]),
+        make(name, late[:2]),
+    ]
+    optimizers[2].param_groups[0]["params"] += late[2:]
+    for step in range(6):
+        draw = np.random.default_rng(step)
+        gradients = [None if (i + step) % 3 == 0 and step < 4 else draw.normal(size=s) for i, s in enumerate(shapes)]
+        for optimizer, params in zip(optimizers, (together, apart, late), strict=True):
+            optimizer.zero_grad()
+            for p, g in zip(params, gradients, strict=True):
+                p.grad = None if g is None else minigrad.tensor(g.astype(np.float32))
+            for group in optimizer.param_groups:
+                group["lr"], group["weight_decay"] = 0.1 / (step + 1), 0.1 * (step % 2)
+            optimizer.step()
+    states = [snapshot(o, ps)[:2] for o, ps in zip(optimizers, (together, apart, late), strict=True)]
+    assert states[0] == states[1] == states[2]
+
+
+@each
+def test_a_step_without_any_gradient_changes_nothing(name, backend):
+    params = [leaf(3), leaf(2)]
+    optimizer = make(name, params)
+    optimizer.step()
+    train(optimizer, params, 2)
+    optimizer.zero_grad()
+    before = snapshot(optimizer, params)
+    optimizer.step()
+    assert snapshot(optimizer, params) == before
+
+
+def test_momentum_may_be_turned_off_and_on_again(backend):
+    p = minigrad.zeros(2, requires_grad=True)
+    optimizer = optim.SGD([p], lr=1.0)
+    for momentum, expected in ((0.5, 1), (0, 1), (0.5, 1.5), (0.5, 1.75)):
+        optimizer.param_groups[0]["momentum"] = momentum
+        before = p.array.copy()
+        p.grad = minigrad.ones(2)
+        optimizer.step()
+        np.testing.assert_array_equal(before - p.array, [expected, expected])
+    optimizer.param_groups[0]["momentum"] = 0
+    reshaped_with_gradient(p)
+    with pytest.raises(RuntimeError, match=r"of shape \(5,\), but its momentum_buffer is float32 of shape \(2,\)"):
+        optimizer.step()  # what it has kept would be wrong later on
+
+
+@each
 def test_half_precision_parameters_keep_their_dtype(name, backend):
     p = leaf(3, dtype=np.float16)
     optimizer = make(name, [p])
@@ -308,16 +361,18 @@ CHANGES = {
 
 
 @each
+@pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
-def test_a_parameter_that_cannot_be_updated_stops_the_step_before_it_begins(name, change, backend):
+def test_a_parameter_that_cannot_be_updated_stops_the_step_before_it_begins(name, change, together, backend):
     params = [leaf(3), leaf(2)]
-    optimizer = make(name, [{"params": p} for p in params])
+    optimizer = make(name, params if together else [{"params": p} for p in params])
     train(optimizer, params, 1)
     for p in params:
         p.grad = minigrad.ones(*p.shape)
     change(params[1])
     before = snapshot(optimizer, params)
-    with pytest.raises(RuntimeError, match=rf"^{name}: params\[0\] of group 1 {CHANGES[change]}"):
+    place = "params[1] of group 0" if together else "params[0] of group 1"
+    with pytest.raises(RuntimeError, match=f"^{name}: {re.escape(place)} {CHANGES[change]}"):
         optimizer.step()
     assert snapshot(optimizer, params) == before
 
@@ -610,6 +665,37 @@ def test_an_optimizer_with_a_step_of_its_own_may_keep_any_state():
     assert other.state[q]["history"] is not optimizer.state[p]["history"]
     assert other.state[q]["last"]["grad"].dtype == minigrad.float64
     assert not np.shares_memory(other.state[q]["last"]["grad"].array, optimizer.state[p]["last"]["grad"].array)
+
+
+class Clipped:
+    """Limits the gradients before any optimizer sees them."""
+
+    def update(self, group, gradients):
+        super().update(group, [(p, np.clip(g, -1, 1)) for p, g in gradients])
+
+
+class ClippedSGD(optim.SGD):
+    def update(self, group, gradients):
+        super().update(group, [(p, np.clip(g, -1, 1)) for p, g in gradients])
+
+
+class ClippedAdam(Clipped, optim.Adam):
+    pass
+
+
+class AndAgain(ClippedSGD):
+    pass
+
+
+@pytest.mark.parametrize("kind", [ClippedSGD, AndAgain, ClippedAdam])
+def test_a_subclass_with_an_update_of_its_own_uses_that(kind, backend):
+    p, q = leaf(3), leaf(3)
+    optimizer, plain = kind([p], lr=0.1), next(c for c in (optim.SGD, optim.Adam) if issubclass(kind, c))([q], lr=0.1)
+    for scale in (5.0, 3.0, 0.5):
+        p.grad, q.grad = minigrad.tensor([scale, -scale, 0.25]), minigrad.tensor([min(scale, 1), -min(scale, 1), 0.25])
+        optimizer.step()
+        plain.step()
+    np.testing.assert_array_equal(p.array, q.array)
 
 
 def test_an_optimizer_needs_a_rule():
