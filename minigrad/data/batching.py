@@ -46,8 +46,11 @@ __all__: list[str] = []
 def batch_at(dataset: Any, positions: Any) -> Any:
     """The batch of the samples at these positions, or NotImplemented if they have to be got one by one."""
     get = method(dataset, "__getbatch__", "__getitem__")
-    if get is None:
-        return NotImplemented
+    return NotImplemented if get is None else batch_by(get, dataset, positions)
+
+
+def batch_by(get: Callable, dataset: Any, positions: Any) -> Any:
+    """As `batch_at`, by the dataset's `__getbatch__`."""
     try:
         index = np.asarray(positions)
     except ValueError:  # a ragged list
@@ -58,9 +61,9 @@ def batch_at(dataset: Any, positions: Any) -> Any:
         index = index.astype(np.int64)
     if index.ndim != 1 or not index.size:
         return NotImplemented
-    first, last, count = index.item(0), index.item(-1), index.size
-    if last - first == count - 1 and first >= 0 and last < len(dataset) and (np.diff(index) == 1).all():
-        return get(slice(first, last + 1))
+    first, end = index.item(0), index.item(-1) + 1
+    if end - first == index.size and first >= 0 and end <= len(dataset) and (np.diff(index) == 1).all():
+        return get(slice(first, end))
     return get(index)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import checks
 from ..random import Generator
-from .batching import batch_at, method, samples_at
+from .batching import batch_by, method, samples_at
 from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
@@ -183,8 +183,11 @@ class DataLoader(Generic[T_co]):
 
     def _batches(self, batches: Iterator[Sequence | np.ndarray]) -> Iterator[Any]:
         """The batches of the samples at these indices."""
+        get = method(self.dataset, "__getbatch__", "__getitem__")
         for indices in batches:
-            batch = batch_at(self.dataset, indices) if self.collate_fn is default_collate else NotImplemented
+            batch = NotImplemented
+            if get is not None and self.collate_fn is default_collate:
+                batch = batch_by(get, self.dataset, indices)
             if batch is NotImplemented:
                 indices = indices.tolist() if isinstance(indices, np.ndarray) else indices
                 batch = self.collate_fn(samples_at(self.dataset, indices))

@@ -239,9 +239,9 @@ class BatchSampler(Sampler[list[int]]):
         self.drop_last = checks.flag("BatchSampler", "drop_last", drop_last)
 
     def __iter__(self) -> Iterator[list[int]]:
-        indices = iter(self.sampler)
-        while batch := list(islice(indices, self.batch_size)):
-            if len(batch) < self.batch_size and self.drop_last:
+        indices, size, shortest = iter(self.sampler), self.batch_size, self.batch_size if self.drop_last else 1
+        while batch := list(islice(indices, size)):
+            if len(batch) < shortest:
                 return
             yield batch
 

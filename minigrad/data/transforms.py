@@ -153,11 +153,12 @@ class Normalize:
 
     def _scale(self, channels: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray] | None:
         """A mean and a std for each channel, made once; None for images with another number of channels."""
-        if (channels, dtype) not in self._scales:
+        try:
+            return self._scales[channels, dtype]
+        except KeyError:
             fit = {len(self._mean), len(self._std)} <= {1, channels}
             mean, std = (np.resize(a, channels).astype(dtype) for a in (self._mean, self._std))
-            self._scales[channels, dtype] = (mean, std) if fit else None
-        return self._scales[channels, dtype]
+            return self._scales.setdefault((channels, dtype), (mean, std) if fit else None)
 
     def __repr__(self) -> str:
         return f"Normalize(mean={self.mean}, std={self.std})"
@@ -168,7 +169,7 @@ _AS_IT_IS = Normalize(0.0, 1.0)
 
 def _gather(images: np.ndarray, index: slice | np.ndarray, normalize: Normalize) -> Any:
     """Images of bytes as ToTensor and Normalize make them; NotImplemented for others, and for what these refuse."""
-    if images.dtype != uint8 or images.ndim not in (3, 4) or not images.flags.c_contiguous or images.size == 0:
+    if images.dtype != uint8 or images.ndim not in (3, 4) or not images.flags.c_contiguous or not images.size:
         return NotImplemented
     count, H, W, *depth = images.shape
     C = depth[0] if depth else 1
@@ -177,7 +178,7 @@ def _gather(images: np.ndarray, index: slice | np.ndarray, normalize: Normalize)
         return NotImplemented
     if type(index) is slice:
         index = np.arange(*index.indices(count))
-    pixels, gather = images.reshape(count, H * W, C), kernels.current().image_batch
+    pixels, gather = images.reshape(count, -1, C), kernels.current().image_batch
     try:
         batch = gather(pixels, index, *scale)
     except IndexError:  # some count from the end, or are out of range indeed
