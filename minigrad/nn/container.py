@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
-from itertools import groupby
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from functools import partial
+from itertools import groupby, takewhile
+from operator import attrgetter
 from operator import index as as_index
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from ..checks import whole
-from ..tensor import Tensor
+from . import structure
 from .activation import ReLU
 from .batchnorm import _BatchNorm
+from .conv import Conv2d
 from .flatten import Flatten
 from .hooks import everywhere
 from .linear import Linear
-from .module import Module, layout
+from .module import LOCATED, Module, layout, locate
 from .pooling import MaxPool2d
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
@@ -110,6 +113,18 @@ class _Series(Module):
             self.register_module(str(i), module)
 
 
+_called = attrgetter("forward", "__call__")  # what a class is called by
+
+
+class _Plan(NamedTuple):
+    """How a Sequential is run, as long as no module changed since `stamp` and the `kinds` are `called` as they were."""
+
+    stamp: object
+    kinds: tuple[type, ...]
+    called: list[tuple]
+    steps: list[tuple[Callable[[Any], Any] | None, Any, tuple]]  # what `_together` says, and the modules that it is of
+
+
 class Sequential(_Series):
     """Modules called one after the other, each on what the one before gave.
 
@@ -125,6 +140,8 @@ class Sequential(_Series):
     )
     """
 
+    _plan = _Plan(None, (), [], [])  # none yet
+
     def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
         super().__init__()
         if len(modules) == 1 and isinstance(modules[0], Mapping):
@@ -135,12 +152,37 @@ class Sequential(_Series):
 
     def forward(self, input: Any) -> Any:
         """Every module in turn; neighbours that are one op are run as one, with the same bits: see `_together`."""
-        modules = list(self)
-        i, end = 0, len(modules)
-        while i < end:
-            module, options, i = _together(modules, i, input)
-            input = module(input, **options)
+        stamp, kinds, called, steps = self._plan
+        if stamp is not structure.latest or [*map(_called, kinds)] != called:
+            stamp, _, _, steps = self._decide()
+        for run, runner, modules in steps:
+            if run is not None and stamp is structure.latest:
+                try:
+                    input = run(input)
+                    continue
+                except LOCATED as error:
+                    if runner is modules[0]:
+                        locate(error, runner)
+                        raise
+            for module in modules:  # it is to be called; or one that was left out has to say what is wrong
+                input = module(input)
         return input
+
+    def _decide(self) -> _Plan:
+        """How this is run until something changes."""
+        stamp = structure.latest if type(self).__iter__ is _Series.__iter__ else None  # one's own may vary
+        modules, steps, i = list(self), [], 0
+        while i < len(modules):
+            run, runner, end = _together(modules, i)
+            steps.append((run, runner, tuple(modules[i:end])))
+            i = end
+        kinds = tuple({type(module) for run, _, together in steps if run is not None for module in together})
+        plan = self.__dict__["_plan"] = _Plan(stamp, kinds, [*map(_called, kinds)], steps)
+        return plan
+
+    def _structure_changed(self) -> None:
+        super()._structure_changed()
+        self.__dict__.pop("_plan", None)  # which is not a copy's, and would keep alive what was taken out
 
     def __add__(self, other: Iterable[Module]) -> Sequential:
         return Sequential(*self, *self._checked(other))
@@ -158,49 +200,52 @@ class Sequential(_Series):
         return type(self)(dict(self._registered("module")[index]))
 
 
-# What is run as one must be what is defined in this package, and not what has replaced it since.
+# What is run as one, or straight, must be what is defined in this package, and not what has replaced it since.
 _CALL = Module.__call__
-_FORWARDS = {Flatten.forward, Linear.forward, _BatchNorm.forward, ReLU.forward, MaxPool2d.forward}
+_OURS = (Flatten, Linear, _BatchNorm, ReLU, MaxPool2d, Conv2d)
+_FORWARDS = tuple(kind.forward for kind in _OURS)
 
 
-def _together(modules: list, start: int, input: Any) -> tuple[Any, dict[str, bool], int]:
-    """The module to call next, the options that let it do its neighbours' work too, and the place of the one after.
+def _together(modules: list, start: int) -> tuple[Callable[[Any], Any] | None, Any, int]:
+    """What runs the module at `start`, and maybe those after it (None: it must be called); whose it is; what is next.
 
     A Linear takes images from a Flatten before it. A Linear or a batch norm does the ReLU after it, and a maximum over
-    2x2 the one before it, which saves more. All of them must be as they are defined here, without hooks, and the
-    input one that what is left out would not complain about.
+    2x2 the one before it, which saves more. All of them must be as they are defined here, and without hooks: then
+    nothing is to be done around their `forward`.
     """
+    ours: Any = (*takewhile(_is_ours, modules[start : start + 4]), None, None, None)
+    first, second, third = ours[:3]
+    if first is None:
+        return None, modules[start], start + 1
+    if _is_pooled(first, second):
+        return partial(second.forward, relu=True), second, start + 2
     options: dict[str, bool] = {}
-    module, end = modules[start], start + 1
-    if everywhere or end == len(modules):
-        return module, options, end
-    after = modules[end]
-    if type(module) is ReLU:
-        if type(after) is MaxPool2d and _is_2x2(after) and isinstance(input, Tensor) and input.array.dtype.kind == "f":
-            module, options, end = after, {"relu": True}, end + 1
-    else:
-        if (
-            type(module) is Flatten
-            and isinstance(after, Linear)
-            and module.start_dim == 1
-            and module.end_dim == -1
-            and isinstance(input, Tensor)
-            and input.array.ndim > 1
-        ):
-            module, options, end = after, {"flatten": True}, end + 1
-            after = modules[end] if end < len(modules) else None
-        if type(after) is ReLU and isinstance(module, (Linear, _BatchNorm)):
-            pooled = end + 1 < len(modules) and type(modules[end + 1]) is MaxPool2d
-            if not (pooled and _together(modules, end, input)[1]):
-                options["relu"], end = True, end + 1
-    if options:
-        for member in modules[start:end]:
-            kind = type(member)
-            if member._hooks or "forward" in member.__dict__ or kind.__call__ is not _CALL:
-                return modules[start], {}, start + 1
-            if kind.forward not in _FORWARDS:
-                return modules[start], {}, start + 1
-    return module, options, end
+    if _is_of_images(first, second):
+        options["flatten"] = True
+        first, second, third = ours[1:4]
+    if isinstance(first, (Linear, _BatchNorm)) and type(second) is ReLU and not _is_pooled(second, third):
+        options["relu"] = True
+    return partial(first.forward, **options) if options else first.forward, first, start + 1 + len(options)
+
+
+def _is_ours(module: Any) -> bool:
+    """Is it a module of this package, as it is defined here, which no hook looks at?"""
+    kind = type(module)
+    if everywhere or not isinstance(module, _OURS) or module._hooks or "forward" in module.__dict__:
+        return False
+    return kind.__call__ is _CALL and kind.forward in _FORWARDS
+
+
+def _is_of_images(flatten: Any, linear: Any) -> bool:
+    """Are they a Flatten of all but the batch, and a Linear? But one of one feature would take an input (N,) too."""
+    if type(flatten) is not Flatten or (flatten.start_dim, flatten.end_dim) != (1, -1):
+        return False
+    return isinstance(linear, Linear) and linear.in_features != 1
+
+
+def _is_pooled(relu: Any, pool: Any) -> bool:
+    """Are they a ReLU, and a maximum over windows of 2x2, side by side?"""
+    return type(relu) is ReLU and type(pool) is MaxPool2d and _is_2x2(pool)
 
 
 def _is_2x2(pool: MaxPool2d) -> bool:

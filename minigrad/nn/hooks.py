@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..autograd import Op, RemovableHandle, is_grad_enabled, is_tensor, unwrap, version, wrap
+from . import structure
 
 if TYPE_CHECKING:
     from .module import Module
@@ -48,13 +49,22 @@ Hooks = OrderedDict[int, Hook]  # in the order in which those of a kind are call
 everywhere: Hooks = OrderedDict()  # the hooks of all modules, called before their own
 
 
+class _Handle(RemovableHandle):
+    """That of a hook of modules, whose structure it is a part of."""
+
+    def remove(self) -> None:
+        super().remove()
+        structure.latest = object()
+
+
 def register(hooks: Hooks, hook: Hook, prepend: bool = False) -> RemovableHandle:
     """Add `hook`, behind or before all others."""
     if not callable(hook.call):
         raise TypeError(f"a {hook.kind} hook must be callable, got {type(hook.call).__name__}")
-    handle = RemovableHandle(hooks, hook)  # type: ignore[arg-type]
+    handle = _Handle(hooks, hook)  # type: ignore[arg-type]
     if prepend:
         hooks.move_to_end(handle.id, last=False)
+    structure.latest = object()
     return handle
 
 

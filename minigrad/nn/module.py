@@ -18,10 +18,13 @@ from .. import autograd, checks, dtypes
 from ..device import check_device
 from ..ops.common import quiet
 from ..tensor import Tensor
+from . import structure
 from .hooks import Hook, Hooks, call_with_hooks, everywhere, register
 from .parameter import Buffer, Parameter, clear_grad
 
-__all__ = ["Module", "layout"]
+__all__ = ["LOCATED", "Module", "layout", "locate"]
+
+LOCATED = (ValueError, TypeError, RuntimeError, IndexError)  # the errors that are told where in the model they rose
 
 
 class IncompatibleKeys(NamedTuple):
@@ -84,6 +87,11 @@ class Module:
         self.__dict__.update(state)
         for own in ("_registry", "_non_persistent", "_hooks"):
             self.__dict__[own] = copy(self.__dict__[own])
+        self._structure_changed()
+
+    def _structure_changed(self) -> None:
+        """Called when an attribute was set to something else, or taken away."""
+        structure.latest = object()
 
     # ------------------------------------------------------------------------------------- calling
 
@@ -97,8 +105,8 @@ class Module:
             if self._hooks or everywhere:
                 return call_with_hooks(self, args, kwargs)
             return self.forward(*args, **kwargs)
-        except (ValueError, TypeError, RuntimeError, IndexError) as error:
-            _locate(error, self)
+        except LOCATED as error:
+            locate(error, self)
             raise
 
     def register_forward_pre_hook(
@@ -231,7 +239,9 @@ class Module:
             self._registry.pop(name, None)  # what changes its kind goes to the end
             self._registry[name] = kind
         self._non_persistent.discard(name)
-        self.__dict__[name] = value
+        if self.__dict__.get(name, _NOTHING) is not value:
+            self.__dict__[name] = value
+            self._structure_changed()
 
     def _registered(self, kind: str) -> list[tuple[str, Any]]:
         """The names and values of one kind, in the order of registration."""
@@ -239,7 +249,8 @@ class Module:
         return [(name, own[name]) for name, what in self._registry.items() if what == kind]
 
     def __setattr__(self, name: str, value: Any) -> None:
-        registry = self.__dict__.get("_registry")
+        own = self.__dict__
+        before, registry = own.get(name, _NOTHING), own.get("_registry")
         if registry is None:
             if isinstance(value, (Parameter, Buffer, Module)):
                 raise _not_initialized(self, f"assign {name!r}")
@@ -255,11 +266,13 @@ class Module:
                     f"{type(self).__name__}: {registry[name]} {name!r} must be a {accepted.__name__} or None, got "
                     f"{type(value).__name__}; `del` it first to make something else of it"
                 )
-            self.__dict__[name] = value
+            own[name] = value
         elif isinstance(value, Module):
             self._register("module", name, value)
         else:
             object.__setattr__(self, name, value)
+        if before is not value:
+            self._structure_changed()
 
     def __getattr__(self, name: str) -> Any:
         # reached only when there is no such attribute
@@ -271,6 +284,7 @@ class Module:
         object.__delattr__(self, name)
         self._registry.pop(name, None)
         self._non_persistent.discard(name)
+        self._structure_changed()
 
     # --------------------------------------------------------------------------------- looking inside
 
@@ -541,6 +555,7 @@ class Module:
 
 
 _KINDS: dict[str, type] = {"parameter": Parameter, "buffer": Tensor, "module": Module}
+_NOTHING = object()
 
 
 def layout(name: str, extra: str, children: list[str]) -> str:
@@ -587,7 +602,7 @@ def _load(tensor: Tensor, array: np.ndarray, assign: bool) -> None:
         autograd.changed(tensor.array, by="load_state_dict")
 
 
-def _locate(error: Exception, module: Module) -> None:
+def locate(error: Exception, module: Module) -> None:
     """Put the path of the layer that an error came from in front of its text, as the error leaves `module`.
 
     A module does not know its own name, but the next one out does: so the path grows by a step for each module

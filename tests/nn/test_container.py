@@ -2,6 +2,8 @@
 
 import copy
 import functools
+import re
+import weakref
 from collections import OrderedDict
 
 import numpy as np
@@ -589,3 +591,180 @@ def test_a_pool_that_was_given_an_odd_size_complains_by_its_own_name():
     model[1].kernel_size = np.array([2, 2])
     with pytest.raises(TypeError, match=r"1 \(MaxPool2d\).*kernel_size must be an int or 2 ints"):
         model(minigrad.ones(1, 1, 4, 4))
+
+
+# ------------------------------------------------------------------- how it is run is decided once, until a change
+
+
+def counted(model):
+    """A list that grows whenever the Sequential decides anew how it is run."""
+    decisions, decide = [], nn.Sequential._decide
+    model.__dict__["_decide"] = lambda: (decisions.append(None), decide(model))[1]
+    return decisions
+
+
+def test_how_it_is_run_is_decided_once_until_something_changes():
+    model, x = fused("flatten, linear, relu")
+    decisions = counted(model)
+    steps = [
+        lambda: None,
+        lambda: model.train(),  # it is in that mode already
+        lambda: model.load_state_dict(model.state_dict()),
+        lambda: setattr(model[1], "weight", model[1].weight),
+        lambda: model.double().float(),
+        lambda: model(x).sum().backward(),
+    ]
+    y = model(x)
+    for step in steps:
+        step()
+        assert minigrad.equal(model(x), y) and len(decisions) == 1
+    other = nn.Linear(1, 1)
+    for count, step in enumerate([model.eval, other.eval, lambda: other.register_forward_hook(print)], 2):
+        step()
+        assert minigrad.equal(model(x), y) and len(decisions) == count
+    assert "_plan" not in repr(model) and list(model.state_dict()) == ["1.weight", "1.bias"]
+
+
+CHANGES = {
+    "set an item": lambda m: m.__setitem__(2, nn.Tanh()),
+    "set an attribute": lambda m: setattr(m, "2", nn.Tanh()),
+    "register": lambda m: m.register_module("2", nn.Tanh()),
+    "append": lambda m: m.append(nn.Tanh()),
+    "insert": lambda m: m.insert(2, nn.Tanh()),
+    "delete an item": lambda m: m.__delitem__(2),
+    "delete an attribute": lambda m: delattr(m, "2"),
+    "pop": lambda m: m.pop(0),
+    "option of flatten": lambda m: setattr(m[0], "start_dim", 2),
+    "class of the relu": lambda m: setattr(m[2], "__class__", nn.Tanh),
+    "class of the linear": lambda m: setattr(m[1], "__class__", OwnLinear),
+    "forward of the linear": lambda m: setattr(m[1], "forward", lambda input: input.reshape(2, -1) * 2),
+    "forward of the relu": lambda m: setattr(m[2], "forward", lambda input: input * 2),
+    "weight": lambda m: setattr(m[1], "weight", nn.Parameter(m[1].weight.detach() * 2)),
+    "no bias": lambda m: setattr(m[1], "bias", None),
+}
+
+
+@pytest.mark.parametrize("how", CHANGES)
+def test_every_change_of_a_model_that_ran_is_noticed(how):
+    x = minigrad.randn(2, 3, 4)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 12), nn.ReLU())
+    model(x)
+    twin, shallow = copy.deepcopy(model), copy.copy(model)
+    assert "_plan" in vars(model) and not any("_plan" in vars(copied) for copied in (twin, shallow))
+    before = model(x)
+    CHANGES[how](model)
+    if how in ("option of flatten", "pop"):
+        with pytest.raises(RuntimeError, match=r"^model.(0|1) \(Linear\): expected last dimension 12"):
+            model(x)
+    else:
+        assert minigrad.equal(model(x), one_by_one(model, x)) and not minigrad.equal(model(x), before)
+    assert minigrad.equal(twin(x), before)
+    if how.split()[0] in ("set", "register", "append", "insert", "delete", "pop"):
+        assert minigrad.equal(shallow(x), before)
+
+
+@pytest.mark.parametrize("option", [{"stride": 1}, {"kernel_size": 3}, {"padding": 1}, {"dilation": 2}])
+def test_options_of_a_pooling_that_change_later_are_noticed(option):
+    model, x = nn.Sequential(nn.ReLU(), nn.MaxPool2d(2)), minigrad.randn(1, 1, 6, 6, requires_grad=True)
+    assert ops_behind(model(x)) == ["MaxPool2x2ReLU"]
+    for name, value in option.items():
+        setattr(model[1], name, value)
+    assert ops_behind(model(x)) == ["MaxPool2d", "ReLU"] and minigrad.equal(model(x), one_by_one(model, x))
+    model = nn.Sequential(nn.ReLU(), nn.MaxPool2d(2))
+    model(x)
+    model[1].return_indices = True
+    assert len(model(x)) == 2
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_class_that_is_called_in_another_way_later_is_noticed(place, monkeypatch):
+    model, x = fused("flatten, linear, relu")
+    y, seen = model(x), []
+    call = nn.Module.__call__
+
+    def spying(self, *args, **kwargs):
+        seen.append(type(self).__name__)
+        return call(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(model[place]), "__call__", spying)
+        assert minigrad.equal(model(x), y) and seen == [type(model[place]).__name__]
+        patch.setattr(nn.Module, "__call__", spying)
+        seen.clear()
+        assert minigrad.equal(model(x), y)
+        assert sorted(seen) == ["Flatten", "Linear", "ReLU", "Sequential"]
+    seen.clear()
+    assert minigrad.equal(model(x), y) and not seen
+
+
+def test_what_a_module_changes_in_those_after_it_counts_in_the_same_call():
+    class Meddler(nn.Module):
+        def forward(self, input):
+            self.handle = model[2].register_forward_hook(lambda module, args, output: seen.append(output.shape))
+            return input
+
+    seen, x = [], minigrad.randn(4, 5)
+    model = nn.Sequential(Meddler(), nn.Linear(5, 7), nn.ReLU())
+    assert minigrad.equal(model(x), one_by_one(model[1:], x)) and seen == [(4, 7), (4, 7)]
+    model[0].handle.remove()
+    model[0] = nn.Identity()
+    model(x)
+    assert len(seen) == 2
+
+
+def test_one_s_own_order_of_modules_is_asked_for_at_each_call():
+    class Alternating(nn.Sequential):
+        def __iter__(self):
+            self.__dict__["turn"] = 1 - self.__dict__.get("turn", 1)
+            return iter([self[self.turn], self[1 - self.turn]])
+
+    model, x = Alternating(nn.ReLU(), nn.Hardtanh(-2.0, -1.0)), minigrad.tensor([-3.0])
+    assert [model(x).item() for _ in range(4)] == [-1.0, 0.0, -1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("modules", "x", "kind", "message"),
+    [
+        ([nn.Flatten(), nn.Linear(1, 2)], minigrad.ones(3), IndexError, r"model.0 \(Flatten\): "),
+        ([nn.Flatten(), nn.Linear(1, 2)], 3.0, None, r"model.0 \(Flatten\): "),
+        ([nn.Flatten(), nn.Linear(3, 2)], minigrad.ones(2, 2, 2), RuntimeError, r"model.1 \(Linear\): expected last"),
+        ([nn.ReLU(), nn.MaxPool2d(2)], [1.0], TypeError, r"model.0 \(ReLU\): "),
+        ([nn.ReLU(), nn.MaxPool2d(2)], minigrad.ones(3), RuntimeError, r"model.1 \(MaxPool2d\): "),
+        ([nn.Linear(3, 2), nn.ReLU()], minigrad.ones(2), RuntimeError, r"model.0 \(Linear\): expected last dim"),
+        ([nn.Conv2d(1, 1, 3), nn.ReLU()], minigrad.ones(2), RuntimeError, r"model.0 \(Conv2d\): "),
+    ],
+)
+def test_errors_of_what_is_run_as_one_are_those_of_the_modules(modules, x, kind, message):
+    model, errors = nn.Sequential(*modules), []
+    for run in (model, model, lambda x: nn.Sequential(nn.Identity(), *map(nn.Sequential, modules))(x)):
+        with pytest.raises(kind or Exception) as caught:
+            run(x)
+        errors.append(caught.value)
+    assert type(errors[0]) is type(errors[1]) is type(errors[2]) and str(errors[0]) == str(errors[1])
+    assert str(errors[0]).split(": ", 1)[1] == str(errors[2]).split(": ", 1)[1]
+    assert re.match(message, str(errors[0])) and errors[0].__context__ is None
+
+
+def test_a_batch_norm_that_failed_is_not_run_again():
+    model = nn.Sequential(nn.BatchNorm1d(2, momentum=0.5), nn.ReLU())
+    model(minigrad.ones(4, 2))
+    model[0].weight.data = minigrad.tensor([1.0, 3e38])
+    x = minigrad.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [5.0, 1.0]])
+    for _ in range(2):
+        model[0].reset_running_stats()
+        with autograd.detect_anomaly(), pytest.raises(RuntimeError, match=r"^model.0 \(BatchNorm1d\): .*forward made"):
+            model(x)
+        assert model[0].running_mean[0].item() == 1.0
+
+
+def test_what_was_taken_out_of_a_model_that_ran_is_freed_at_once():
+    model, x = fused("flatten, linear, relu")
+    model(x)
+    gone = weakref.ref(model.pop(2)), weakref.ref(model[1])
+    model(x)
+    model[1] = nn.Linear(90, 2)
+    assert [ref() for ref in gone] == [None, None]
+    model(x)
+    gone = [weakref.ref(module) for module in (model, *model)]
+    del model
+    assert [ref() for ref in gone] == [None] * 3
