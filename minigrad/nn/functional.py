@@ -12,6 +12,7 @@ The `reduction` of a loss is "mean" (the default), "sum", or "none", which gives
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from collections.abc import Sequence
@@ -381,33 +382,35 @@ def normalize_batch(
 ) -> Tensor:
     """`batch_norm` as the layers call it: with `relu` in the same pass, and counting one more of the `batches`."""
     op = "batch_norm"
-    if not _plainly_fit(input, running_mean, running_var, weight, bias):
+    plain = _plainly_fit(input, running_mean, running_var, weight, bias, momentum, eps)
+    if not plain:
         _check_channels(op, input, running_mean, running_var, weight, bias)
-    if type(eps) is not float or not 0 < eps < math.inf:
         number(op, "eps", eps, " > 0" if training else " >= 0")
     mean: Any = unwrap(running_mean)
     var: Any = unwrap(running_var)
     if not training:
         _must_be_given(op, "training=False", running_mean)
         return _normalize_by_constants(input, mean, var, weight, bias, eps, relu)
-    x = input.array
-    if x.size == x.shape[1]:  # one value each; or none of both
+    size, shape = input.array.size, input.array.shape
+    if size == shape[1]:  # one value each; or none of both
         _must_be_many(op, input)
-    running = None if mean is None else (mean, var, momentum)
-    plain = type(momentum) is float and 0 <= momentum <= 1
-    if running and not (plain and mean.flags.writeable and var.flags.writeable):
-        _check_momentum(op, running_mean, running_var, momentum)
-    moving = (mean, var) if running and x.size else ()
+    running: Any = None
+    moving: tuple = ()
+    if mean is not None:
+        running = mean, var, momentum
+        if not (plain and mean.flags.writeable and var.flags.writeable):
+            _check_momentum(op, running_mean, running_var, momentum)
+        if size:
+            moving = mean, var
     if batches is not None:
         moving = *moving, batches.array
     if moving:  # said before the op runs, which keeps none of them: backward need not look at what it keeps
         changed(*moving, by="batch_norm, which moved its running statistics")
-    if x.size == 0:
-        y = ops.reshape(ops.scale_and_shift(ops.positions_in_one(input), weight, bias), input.shape)
-        y = ops.relu(y) if relu else y
+    if size:
+        y = (ops.BatchNormReLU if relu else ops.BatchNorm).apply(input, weight, bias, eps=eps, running=running)
     else:
-        norm = ops.BatchNormReLU if relu else ops.BatchNorm
-        y = norm.apply(input, weight, bias, eps=eps, running=running)
+        y = ops.reshape(ops.scale_and_shift(ops.positions_in_one(input), weight, bias), shape)
+        y = ops.relu(y) if relu else y
     if batches is not None:
         batches.array[()] += 1  # of a 0-d array many times faster than without the brackets
     return y
@@ -423,19 +426,35 @@ def _must_be_many(op: str, x: Tensor) -> None:
         )
 
 
-def _plainly_fit(x: Any, *each: Tensor | None) -> bool:
-    """Is x a float Tensor of channels, and all that is given of the same dtype, one for each channel? A quick look."""
-    if not isinstance(x, Tensor):
+def _plainly_fit(x: Any, mean: Any, var: Any, weight: Any, bias: Any, momentum: Any, eps: Any) -> bool:
+    """Is x a float Tensor of channels, is all that is given of its dtype, one for each, and the rest usual?"""
+    try:
+        each = _of_each_channel(x.array.dtype, x.array.shape)
+        return (
+            isinstance(x, Tensor)
+            and each is not None
+            and (
+                mean is var is None
+                or (mean.array.dtype, mean.array.shape) == each == (var.array.dtype, var.array.shape)
+            )
+            and (weight is None or (weight.array.dtype, weight.array.shape) == each)
+            and (bias is None or (bias.array.dtype, bias.array.shape) == each)
+            and _are_usual(momentum, eps)
+        )
+    except (AttributeError, TypeError):  # not a Tensor, not a number
         return False
-    dtype, shape = x.array.dtype, x.array.shape[1:2]
-    if dtype.kind != "f" or not shape or (each[0] is None) is not (each[1] is None):
-        return False
-    for values in each:
-        if values is not None:
-            array = getattr(values, "array", None)
-            if array is None or array.dtype is not dtype or array.shape != shape:
-                return False
-    return True
+
+
+@functools.lru_cache(1024)
+def _of_each_channel(dtype: np.dtype, shape: tuple[int, ...]) -> tuple[np.dtype, tuple[int, ...]] | None:
+    """The dtype and shape of what there is one of for each channel of such an input; None if it cannot be one."""
+    return (dtype, shape[1:2]) if dtype.kind == "f" and len(shape) > 1 else None
+
+
+@functools.lru_cache(256, typed=True)
+def _are_usual(momentum: Any, eps: Any) -> bool:
+    """Are they floats of the usual range?"""
+    return type(momentum) is type(eps) is float and 0 <= momentum <= 1 and 0 < eps < math.inf
 
 
 def _check_channels(
@@ -1348,12 +1367,10 @@ def cross_entropy(
     tensor([0.3133, 0.6931])
     """
     op = "cross_entropy"
-    simple = weight is None and reduction == "mean" and type(label_smoothing) is float and label_smoothing == 0
-    simple = simple and type(ignore_index) is int and ignore_index < 0
-    if simple and isinstance(input, Tensor) and isinstance(target, Tensor):
+    usual = weight is None and reduction == "mean" and type(ignore_index) is int and ignore_index < 0
+    if usual and type(label_smoothing) is float and label_smoothing == 0 and type(input) is type(target) is Tensor:
         scores, given = input.array, target.array
-        plain = scores.ndim == 2 and scores.dtype.kind == "f" and given.dtype is int64
-        if plain and given.shape == scores.shape[:1] != (0,):
+        if given.dtype is int64 and _is_labelled(scores.dtype, scores.shape, given.shape):
             try:
                 return ops.SoftmaxCrossEntropy.apply(input, given, average=True)  # what most calls come to
             except IndexError:
@@ -1380,6 +1397,12 @@ def cross_entropy(
         smooth = -ops.sum(log_p if weight is None else log_p * _along_classes(weight, x.ndim), 1)
         smooth = ops.reshape(smooth, target.shape) * (label_smoothing / classes)
     return _reduce_labelled(loss, labels, kept, weight, reduction, target.shape, smooth, 1 - label_smoothing)
+
+
+@functools.lru_cache(1024)
+def _is_labelled(dtype: np.dtype, scores: tuple[int, ...], labels: tuple[int, ...]) -> bool:
+    """Are they the dtype and shape of some scores (N, C), and the shape of N labels?"""
+    return dtype.kind == "f" and len(scores) == 2 and labels == scores[:1] != (0,)
 
 
 def nll_loss(
