@@ -10,14 +10,15 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from . import reference, shapes
+from . import memory, reference, shapes
 from .exponential import erf as _erf_of
 from .exponential import exp, expm1
 from .gate import Out, gate, output
-from .memory import empty
+from .look import FLOATS, look
 from .parallel import ThreadedKernel, threaded_kernel
 
 Array = np.ndarray
@@ -153,14 +154,46 @@ def _softplus_backward(first: int, last: int, g: Array, x: Array, gx: Array, bet
         gx[i] = g[i] if z > threshold else g[i] * (one / (one + exp(-z)))
 
 
+# Up to so many numbers a kernel takes less time than what stands around it: the calls of gate, twin and kernel, the
+# search for memory that can be used again, the question whether other threads are worth it. So few are less than the
+# smallest piece of memory that is kept, and done before two threads would have a share: after one look at them they go
+# to the machine code at once. With 16 numbers that takes 0.75 microseconds for one array and 0.87 for two, in place of
+# 1.05 and 1.17. The definitions in NumPy take 0.6 (relu), 1.1 (tanh_backward), 1.6 (sigmoid), 3.6 (silu_backward): to
+# ask these instead would not pay at any size worth a rule, and so no result depends on the size.
+SMALL = memory.SMALLEST // 8
+
+
+def _small_at_once(kernel: ThreadedKernel, arrays: int) -> Callable[[Callable], Callable]:
+    """Decorate the gated twin of a function of one array, or of two, with a shorter way for small ones."""
+    wanted = (FLOATS,) * arrays
+
+    def decorate(gated: Callable) -> Callable:
+        @functools.wraps(gated)
+        def function(*args: Any, **options: Any) -> Any:
+            if not options and len(args) == arrays and look(args, wanted):
+                x, a = args[0], args[-1]
+                if x.size <= SMALL and (a is x or a.shape == x.shape):
+                    entry = kernel.entry(x.dtype.char)
+                    if entry is not None:  # as it is before the first call
+                        y = np.empty(x.shape, x.dtype)
+                        entry(x.ravel(), 1, x.size, (y.ravel(),) if arrays == 1 else (a.ravel(), y.ravel()))
+                        return y
+            return gated(*args, **options)
+
+        return function
+
+    return decorate
+
+
 def _twin(definition: Callable, kernel: ThreadedKernel, nanoseconds: float) -> Callable:
     """The compiled twin of a function of x, whose kernel takes so many nanoseconds for a number."""
     name = definition.__name__
 
+    @_small_at_once(kernel, 1)
     @gate(definition)
     @functools.wraps(definition, assigned=("__name__", "__qualname__"))
     def twin(x: Array, *, out: Out = None) -> Array:
-        y = empty(x.shape, x.dtype) if out is None else output(name, out, x.shape, x.dtype)
+        y = memory.empty(x.shape, x.dtype) if out is None else output(name, out, x.shape, x.dtype)
         kernel(x.size, nanoseconds * x.size, x.ravel(), y.ravel())
         return y
 
@@ -172,12 +205,13 @@ def _backward_twin(definition: Callable, of: str, kernel: ThreadedKernel, nanose
     """The same for a gradient, a function of g and of what `of` says."""
     name = definition.__name__
 
+    @_small_at_once(kernel, 2)
     @gate(definition)
     @functools.wraps(definition, assigned=("__name__", "__qualname__"))
     def twin(g: Array, a: Array, *, out: Out = None) -> Array:
         if a.shape != g.shape:
             shapes.require_shape(name, of, a, g.shape)
-        gx = empty(g.shape, g.dtype) if out is None else output(name, out, g.shape, g.dtype)
+        gx = memory.empty(g.shape, g.dtype) if out is None else output(name, out, g.shape, g.dtype)
         kernel(g.size, nanoseconds * g.size, g.ravel(), a.ravel(), gx.ravel())
         return gx
 

@@ -1,13 +1,15 @@
 """Elementwise kernels, on both backends."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minigrad.kernels import compiled, reference
+from minigrad.kernels import compiled, memory, reference, threads
+from minigrad.kernels.elementwise import SMALL
 from minigrad.kernels.exponential import exp, expm1
 from minigrad.kernels.jit import helper
 
@@ -71,14 +73,9 @@ def test_compiled_exp():
     np.testing.assert_allclose(exponentials(small), np.exp(small.astype(np.float64)), atol=3e-45, rtol=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.sampled_from([0, 1, 2, 7, 15, 16, 17, 64, 67]), st.sampled_from([np.float32, np.float64]), st.integers(0, 99))
-def test_compiled_activations_equal_reference(n, dtype, seed):
-    rng = np.random.default_rng(seed)
-    x = rng.choice([-np.inf, -200, -9, -1, -1e-3, -1e-30, -0.0, 0.0, 1e-20, 1e-3, 1, 25, 95, np.inf, np.nan], n)
-    x, g = x.astype(dtype), rng.standard_normal(n).astype(dtype)
-    tolerance = {"rtol": 2e-6, "atol": 1e-37} if dtype == np.float32 else {"rtol": 1e-14, "atol": 0}
-    for name, arrays, options in (
+def calls(g, x):
+    """Calls of the kernels: name, arrays, numbers."""
+    return (
         ("leaky_relu", (x,), (0.1,)),
         ("leaky_relu_backward", (g, x), (0.1,)),
         ("elu", (x,), (1.5, 1.0)),
@@ -94,10 +91,75 @@ def test_compiled_activations_equal_reference(n, dtype, seed):
         ("gelu", (x,), ()),
         ("gelu_backward", (g, x), ()),
         ("erf", (x,), ()),
-    ):
-        y, expected = (getattr(kernels, name)(*arrays, *options) for kernels in (compiled, reference))
+        ("relu", (x,), ()),
+        ("relu_backward", (g, x), ()),
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from([0, 1, 2, 7, 15, 16, 17, 64, 67]), st.sampled_from([np.float32, np.float64]), st.integers(0, 99))
+def test_compiled_activations_equal_reference(n, dtype, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.choice([-np.inf, -200, -9, -1, -1e-3, -1e-30, -0.0, 0.0, 1e-20, 1e-3, 1, 25, 95, np.inf, np.nan], n)
+    x, g = x.astype(dtype), rng.standard_normal(n).astype(dtype)
+    tolerance = {"rtol": 2e-6, "atol": 1e-37} if dtype == np.float32 else {"rtol": 1e-14, "atol": 0}
+    for name, arrays, numbers in calls(g, x):
+        y, expected = (getattr(kernels, name)(*arrays, *numbers) for kernels in (compiled, reference))
         assert y.dtype == expected.dtype == dtype
         np.testing.assert_allclose(y, expected, **tolerance, err_msg=name)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_results_do_not_depend_on_the_size(dtype):
+    """A small array takes a shorter way to the same machine code."""
+    rng = np.random.default_rng(0)
+    x = rng.choice([-np.inf, -200, -9, -1, -1e-3, -0.0, 0.0, 1e-20, 1e-3, 1, 25, 95, np.inf, np.nan], SMALL + 1)
+    x, g = (x * rng.choice([0.9, 1.0, 1.1], x.size)).astype(dtype), rng.standard_normal(x.size).astype(dtype)
+    bits = np.int32 if dtype == np.float32 else np.int64
+    for name, arrays, numbers in calls(g, x):
+        kernel = getattr(compiled, name)
+        whole = kernel(*arrays, *numbers)
+        for n in (0, 1, 16, 67, SMALL):
+            y = kernel(*(a[:n].copy() for a in arrays), *numbers)
+            expected = whole[:n]
+            np.testing.assert_array_equal(y, expected, err_msg=name)
+            known = ~np.isnan(y)
+            np.testing.assert_array_equal(y.view(bits)[known], expected.view(bits)[known], err_msg=name)
+
+
+def test_small_arrays_keep_their_shape_and_whole_numbers_count_as_options():
+    rng = np.random.default_rng(1)
+    for shape in ((), (1,), (3, 4), (2, 0, 3)):
+        g, x = (np.asarray(rng.standard_normal(shape), np.float32) for _ in range(2))
+        for name, arrays, numbers in calls(g, x):
+            numbers = [2 for _ in numbers]
+            for _ in range(2):  # the first call may compile
+                y = getattr(compiled, name)(*arrays, *numbers)
+                assert type(y) is np.ndarray and y.shape == shape and y.dtype == np.float32 and y.flags.owndata, name
+            expected = getattr(reference, name)(*arrays, *numbers)
+            np.testing.assert_allclose(y, expected, rtol=2e-6, atol=1e-6, err_msg=name)
+
+
+def test_small_arrays_are_looked_at_like_large_ones():
+    g = np.ones(8, np.float32)
+    others = (
+        (g[:7].copy(), "the input has shape (7,), expected (8,)"),
+        (np.ones((2, 4), np.float32), "the input has shape (2, 4), expected (8,)"),
+    )
+    compiled.silu_backward(g, g)
+    for x, message in others:
+        with pytest.raises(ValueError, match=re.escape(message)):
+            compiled.silu_backward(g, x)
+    for wrong in ((), (g,), (g, g, g)):
+        with pytest.raises(TypeError):
+            compiled.silu_backward(*wrong)
+    assert compiled.silu_backward(g, g.astype(np.float64)).dtype == np.float64  # what the definition makes of them
+
+
+def test_what_is_small_needs_neither_threads_nor_memory_of_the_pool():
+    assert SMALL * np.dtype(np.float64).itemsize <= memory.SMALLEST
+    assert 0.7 * SMALL < 2 * threads.SHARE  # nanoseconds of gelu_backward, the slowest
 
 
 def test_compiled_expm1():
