@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from .. import kernels
-from ..autograd import Fused, Op, is_tensor, unwrap
+from ..autograd import Fused, Op, unwrap
 from .common import (
     Operand,
     floating,
@@ -38,8 +38,9 @@ class ReLU(Op):
         return y
 
     def backward(self, g: Operand) -> Operand:
-        plain = isinstance(g, (np.ndarray, np.generic))
-        return kernels.current().relu_backward(g, self.y) if plain else masked(g, self.y != 0)
+        if type(g) is np.ndarray:
+            return kernels.current().relu_backward(g, self.y)
+        return masked(g, self.y != 0)
 
 
 class LeakyReLU(Op):
@@ -51,9 +52,9 @@ class LeakyReLU(Op):
 
     def backward(self, g: Operand) -> Operand:
         (x,) = self.operands()
-        if is_tensor(g):
-            return where(unwrap(x) > 0, g, g * self.slope)
-        return kernels.current().leaky_relu_backward(g, x, self.slope)
+        if type(g) is np.ndarray:
+            return kernels.current().leaky_relu_backward(g, x, self.slope)
+        return where(unwrap(x) > 0, g, g * self.slope)
 
 
 class ELU(Op):
@@ -65,7 +66,7 @@ class ELU(Op):
 
     def backward(self, g: Operand) -> Operand:
         (x,) = self.operands()
-        if not is_tensor(g):
+        if type(g) is np.ndarray:
             return kernels.current().elu_backward(g, x, self.alpha, self.rate)
         negative = unwrap(x) <= 0
         # exp is not asked for large x: its infinity, unused, would still turn a second derivative into NaN
@@ -85,7 +86,7 @@ class Softplus(Op):
 
     def backward(self, g: Operand) -> Operand:
         (x,) = self.operands()
-        if not is_tensor(g):
+        if type(g) is np.ndarray:
             return kernels.current().softplus_backward(g, x, self.beta, self.threshold)
         return where(unwrap(x) * self.beta > self.threshold, g, g * sigmoid(x * self.beta))
 
@@ -164,8 +165,7 @@ def relu(input: Operand) -> Operand:
     >>> minigrad.relu(minigrad.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    x = unwrap(input)
-    if not (isinstance(x, np.ndarray) and x.dtype.char in "fd"):  # the usual case, at a glance
+    if not (hasattr(input, "_grad_fn") and input.dtype.kind == "f"):  # the usual case, at a glance
         must_be_arrays("relu", input)
         if is_bool(input):
             raise RuntimeError("relu: a bool tensor has no positive part; use x.float()")

@@ -125,9 +125,8 @@ def sum_to(g: Operand, shape: tuple[int, ...]) -> Operand:
 
 
 def sum_like(g: Operand, x: Operand) -> Operand:
-    """Bring a gradient back to the shape of `x`, a Tensor, an array or a number, which was broadcast."""
-    shape = getattr(x, "shape", ())
-    return g if g.shape == shape else SumTo.apply(g, shape=shape)
+    """Bring a gradient back to the shape of `x`, a Tensor or array, which was broadcast."""
+    return g if g.shape == x.shape else SumTo.apply(g, shape=x.shape)
 
 
 def cast(x: Operand, dtype: np.dtype) -> Operand:
@@ -231,6 +230,8 @@ def is_bool(x: Any) -> bool:
 
 def floating(op: str, x: Operand) -> Operand:
     """`x` with integers and bools cast to the default float dtype, as the transcendental functions want them."""
+    if hasattr(x, "_grad_fn") and x.dtype.kind == "f":
+        return x  # a Tensor, as nearly all there are
     if type(x) in (int, float, bool):
         return np.asarray(x, dtypes.get_default_dtype())
     must_be_arrays(op, x)

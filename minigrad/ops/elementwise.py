@@ -41,12 +41,12 @@ class Add(Op):
     saves_inputs = False
 
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        self.shapes = shape_of(a), shape_of(b)
+        self.shapes = getattr(a, "shape", ()), getattr(b, "shape", ())
         return a + b
 
     def backward(self, g: Operand) -> tuple:
-        (a, b), (need_a, need_b) = self.shapes, self.needs
-        return sum_to(g, a) if need_a else None, sum_to(g, b) if need_b else None
+        (a, b), (to_a, to_b) = self.shapes, self.edges
+        return None if to_a is None else sum_to(g, a), None if to_b is None else sum_to(g, b)
 
 
 class Sub(Op):
@@ -56,12 +56,12 @@ class Sub(Op):
     saves_inputs = False
 
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        self.shapes = shape_of(a), shape_of(b)
+        self.shapes = getattr(a, "shape", ()), getattr(b, "shape", ())
         return a - b
 
     def backward(self, g: Operand) -> tuple:
-        (a, b), (need_a, need_b) = self.shapes, self.needs
-        return sum_to(g, a) if need_a else None, sum_to(-g, b) if need_b else None
+        (a, b), (to_a, to_b) = self.shapes, self.edges
+        return None if to_a is None else sum_to(g, a), None if to_b is None else sum_to(-g, b)
 
 
 class Mul(Op):
@@ -73,8 +73,8 @@ class Mul(Op):
         return a * b
 
     def backward(self, g: Operand) -> tuple:
-        (a, b), (need_a, need_b) = self.operands(), self.needs
-        return sum_like(g * b, a) if need_a else None, sum_like(g * a, b) if need_b else None
+        (a, b), (to_a, to_b) = self.operands(), self.edges
+        return None if to_a is None else sum_like(g * b, a), None if to_b is None else sum_like(g * a, b)
 
 
 class Div(Op):
@@ -87,12 +87,9 @@ class Div(Op):
         return a / b
 
     def backward(self, g: Operand) -> tuple:
-        (a, b), (need_a, need_b) = self.operands(), self.needs
+        (a, b), (to_a, to_b) = self.operands(), self.edges
         ga = g / b
-        return (
-            sum_like(ga, a) if need_a else None,
-            sum_like(-ga * (a / b), b) if need_b else None,
-        )
+        return None if to_a is None else sum_like(ga, a), None if to_b is None else sum_like(-ga * (a / b), b)
 
 
 class Neg(Op):
@@ -141,7 +138,9 @@ def add(input: Operand, other: Operand, *, alpha: float = 1) -> Operand:
     """
     if alpha != 1:
         input, other = _scaled("add", input, other, alpha)
-    return Add.apply(*promote("add", input, other))
+    if getattr(input, "dtype", None) is not getattr(other, "dtype", False):
+        input, other = promote("add", input, other)
+    return Add.apply(input, other)
 
 
 def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Operand:
@@ -157,7 +156,9 @@ def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Operand:
         raise RuntimeError("sub: bools cannot be subtracted; use ^ (exclusive or), or convert with .to(dtype)")
     if alpha != 1:
         input, other = _scaled("sub", input, other, alpha)
-    return Sub.apply(*promote("sub", input, other))
+    if getattr(input, "dtype", None) is not getattr(other, "dtype", False):
+        input, other = promote("sub", input, other)
+    return Sub.apply(input, other)
 
 
 def _scaled(op: str, a: Operand, b: Operand, alpha: float, name: str = "alpha") -> tuple[Operand, ...]:
@@ -180,7 +181,9 @@ def mul(input: Operand, other: Operand) -> Operand:
     >>> minigrad.mul(minigrad.tensor([1, 2]), 0.5)  # integers times a float: the default dtype
     tensor([0.5000, 1.0000])
     """
-    return Mul.apply(*promote("mul", input, other))
+    if getattr(input, "dtype", None) is not getattr(other, "dtype", False):
+        input, other = promote("mul", input, other)
+    return Mul.apply(input, other)
 
 
 def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Operand:
@@ -202,7 +205,7 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
             raise RuntimeError(f'div: rounding_mode must be None, "trunc" or "floor", got {rounding_mode!r}')
         return quotient("div", input, other, floor=rounding_mode == "floor")
     a, b = promote("div", input, other)
-    return Div.apply(*(floating("div", x) if hasattr(x, "dtype") else x for x in (a, b)))
+    return Div.apply(floating("div", a) if hasattr(a, "dtype") else a, floating("div", b) if hasattr(b, "dtype") else b)
 
 
 def neg(input: Operand) -> Operand:
@@ -469,7 +472,7 @@ class Sigmoid(Op):
         return self.y
 
     def backward(self, g: Operand) -> Operand:
-        if not is_tensor(g):
+        if type(g) is np.ndarray:
             return kernels.current().sigmoid_backward(g, self.y)
         y = self.output(self.y)
         return g * (y * (1 - y))
@@ -741,7 +744,7 @@ class Tanh(Op):
         return self.y
 
     def backward(self, g: Operand) -> Operand:
-        if not is_tensor(g):
+        if type(g) is np.ndarray:
             return kernels.current().tanh_backward(g, self.y)
         y = self.output(self.y)
         return g * (1 - y * y)
