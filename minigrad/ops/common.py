@@ -16,6 +16,7 @@ from ..autograd import QUIET, Op, is_tensor, unwrap, wrap
 Operand = Any  # a Tensor, an ndarray or a Python number
 Dim = int | Sequence[int] | None
 Sizes = int | Sequence[int]  # f(2, 3) and f((2, 3)) are both understood
+Kind = tuple[type, tuple[int, ...], np.dtype]
 
 # PyTorch computes 1/0 and log(0) without a word; so do the ops in which an infinity is an everyday result.
 quiet = np.errstate(**QUIET)
@@ -179,13 +180,15 @@ def must_share_dtype(op: str, *operands: Operand | None) -> None:
             raise RuntimeError(f"{op}: operands must have one dtype, got {names}; convert with .to(dtype)")
 
 
-def are_alike(*operands: Any) -> bool:
-    """Are all of these (None aside) plain arrays of one usual floating dtype? A look that spares two checks."""
-    dtype = operands[0].dtype if type(operands[0]) is np.ndarray else None
-    for a in operands:
-        if a is not None and (type(a) is not np.ndarray or a.dtype is not dtype):
-            return False
-    return dtype is not None and dtype.char in "efd"
+# Of a Tensor, at one look, all that the checks of an operand depend on: they need not be made twice for the same kinds.
+kind_of: Callable[[Any], Kind] = operator.attrgetter("__class__", "array.shape", "array.dtype")
+
+
+def must_be_alike(*kinds: Kind | None) -> None:
+    """TypeError unless these kinds (None aside) are of Tensors of one floating dtype, for which all checks go well."""
+    dtypes = {kind[2].char for kind in kinds if kind is not None}
+    if len(dtypes) > 1 or not dtypes <= {*"efd"} or not all(hasattr(kind[0], "_grad_fn") for kind in kinds if kind):
+        raise TypeError("these are not Tensors of one floating dtype")
 
 
 def python_number(op: str, name: str, value: Any) -> float:

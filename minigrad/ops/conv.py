@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..autograd import Op, unwrap
+from ..autograd import Op
 from ..checks import whole
-from .common import Operand, are_alike, must_be_arrays, must_share_dtype
+from .common import Kind, Operand, kind_of, must_be_alike, must_be_arrays, must_share_dtype
 from .reduce import sum
 from .shape import pad, reshape, squeeze, unsqueeze
 
@@ -258,23 +258,21 @@ def _conv(
     dilation: Size,
     groups: int,
 ) -> Operand:
-    x: Any = unwrap(input)  # the array of a Tensor
-    w: Any = unwrap(weight)
-    b: Any = unwrap(bias)
-    if not are_alike(x, w, b):
+    try:
+        kinds = kind_of(input), kind_of(weight), None if bias is None else kind_of(bias)
+        types = tuple(map(type, (*stride, *padding, *dilation, groups)))  # type: ignore[misc]
+        geometry, widths, at_once = _plan(op, dims, kinds, stride, padding, dilation, groups, types)
+    except (AttributeError, TypeError):  # not what layers pass
         must_be_arrays(op, input, weight, *(() if bias is None else (bias,)))
         must_share_dtype(op, input, weight, bias)
-    if not (
-        type(stride) is type(padding) is type(dilation) is tuple
-        and tuple(map(type, (*stride, *padding, *dilation, groups))) == INTS[dims]
-    ):
         stride, dilation = sizes(op, "stride", stride, dims, 1), sizes(op, "dilation", dilation, dims, 1)
         padding = padding if isinstance(padding, str) else sizes(op, "padding", padding, dims, 0)
         groups = whole(op, "groups", groups)
-    geometry, widths = _geometry(
-        op, dims, x.shape, w.shape, None if b is None else b.shape, stride, padding, dilation, groups
-    )
-    unbatched = x.ndim == dims + 1
+        b = None if bias is None else bias.shape
+        geometry, widths, at_once = _geometry(op, dims, input.shape, weight.shape, b, stride, padding, dilation, groups)
+    if at_once:
+        return Conv2d.apply(input, weight, bias, **geometry)
+    unbatched = input.ndim == dims + 1
     if unbatched:
         input = unsqueeze(input, 0)
     if widths:
@@ -285,6 +283,28 @@ def _conv(
     if dims == 1:
         y = squeeze(y, 2)
     return squeeze(y, 0) if unbatched else y
+
+
+@functools.lru_cache(1024, typed=True)
+def _plan(
+    op: str,
+    dims: int,
+    kinds: tuple[Kind, Kind, Kind | None],
+    stride: Size,
+    padding: Size | str,
+    dilation: Size,
+    groups: int,
+    types: tuple[type, ...],
+) -> tuple[dict[str, Any], list[int] | None, bool]:
+    """`_geometry`, of Tensors of one floating dtype and tuples of ints; TypeError for others.
+
+    types : of the numbers in the options; 1 and 1.0 are the same key
+    """
+    must_be_alike(*kinds)
+    if types != INTS[dims] or not type(stride) is type(padding) is type(dilation) is tuple:
+        raise TypeError("these are not tuples of ints")
+    x, w, b = (None if kind is None else kind[1] for kind in kinds)
+    return _geometry(op, dims, x, w, b, stride, padding, dilation, groups)
 
 
 @functools.lru_cache(1024)
@@ -298,10 +318,10 @@ def _geometry(
     padding: tuple | str,
     dilation: tuple,
     groups: int,
-) -> tuple[dict[str, Any], list[int] | None]:
+) -> tuple[dict[str, Any], list[int] | None, bool]:
     """All checks of these shapes and options; the geometry they make, and what is to be padded by more than that.
 
-    What went well once is not looked at again.
+    And whether there is no more to it. What went well once is not looked at again.
     """
     _check_input(op, dims, x)
     _check_weight(op, dims, weight, "(O, C / groups, {})")
@@ -315,7 +335,8 @@ def _geometry(
     _check_windows(op, tuple(padded), weight[2:], padding, dilation)
     if dims == 1:
         stride, padding, dilation = (1, *stride), (0, *padding), (1, *dilation)
-    return {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}, widths
+    geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    return geometry, widths, batch is x and dims == 2 and not widths
 
 
 def _check_channels(op: str, x: tuple, weight: tuple, bias: tuple | None, groups: int) -> None:

@@ -9,9 +9,20 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..autograd import Fused, Op, is_tensor, unwrap
+from ..autograd import Fused, Op, is_tensor
 from .activation import relu as relu_of
-from .common import Operand, are_alike, is_bool, must_be_arrays, must_share_dtype, python_number, quiet, sum_to
+from .common import (
+    Kind,
+    Operand,
+    is_bool,
+    kind_of,
+    must_be_alike,
+    must_be_arrays,
+    must_share_dtype,
+    python_number,
+    quiet,
+    sum_to,
+)
 from .diagonal import diagonal
 from .elementwise import add, masked, mul, where
 from .reduce import sum
@@ -374,25 +385,28 @@ def linear(input: Operand, weight: Operand, bias: Operand | None = None) -> Oper
 
 def linear_by(op: type[Linear], input: Operand, weight: Operand, bias: Operand | None, flat: bool = False) -> Operand:
     """`linear`, by this op; with `flat`, of an input (N, ...) as (N, in_features)."""
-    x: Any = unwrap(input)
-    w: Any = unwrap(weight)
-    b: Any = unwrap(bias)
-    alike = are_alike(x, w, b)  # as nearly always
-    if not alike:
+    try:
+        features, options = _plan(kind_of(input), kind_of(weight), None if bias is None else kind_of(bias), flat)
+    except (AttributeError, TypeError):  # not Tensors of one floating dtype
         must_be_arrays("linear", input, weight, *(() if bias is None else (bias,)))
-    rows = (x.shape[0], math.prod(x.shape[1:])) if flat else None
-    features = _check_linear(rows or x.shape, w.shape, None if b is None else b.shape)
-    if not alike:
+        features, options = _checked(input.shape, weight.shape, None if bias is None else bias.shape, flat)
         must_share_dtype("linear", input, weight, bias)
-    options = {"rows": rows} if flat else {}
     if features:
         return op.apply(input, weight, bias, **options)
     return squeeze(op.apply(input, unsqueeze(weight, 0), None if bias is None else unsqueeze(bias, 0), **options), -1)
 
 
 @functools.lru_cache(1024)
-def _check_linear(x: tuple[int, ...], w: tuple[int, ...], b: tuple[int, ...] | None) -> bool:
-    """Has the output a dimension of features? RuntimeError unless the shapes of input, weight and bias fit."""
+def _plan(x: Kind, w: Kind, b: Kind | None, flat: bool) -> tuple[bool, dict[str, Any]]:
+    """`_checked`, of Tensors of one floating dtype; TypeError for others."""
+    must_be_alike(x, w, b)
+    return _checked(x[1], w[1], None if b is None else b[1], flat)
+
+
+def _checked(x: tuple[int, ...], w: tuple[int, ...], b: tuple[int, ...] | None, flat: bool) -> tuple[bool, dict]:
+    """Has the output a dimension of features? And the options of `Linear`. RuntimeError unless the shapes fit."""
+    options = {"rows": (x[0], math.prod(x[1:]))} if flat else {}
+    x = options.get("rows", x)
     if len(w) not in (1, 2):
         raise RuntimeError(f"linear: weight must be (out_features, in_features) or (in_features,), got shape {w}")
     if not x or x[-1] != w[-1]:
@@ -402,4 +416,4 @@ def _check_linear(x: tuple[int, ...], w: tuple[int, ...], b: tuple[int, ...] | N
         )
     if b is not None and b != w[:-1]:
         raise RuntimeError(f"linear: bias must have shape {w[:-1]}, got {b}")
-    return len(w) == 2
+    return len(w) == 2, options

@@ -12,7 +12,7 @@ from .. import kernels
 from ..autograd import Op, is_tensor, unwrap, wrap
 from ..checks import whole
 from .activation import relu as relu_of
-from .common import Operand, is_bool, must_be_arrays
+from .common import Kind, Operand, is_bool, kind_of, must_be_alike, must_be_arrays
 from .conv import Pair, Size, batched, sizes
 from .elementwise import masked
 from .index import Index
@@ -196,14 +196,13 @@ def max_pool(
     relu: bool = False,
 ) -> Operand:
     """`max_pool2d` or `max_pool1d`; with `relu`, of max(input, 0), in the same pass where a kernel does both."""
-    array, pool2x2 = unwrap(input), MaxPool2x2ReLU if relu else MaxPool2x2
-    if (
-        type(array) is np.ndarray
-        and type(kernel_size) is type(stride) is type(padding) is type(dilation) is int
-        and not return_indices
-        and _side_by_side(array.shape, array.dtype, kernel_size, stride, padding, dilation, bool(ceil_mode), dims)
-    ):
-        return pool2x2.apply(input)  # what most networks ask for, at one look
+    pool2x2 = MaxPool2x2ReLU if relu else MaxPool2x2
+    try:
+        usual = _usual(dims, kind_of(input), kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    except (AttributeError, TypeError):  # not a Tensor, or sizes in a list
+        usual = False
+    if usual:
+        return pool2x2.apply(input)
     op = f"max_pool{dims}d"
     if dims == 1:
         must_be_floating(op, input)
@@ -428,15 +427,27 @@ def _windows(op: str, dims: int, kernel_size: Size, stride: Size | None, padding
     return k, s, sizes(op, "padding", padding, dims, 0)
 
 
-@functools.lru_cache(1024)
-def _side_by_side(
-    shape: tuple, dtype: np.dtype, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool, dims: int
+@functools.lru_cache(1024, typed=True)
+def _usual(
+    dims: int,
+    kind: Kind,
+    kernel_size: Size,
+    stride: Size | None,
+    padding: Size,
+    dilation: Size,
+    ceil_mode: bool,
+    return_indices: bool,
 ) -> bool:
-    """Are these images, and windows of 2x2 side by side that leave out no more than an odd row or column?"""
-    if len(shape) != 4 or dims != 2 or dtype.char not in "efd" or not kernel == stride == 2:
+    """Is this what most networks ask for: windows of 2x2 side by side that leave out no more than an odd row or column?
+
+    TypeError unless the images are a Tensor.
+    """
+    must_be_alike(kind)
+    windows, shape = (kernel_size, stride, padding, dilation), kind[1]
+    if len(shape) != 4 or dims != 2 or windows != (2, 2, 0, 1) or {*map(type, windows)} != {int} or return_indices:
         return False
     H, W = shape[2:]
-    return padding == 0 and dilation == 1 and min(H, W) > 1 and not (ceil_mode and (H % 2 or W % 2))
+    return min(H, W) > 1 and not (ceil_mode and (H % 2 or W % 2))
 
 
 @functools.lru_cache(1024)
