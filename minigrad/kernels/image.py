@@ -8,12 +8,17 @@ takes longest, and is then done for many images at once.
 
 from __future__ import annotations
 
+import functools
+import math
+import operator
+
 import numpy as np
 
 from . import reference, shapes
 from .gate import FLOAT32, INT64, UINT8, Out
 from .memory import empty
 from .parallel import threaded_kernel
+from .shapes import Shape
 from .simd import prefetch
 
 Array = np.ndarray
@@ -24,23 +29,34 @@ LINE = 64  # bytes that come at once
 
 def image_batch(images: Array, indices: Array, mean: Array, std: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.image_batch`."""
-    if (  # not of the kind that the kernel is compiled for; they are not copied, there may be many images
-        out is not None
-        or images.dtype is not UINT8
-        or indices.dtype is not INT64
-        or not mean.dtype is std.dtype is FLOAT32
-        or not type(images) is type(indices) is type(mean) is type(std) is np.ndarray
-        or not (images.flags.carray and indices.flags.carray and mean.flags.carray and std.flags.carray)
-    ):
+    plan = _plan(_kind(images), _kind(indices), _kind(mean), _kind(std))
+    if plan is None or out is not None:
         return reference.image_batch(images, indices, mean, std, out=out)
-    shape = shapes.image_batch("image_batch", images.shape, indices.shape, mean.shape, std.shape)
+    shape, nanoseconds = plan
     y = empty(shape, FLOAT32)
     try:
-        _image_batch(len(y), 0.12 * y.size, y, images, indices, mean, std)
+        _image_batch(shape[0], nanoseconds, y, images, indices, mean, std)
     except IndexError:
         shapes.require_range("image_batch", "indices", indices, len(images))
         raise
     return y
+
+
+_kind = operator.attrgetter("__class__", "dtype", "flags.carray", "shape")
+Kind = tuple[type, np.dtype, bool, Shape]
+
+
+@functools.lru_cache(1024)
+def _plan(*kinds: Kind) -> tuple[Shape, float] | None:
+    """The output's shape, and the nanoseconds it takes to fill it; ValueError unless the shapes fit.
+
+    None for arrays of other kinds than the kernel is compiled for. They are not copied: there may be many images.
+    """
+    classes, dtypes, flags, sizes = zip(*kinds, strict=True)
+    if dtypes != (UINT8, INT64, FLOAT32, FLOAT32) or {*classes} != {np.ndarray} or not all(flags):
+        return None
+    shape = shapes.image_batch("image_batch", *sizes)
+    return shape, 0.12 * math.prod(shape)
 
 
 @threaded_kernel

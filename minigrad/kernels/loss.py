@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from . import reference, shapes
@@ -9,6 +11,7 @@ from .exponential import exponentials
 from .gate import Out, gate, output, outputs
 from .memory import empty
 from .parallel import threaded_kernel
+from .shapes import Shape
 from .simd import LANES, broadcast, load, load_broadcast, load_first, mul, store, store_first, sub
 from .softmax import NANOSECONDS, NANOSECONDS_A_ROW, row_peak, row_total
 
@@ -20,13 +23,8 @@ UNIT, A_ROW = 1 << 14, 64  # about so many numbers are a unit of work; a row tak
 @gate(reference.softmax_cross_entropy)
 def softmax_cross_entropy(x: Array, labels: Array, average: bool = False, *, out: Out = None) -> tuple[Array, Array]:
     """Compiled twin of `reference.softmax_cross_entropy`."""
-    if x.ndim != 2:
-        shapes.require_ndim("softmax_cross_entropy", "the input", x.shape, "N, C")
-    N, C = x.shape
-    if labels.shape != (N,):
-        shapes.require_shape("softmax_cross_entropy", "labels", labels, (N,))
-    dtype, rows_each = x.dtype, 1 + UNIT // (C + A_ROW)
-    units = -(-N // rows_each)
+    dtype = x.dtype
+    N, C, units, nanoseconds, rows_each = _forward(x.shape, labels.shape)
     if out is None:
         result, rows = np.empty(() if average else N, dtype), np.empty((2, N), dtype)
     else:
@@ -34,7 +32,6 @@ def softmax_cross_entropy(x: Array, labels: Array, average: bool = False, *, out
         result, rows = outputs("softmax_cross_entropy", out, (() if average else (N,), dtype), ((2, N), dtype))
     loss = np.empty(N, dtype) if average else result
     means = result.ravel() if average and units == 1 else np.empty(units, dtype)
-    nanoseconds = NANOSECONDS * x.size + NANOSECONDS_A_ROW * N
     try:
         _softmax_cross_entropy(units, nanoseconds, x, labels, loss, rows, means, rows_each)
     except IndexError:
@@ -48,21 +45,41 @@ def softmax_cross_entropy(x: Array, labels: Array, average: bool = False, *, out
 @gate(reference.softmax_cross_entropy_backward)
 def softmax_cross_entropy_backward(g: Array, x: Array, labels: Array, rows: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.softmax_cross_entropy_backward`."""
-    N, C = shape = x.shape if x.ndim == 2 else (-1, 0)
-    if not (labels.shape == (N,) and rows.shape == (2, N) and g.shape in ((), (N,))):
-        shapes.require_cross_entropy("softmax_cross_entropy_backward", g, x, labels, rows)
+    shape = x.shape
+    N, nanoseconds = _backward(g.shape, shape, labels.shape, rows.shape)
     if out is None:
         gx = empty(shape, x.dtype)
     else:
-        shapes.require_range("softmax_cross_entropy_backward", "labels", labels, C)
+        shapes.require_range("softmax_cross_entropy_backward", "labels", labels, shape[1])
         gx = output("softmax_cross_entropy_backward", out, shape, x.dtype)
-    nanoseconds = NANOSECONDS * x.size + NANOSECONDS_A_ROW * N
     try:
         _softmax_cross_entropy_backward(N, nanoseconds, g.ravel(), x, labels, rows, gx)
     except IndexError:
-        shapes.require_range("softmax_cross_entropy_backward", "labels", labels, C)
+        shapes.require_range("softmax_cross_entropy_backward", "labels", labels, shape[1])
         raise
     return gx
+
+
+@functools.lru_cache(1024)
+def _forward(x: Shape, labels: Shape) -> tuple[int, int, int, float, int]:
+    """N, C, and of the kernel its units, its nanoseconds and the rows of a unit; ValueError unless the shapes fit."""
+    shapes.require_ndim("softmax_cross_entropy", "the input", x, "N, C")
+    N, C = x
+    shapes.require_equal("softmax_cross_entropy", "labels", labels, (N,))
+    rows_each = 1 + UNIT // (C + A_ROW)
+    return N, C, -(-N // rows_each), _nanoseconds(N, C), rows_each
+
+
+@functools.lru_cache(1024)
+def _backward(g: Shape, x: Shape, labels: Shape, rows: Shape) -> tuple[int, float]:
+    """The units of the kernel and its nanoseconds; ValueError unless the shapes fit."""
+    shapes.require_cross_entropy("softmax_cross_entropy_backward", g, x, labels, rows)
+    return x[0], _nanoseconds(*x)
+
+
+def _nanoseconds(N: int, C: int) -> float:
+    """About how many an (N, C) takes on one thread."""
+    return NANOSECONDS * N * C + NANOSECONDS_A_ROW * N
 
 
 @threaded_kernel

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -22,7 +23,7 @@ from . import reference, shapes
 from .gate import NOTHING, Out, gate, outputs
 from .jit import helper, reordering_kernel
 from .memory import empty
-from .parallel import threaded_kernel
+from .parallel import ThreadedKernel, threaded_kernel
 from .reference import Running
 from .shapes import Shape
 from .simd import (
@@ -66,31 +67,33 @@ def batch_norm(
     out: Out = None,
 ) -> tuple[Array, Array]:
     """Compiled twin of `reference.batch_norm`."""
-    dtype = x.dtype
-    N, C, L = _sizes("batch_norm", x.shape, None if w is None else w.shape, None if b is None else b.shape)
-    mean = var = NOTHING[dtype.char]
-    moved, momentum = True, 0.0
-    if running is not None:
+    shape, dtype = x.shape, x.dtype
+    kernel, units, nanoseconds, N, C, L, channels = _plan(
+        "batch_norm", shape, None if w is None else w.shape, None if b is None else b.shape, dtype
+    )
+    if running is None:
+        mean, var, momentum, left = NOTHING[dtype.char], NOTHING[dtype.char], 0.0, False
+    else:
         mean, var, momentum = running
-        alike = mean.dtype is dtype is var.dtype and mean.shape == (C,) == var.shape
-        moved = alike and mean.flags.carray and var.flags.carray
-        if not moved:
+        left = not _kind(mean) == _kind(var) == channels  # for the kernel cannot move them
+        if left:
             shapes.require_running("batch_norm", running, C)
             mean = var = NOTHING[dtype.char]
     if out is None:
-        y, statistics = empty(x.shape, dtype), np.empty((3, C), dtype)
+        y, statistics = empty(shape, dtype), np.empty((3, C), dtype)
     else:
-        y, statistics = outputs("batch_norm", out, (x.shape, dtype), ((3, C), dtype))
-    w = np.ones(C, dtype) if w is None else w
-    b = np.zeros(C, dtype) if b is None else b
-    if x.size == 0:
+        y, statistics = outputs("batch_norm", out, (shape, dtype), ((3, C), dtype))
+    if w is None:
+        w = np.ones(C, dtype)
+    if b is None:
+        b = np.zeros(C, dtype)
+    if kernel is None:
         statistics[:] = [[math.nan], [0.0], [math.nan]]
-        moved = running is None
     else:
-        units, kernel = (-(-C // LANES), _batch_norm_columns) if L == 1 else (C, _batch_norm)
-        arrays = x.ravel(), w, b, mean, var, statistics, y.ravel()
-        kernel(units, 0.2 * x.size, *arrays, N, C, L, float(eps), float(momentum), bool(relu), True)
-    if not moved:
+        x, flat = x.ravel(), y.ravel()
+        eps, momentum, relu = float(eps), float(momentum), bool(relu)
+        kernel(units, nanoseconds, x, w, b, mean, var, statistics, flat, N, C, L, eps, momentum, relu, True)
+    if left:
         reference._move(running, statistics, N * L)  # type: ignore[arg-type]
     return y, statistics
 
@@ -108,19 +111,22 @@ def normalize(
     out: Out = None,
 ) -> tuple[Array, Array]:
     """Compiled twin of `reference.normalize`."""
-    dtype = x.dtype
-    N, C, L = _sizes("normalize", x.shape, None if w is None else w.shape, None if b is None else b.shape)
+    shape, dtype = x.shape, x.dtype
+    kernel, units, nanoseconds, N, C, L, _ = _plan(
+        "normalize", shape, None if w is None else w.shape, None if b is None else b.shape, dtype
+    )
     shapes.require_shape("normalize", "mean", mean, (C,))
     shapes.require_shape("normalize", "var", var, (C,))
-    y, statistics = outputs("normalize", out, (x.shape, dtype), ((3, C), dtype))
-    w = np.ones(C, dtype) if w is None else w
-    b = np.zeros(C, dtype) if b is None else b
-    if x.size == 0:
+    y, statistics = outputs("normalize", out, (shape, dtype), ((3, C), dtype))
+    if w is None:
+        w = np.ones(C, dtype)
+    if b is None:
+        b = np.zeros(C, dtype)
+    if kernel is None:
         statistics[0], statistics[1], statistics[2] = mean, 0, var
-        return y, statistics
-    units, kernel = (-(-C // LANES), _batch_norm_columns) if L == 1 else (C, _batch_norm)
-    arrays = x.ravel(), w, b, mean, var, statistics, y.ravel()
-    kernel(units, 0.1 * x.size, *arrays, N, C, L, float(eps), 0.0, bool(relu), False)
+    else:
+        x, flat = x.ravel(), y.ravel()
+        kernel(units, nanoseconds, x, w, b, mean, var, statistics, flat, N, C, L, float(eps), 0.0, bool(relu), False)
     return y, statistics
 
 
@@ -142,22 +148,22 @@ def _gradients(definition: Callable, constant: bool) -> Callable:
         out: Out = None,
     ) -> tuple[Array, Array, Array]:
         dtype, shape = x.dtype, x.shape
-        N, C, L = _sizes(name, shape, None if w is None else w.shape, None if b is None else b.shape)
-        if g.shape != shape or statistics.shape != (3, C):
-            shapes.require_shape(name, "the output gradient", g, shape)
-            shapes.require_shape(name, "the statistics", statistics, (3, C))
+        given = None if w is None else w.shape, None if b is None else b.shape
+        kernel, units, nanoseconds, N, C, L, _ = _plan(name, shape, *given, dtype, g.shape, statistics.shape)
         if out is None:
             gx, gw, gb = empty(shape, dtype), np.empty(C, dtype), np.empty(C, dtype)
         else:
             gx, gw, gb = outputs(name, out, (shape, dtype), ((C,), dtype), ((C,), dtype))
-        w = np.ones(C, dtype) if w is None else w
-        b = np.zeros(C, dtype) if b is None else b
-        if x.size == 0:
+        if w is None:
+            w = np.ones(C, dtype)
+        if b is None:
+            b = np.zeros(C, dtype)
+        if kernel is None:
             gw[:] = gb[:] = 0
         else:
-            units, kernel = (-(-C // LANES), _batch_norm_columns_backward) if L == 1 else (C, _batch_norm_backward)
-            arrays = g.ravel(), x.ravel(), w, b, statistics, gx.ravel(), gw, gb
-            kernel(units, 0.3 * x.size, *arrays, N, C, L, float(eps), bool(relu), constant)
+            g, x, flat = g.ravel(), x.ravel(), gx.ravel()
+            eps, relu = float(eps), bool(relu)
+            kernel(units, nanoseconds, g, x, w, b, statistics, flat, gw, gb, N, C, L, eps, relu, constant)
         return gx, gw, gb
 
     twin.__doc__ = f"Compiled twin of `reference.{name}`."
@@ -201,11 +207,43 @@ def layer_norm_backward(
     return gx, gw, gb
 
 
+_kind = operator.attrgetter("dtype", "shape", "flags.carray")
+
+
+class Plan(NamedTuple):
+    """What of a normalization depends on shapes and dtype alone."""
+
+    kernel: ThreadedKernel | None  # None if there are no numbers
+    units: int
+    nanoseconds: float
+    N: int
+    C: int
+    L: int
+    channels: tuple | None  # the `_kind` of running statistics that the kernel can move
+
+
 @functools.lru_cache(1024)
-def _sizes(kernel: str, x: Shape, w: Shape | None, b: Shape | None) -> tuple[int, int, int]:
-    """N, C and L of an x of shape (N, C, ...); raises unless w and b, where given, have one number for each channel."""
-    reference._require_channels(kernel, x, w, b)
-    return x[0], x[1], math.prod(x[2:])
+def _plan(
+    name: str,
+    x: Shape,
+    w: Shape | None,
+    b: Shape | None,
+    dtype: np.dtype,
+    g: Shape | None = None,
+    statistics: Shape | None = None,
+) -> Plan:
+    """The plan for an x of shape (N, C, ...); ValueError unless w and b, where given, have one number for each channel,
+    and the others the shapes they must have."""
+    C = reference._require_channels(name, x, w, b)
+    if g is not None and statistics is not None:
+        shapes.require_equal(name, "the output gradient", g, x)
+        shapes.require_equal(name, "the statistics", statistics, (3, C))
+    size, L = math.prod(x), math.prod(x[2:])
+    if size == 0:
+        return Plan(None, 0, 0.0, x[0], C, L, None)
+    rows, columns, each = KERNELS[name]
+    kernel, units = (columns, -(-C // LANES)) if L == 1 else (rows, C)
+    return Plan(kernel, units, each * size, x[0], C, L, (dtype, (C,), True))
 
 
 # ------------------------------------------------------------------------------------------ batch normalization
@@ -425,6 +463,15 @@ def _batch_norm_columns_backward(
             v = load_first(x, n * C + c, k)
             passed = _passed(load_first(g, n * C + c, k), v, high, low, scale, shift, relu)
             store_first(gx, n * C + c, _gradient(passed, v, high, low, offset, slope, scale, constant), k)
+
+
+# By name: for rows, for columns, and about how many nanoseconds a number takes.
+KERNELS = {
+    "batch_norm": (_batch_norm, _batch_norm_columns, 0.2),
+    "normalize": (_batch_norm, _batch_norm_columns, 0.1),
+    "batch_norm_backward": (_batch_norm_backward, _batch_norm_columns_backward, 0.3),
+    "normalize_backward": (_batch_norm_backward, _batch_norm_columns_backward, 0.3),
+}
 
 
 @helper

@@ -7,6 +7,8 @@ the compiler to make vectors of them, so these say themselves which instructions
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -90,25 +92,32 @@ def max_pool2d_take(x: Array, indices: Array, *, out: Out = None) -> Array:
 @gate(reference.max_pool2x2)
 def max_pool2x2(x: Array, relu: bool = False, *, out: Out = None) -> tuple[Array, Array]:
     """Compiled twin of `reference.max_pool2x2`."""
-    shape = shapes.pool2x2("max_pool2x2", x.shape)
+    shape, units, nanoseconds = _plan2x2("max_pool2x2", x.shape)
     if out is None:
         y, winners = empty(shape, x.dtype), empty(shape, UINT8)
     else:
         y, winners = outputs("max_pool2x2", out, (shape, x.dtype), (shape, UINT8))
-    _max_pool2x2(shape[0] * shape[1], 0.1 * x.size, x, y, winners, bool(relu))
+    _max_pool2x2(units, nanoseconds, x, y, winners, bool(relu))
     return y, winners
 
 
 @gate(reference.max_pool2x2_backward)
 def max_pool2x2_backward(g: Array, winners: Array, input_shape: Shape, *, out: Out = None) -> Array:
     """Compiled twin of `reference.max_pool2x2_backward`."""
-    shape = shapes.pool2x2("max_pool2x2_backward", input_shape)
+    shape, units, nanoseconds = _plan2x2("max_pool2x2_backward", input_shape)
     if not g.shape == winners.shape == shape:
         shapes.require_shape("max_pool2x2_backward", "the output gradient", g, shape)
         shapes.require_shape("max_pool2x2_backward", "winners", winners, shape)
     gx = empty(input_shape, g.dtype) if out is None else output("max_pool2x2_backward", out, input_shape, g.dtype)
-    _max_pool2x2_backward(shape[0] * shape[1], 0.1 * gx.size, g, winners, gx)
+    _max_pool2x2_backward(units, nanoseconds, g, winners, gx)
     return gx
+
+
+@functools.lru_cache(1024)
+def _plan2x2(kernel: str, x: Shape) -> tuple[Shape, int, float]:
+    """The shape of the windows of 2x2, and for the kernel its units and nanoseconds; ValueError if there are none."""
+    shape = shapes.pool2x2(kernel, x)
+    return shape, x[0] * x[1], 0.1 * math.prod(x)
 
 
 @gate(reference.avg_pool2d)

@@ -1188,7 +1188,7 @@ def softmax_cross_entropy_backward(g: Array, x: Array, labels: Array, rows: Arra
     >>> reference.softmax_cross_entropy_backward(np.array(1.0), x, labels, rows)
     array([[ 0.25,  0.25, -0.5 ]])
     """
-    shapes.require_cross_entropy("softmax_cross_entropy_backward", g, x, labels, rows)
+    shapes.require_cross_entropy("softmax_cross_entropy_backward", g.shape, x.shape, labels.shape, rows.shape)
     N, C = x.shape
     shapes.require_range("softmax_cross_entropy_backward", "labels", labels, C)
     peak, share = rows

@@ -16,8 +16,14 @@ Shape = tuple[int, ...]
 
 def require_shape(kernel: str, name: str, array: np.ndarray | None, shape: Shape) -> None:
     """Raise unless `array` is absent or has `shape`."""
-    if array is not None and array.shape != tuple(shape):
-        raise ValueError(f"{kernel}: {name} has shape {array.shape}, expected {tuple(shape)}")
+    if array is not None:
+        require_equal(kernel, name, array.shape, shape)
+
+
+def require_equal(kernel: str, name: str, shape: Shape, expected: Shape) -> None:
+    """Raise unless an array has the shape that is expected."""
+    if shape != tuple(expected):
+        raise ValueError(f"{kernel}: {name} has shape {shape}, expected {tuple(expected)}")
 
 
 def require_running(kernel: str, running: tuple[np.ndarray, np.ndarray, float], channels: int) -> None:
@@ -34,9 +40,8 @@ def image_batch(kernel: str, images: Shape, indices: Shape, mean: Shape, std: Sh
     require_ndim(kernel, "images", images, "n, P, C")
     require_ndim(kernel, "indices", indices, "N")
     _, P, C = images
-    for name, shape in (("mean", mean), ("std", std)):
-        if shape != (C,):
-            raise ValueError(f"{kernel}: {name} has shape {shape}, expected {(C,)}")
+    require_equal(kernel, "mean", mean, (C,))
+    require_equal(kernel, "std", std, (C,))
     return indices[0], C, P
 
 
@@ -72,13 +77,13 @@ def require_linear(kernel: str, x: Shape, w: Shape, b: Shape | None) -> None:
         )
 
 
-def require_cross_entropy(kernel: str, g: np.ndarray, x: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> None:
-    """Raise unless these are the arguments for the gradient of cross entropy: g may also be that of the mean."""
-    require_ndim(kernel, "the input", x.shape, "N, C")
-    if g.shape != ():
-        require_shape(kernel, "the output gradient", g, (len(x),))
-    require_shape(kernel, "labels", labels, (len(x),))
-    require_shape(kernel, "rows", rows, (2, len(x)))
+def require_cross_entropy(kernel: str, g: Shape, x: Shape, labels: Shape, rows: Shape) -> None:
+    """Raise unless these are the shapes for the gradient of cross entropy: g may also be that of the mean."""
+    require_ndim(kernel, "the input", x, "N, C")
+    if g != ():
+        require_equal(kernel, "the output gradient", g, x[:1])
+    require_equal(kernel, "labels", labels, x[:1])
+    require_equal(kernel, "rows", rows, (2, x[0]))
 
 
 @functools.lru_cache(1024)
