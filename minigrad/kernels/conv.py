@@ -15,17 +15,20 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import direct_conv, reference, shapes
-from .direct_conv import Filters, Taps
+from .direct_conv import Correlation, Filters, Part, Taps
 from .gate import Out, gate, output, store
 from .memory import empty
 from .reduce import channel_sums
 from .shapes import Pair, Shape
 
 Array = np.ndarray
+Options = tuple[Pair, Pair, Pair, int]  # stride, padding, dilation and groups
+Place = tuple[Any, ...]  # slices
 
 
 @gate(reference.conv2d)
@@ -33,16 +36,14 @@ def conv2d(
     x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int, *, out: Out = None
 ) -> Array:
     """Compiled twin of `reference.conv2d`."""
-    shape = shapes.conv2d("conv2d", x.shape, w.shape, stride, padding, dilation, groups)
-    if b is not None and b.shape != w.shape[:1]:
-        shapes.require_shape("conv2d", "the bias", b, w.shape[:1])
-    if x.size == 0 or w.size == 0:
+    bias = None if b is None else b.shape
+    shape, launches = _forward(x.shape, w.shape, bias, stride, padding, dilation, groups, x.itemsize)
+    if not launches:
         return reference.conv2d(x, w, b, stride, padding, dilation, groups, out=out)
-    y = output("conv2d", out, shape, x.dtype)
-    filters, taps = _filters(w.shape, dilation, groups)
+    y = empty(shape, x.dtype) if out is None else output("conv2d", out, shape, x.dtype)
     if stride != (1, 1):
-        x, padding = direct_conv.phases(x, shape[2:], padding, taps, stride), (0, 0)
-    direct_conv.convolve(x, w, b, y, groups, filters, padding, taps, stride)
+        x = direct_conv.phases(x, shape, padding, _taps(w.shape, dilation), stride)
+    direct_conv.convolve(launches, x, w, b, y)
     return y
 
 
@@ -59,11 +60,9 @@ def conv2d_input(
     out: Out = None,
 ) -> Array:
     """Compiled twin of `reference.conv2d_input`."""
-    shape = shapes.conv2d("conv2d_input", input_shape, w.shape, stride, padding, dilation, groups)
-    if g.shape != shape:
-        shapes.require_shape("conv2d_input", "the output gradient", g, shape)
-    gx = output("conv2d_input", out, input_shape, g.dtype)
-    return _input_gradient(g, w, gx, stride, padding, dilation, groups)
+    options = stride, padding, dilation, groups
+    pieces, _ = _backward("conv2d_input", g.shape, input_shape, w.shape, *options, True, False, False, g.itemsize)
+    return _input_gradient(pieces, g, w, output("conv2d_input", out, input_shape, g.dtype), options)
 
 
 @gate(reference.conv2d_weight)
@@ -79,12 +78,9 @@ def conv2d_weight(
     out: Out = None,
 ) -> Array:
     """Compiled twin of `reference.conv2d_weight`."""
-    shape = shapes.conv2d("conv2d_weight", x.shape, weight_shape, stride, padding, dilation, groups)
-    if g.shape != shape:
-        shapes.require_shape("conv2d_weight", "the output gradient", g, shape)
-    return store(
-        "conv2d_weight", out, _weight_gradients(x, g, weight_shape, stride, padding, dilation, groups, False)[0]
-    )
+    options = stride, padding, dilation, groups
+    plan = _backward("conv2d_weight", g.shape, x.shape, weight_shape, *options, False, True, False, x.itemsize)[1]
+    return store("conv2d_weight", out, _weight_gradients(plan, x, g, weight_shape, options)[0])
 
 
 @gate(reference.conv2d_backward)
@@ -101,38 +97,34 @@ def conv2d_backward(
     need_b: bool,
     *,
     out: Out = None,
-) -> tuple[Array, ...]:
+) -> tuple[Array | None, ...]:
     """Compiled twin of `reference.conv2d_backward`."""
-    shape = shapes.conv2d("conv2d_backward", x.shape, w.shape, stride, padding, dilation, groups)
-    if g.shape != shape:
-        shapes.require_shape("conv2d_backward", "the output gradient", g, shape)
-    gradients = []
+    options, gx, gw, gb = (stride, padding, dilation, groups), None, None, None
+    pieces, plan = _backward("conv2d_backward", g.shape, x.shape, w.shape, *options, need_x, need_w, need_b, x.itemsize)
     if need_x:
-        gradients.append(_input_gradient(g, w, empty(x.shape, x.dtype), stride, padding, dilation, groups))
+        gx = _input_gradient(pieces, g, w, empty(x.shape, x.dtype), options)
     if need_w:
-        gw, gb = _weight_gradients(x, g, w.shape, stride, padding, dilation, groups, need_b)
-        gradients.append(gw)
-        if need_b:
-            gradients.append(gb)
-    elif need_b:
-        gradients.append(_bias_gradient(g))
-    return tuple(gradients) if out is None else store("conv2d_backward", out, tuple(gradients))
+        gw, gb = _weight_gradients(plan, x, g, w.shape, options)
+    if need_b and gb is None:
+        gb = _bias_gradient(g)
+    gradients = gx, gw, gb if need_b else None
+    return gradients if out is None else store("conv2d_backward", out, gradients)
 
 
 def _weight_gradients(
-    x: Array, g: Array, weight_shape: Shape, stride: Pair, padding: Pair, dilation: Pair, groups: int, bias: bool
-) -> tuple[Array, Array]:
-    """The gradient of the weights, and if it is wanted that of the bias, else an array of no numbers."""
+    plan: Correlation | None, x: Array, g: Array, weight_shape: Shape, options: Options
+) -> tuple[Array, Array | None]:
+    """The gradient of the weights, and that of the bias if the plan has it."""
     gb = None
-    if x.size and g.size:
-        taps, pixels, border = (weight_shape[2], weight_shape[3], *dilation), x, padding
+    if plan is not None:
+        stride, padding, dilation, _ = options
+        pixels = x
         if stride != (1, 1):
-            pixels, border = direct_conv.phases(x, g.shape[2:], padding, taps, stride), (0, 0)
-        gw, gb, finite = direct_conv.correlate(pixels, g, weight_shape, groups, border, taps, stride, bias)
+            pixels = direct_conv.phases(x, g.shape, padding, _taps(weight_shape, dilation), stride)
+        gw, gb, finite = direct_conv.correlate(plan, pixels, g)
         if finite:
             return gw, gb
-    gw = reference.conv2d_weight(x, g, weight_shape, stride, padding, dilation, groups)
-    return gw, _bias_gradient(g) if gb is None else gb
+    return reference.conv2d_weight(x, g, weight_shape, *options), gb
 
 
 def _bias_gradient(g: Array) -> Array:
@@ -141,50 +133,113 @@ def _bias_gradient(g: Array) -> Array:
     return channel_sums(g.reshape(N, O, OH * OW))
 
 
-def _input_gradient(g: Array, w: Array, gx: Array, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Array:
-    """gx, with the gradient of the input in it."""
-    if g.size == 0 or w.size == 0:
-        finite = False
-    elif stride == (1, 1):
-        finite = _some_input_gradient(g, w, gx, (0, 0), stride, padding, dilation, groups)
-    else:
-        finite = True
-        for i, j in itertools.product(*map(range, stride)):  # every s-th pixel from there on meets the same taps
-            part = gx[:, :, i :: stride[0], j :: stride[1]]
-            if part.size:
-                pixels = np.empty(part.shape, part.dtype)
-                finite &= _some_input_gradient(g, w, pixels, (i, j), stride, padding, dilation, groups)
-                part[...] = pixels
-    return gx if finite else reference.conv2d_input(g, w, gx.shape, stride, padding, dilation, groups, out=gx)
+def _input_gradient(pieces: tuple[Piece, ...], g: Array, w: Array, gx: Array, options: Options) -> Array:
+    """gx, with the gradient of the input in it: the convolution that it is, or one for every s-th pixel."""
+    finite = len(pieces) > 0
+    for launches, place, seen in pieces:
+        to = gx if place is None else np.empty(gx[place].shape, gx.dtype)
+        if launches:
+            finite &= direct_conv.convolve(launches, g if seen is None else np.ascontiguousarray(g[seen]), w, None, to)
+        else:
+            to[...] = 0
+        if place is not None:
+            gx[place] = to
+    return gx if finite else reference.conv2d_input(g, w, gx.shape, *options, out=gx)
 
 
-def _some_input_gradient(
-    g: Array, w: Array, gx: Array, start: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> bool:
-    """The convolution that an input gradient is, or each s-th pixel of it: by w turned round. Is w finite?"""
-    filters, taps, border = _turned(w.shape, start, stride, padding, dilation, groups)
+class Piece(NamedTuple):
+    """The gradient of some pixels of the input, which is a convolution of g by w turned round."""
+
+    launches: tuple[Part, ...]  # none if no window has these pixels
+    place: Place | None  # of the pixels in gx; None: they are all
+    seen: Place | None  # what the convolution sees of g; None: all of it
+
+
+@functools.lru_cache(1024)
+def _forward(
+    x: Shape, w: Shape, b: Shape | None, stride: Pair, padding: Pair, dilation: Pair, groups: int, itemsize: int
+) -> tuple[Shape, tuple[Part, ...]]:
+    """The output's shape, and the launches, none if there is nothing to do; ValueError unless the shapes fit."""
+    shape = shapes.conv2d("conv2d", x, w, stride, padding, dilation, groups)
+    if b is not None:
+        shapes.require_equal("conv2d", "the bias", b, w[:1])
+    if 0 in (*x, *w):
+        return shape, ()
+    O, C, KH, KW = w
+    size, taps = KH * KW, _taps(w, dilation)
+    filters = Filters(O // groups * C * size, C * size, size, range(0, size, KW), range(KW))
+    if stride != (1, 1):
+        x, padding = direct_conv.phases_shape(x, shape, taps, stride), (0, 0)
+    return shape, direct_conv.convolution(x, shape, groups, filters, padding, taps, stride, itemsize)
+
+
+@functools.lru_cache(1024)
+def _backward(
+    kernel: str,
+    g: Shape,
+    x: Shape,
+    w: Shape,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    need_x: bool,
+    need_w: bool,
+    need_b: bool,
+    itemsize: int,
+) -> tuple[tuple[Piece, ...], Correlation | None]:
+    """What gives the gradients that are needed; nothing where it is left to the definition.
+
+    ValueError unless the shapes fit.
+    """
+    shape = shapes.conv2d(kernel, x, w, stride, padding, dilation, groups)
+    shapes.require_equal(kernel, "the output gradient", g, shape)
+    pieces, plan = [], None
+    if need_x and 0 not in (*g, *w):
+        for start in itertools.product(
+            range(stride[0]), range(stride[1])
+        ):  # their every s-th pixels meet the same taps
+            piece = _piece(g, x, w, start, stride, padding, dilation, groups, itemsize)
+            if piece is not None:
+                pieces.append(piece)
+    if need_w and 0 not in (*g, *x):
+        taps, border, pixels = _taps(w, dilation), padding, x
+        if stride != (1, 1):
+            pixels, border = direct_conv.phases_shape(x, g, taps, stride), (0, 0)
+        plan = direct_conv.correlation(pixels, g, w, groups, border, taps, stride, need_b, itemsize)
+    return tuple(pieces), plan
+
+
+def _taps(w: Shape, dilation: Pair) -> Taps:
+    """The taps of filters of this shape."""
+    return w[2], w[3], *dilation
+
+
+def _piece(
+    g: Shape, x: Shape, w: Shape, start: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int, itemsize: int
+) -> Piece | None:
+    """The gradient of every s-th pixel from `start` on, None if there are no such pixels."""
+    place = None if stride == (1, 1) else (..., slice(start[0], None, stride[0]), slice(start[1], None, stride[1]))
+    size = tuple(len(range(*bounds)) for bounds in zip(start, x[2:], stride, strict=True))
+    if 0 in (*x[:2], *size):
+        return None
+    filters, taps, border = _turned(w, start, stride, padding, dilation, groups)
+    seen = None
     if min(border) < 0:  # there is more padding than a filter reaches
         up, left = (max(0, -n) for n in border)
-        g, border = np.ascontiguousarray(g[:, :, up:, left:]), (max(0, border[0]), max(0, border[1]))
-    if g.size and 0 not in taps:
-        return direct_conv.convolve(g, w, None, gx, groups, filters, border, taps)
-    gx[...] = 0
-    return True
+        seen, border = (..., slice(up, None), slice(left, None)), (max(0, border[0]), max(0, border[1]))
+        g = *g[:2], max(0, g[2] - up), max(0, g[3] - left)
+    if 0 in (*g, *taps):
+        return Piece((), place, seen)
+    return Piece(
+        direct_conv.convolution(g, (*x[:2], *size), groups, filters, border, taps, (1, 1), itemsize), place, seen
+    )
 
 
-@functools.lru_cache(1024)
-def _filters(w: Shape, dilation: Pair, groups: int) -> tuple[Filters, Taps]:
-    """Where the weights of a convolution are, and how many taps it has."""
-    O, C, KH, KW = w
-    taps = KH * KW
-    return Filters(O // groups * C * taps, C * taps, taps, range(0, taps, KW), range(KW)), (KH, KW, *dilation)
-
-
-@functools.lru_cache(1024)
 def _turned(
     w: Shape, start: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> tuple[Filters, Taps, Pair]:
-    """The same for the gradient of every s-th pixel from `start` on, and how far before g the first one sees."""
+    """The filters for the gradient of every s-th pixel from `start` on, and how far before g the first one sees."""
     O, C, KH, KW = w
     (rows, down, above), (columns, across, before) = map(_taps_of, start, w[2:], stride, padding, dilation)
     rows = range(rows.start * KW, rows.stop * KW, rows.step * KW)

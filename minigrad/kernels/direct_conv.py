@@ -28,7 +28,6 @@ taps that meet pixels of that phase. All of them run the same machine code.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -104,17 +103,19 @@ class Filters(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A launch of the kernel of `convolve`, for some of the images: what of it depends on the shapes alone."""
+    """A launch of the kernel of `convolve`, for some of the images: all of it but the arrays."""
 
     kernel: ThreadedKernel
     units: int
     nanoseconds: float
-    rows: int  # of a tile
+    packed: Shape  # of the weights, as `_pack` lays them out
+    sizes: tuple[int, ...]  # what it needs to know for that
     places: Array  # of the weights of the taps, in the order (kh, kw, c)
     offsets: Array  # of the pixels under the taps
     met: Array  # which taps see more than zeros: the first and the last of rows, and of columns
-    all: Array  # the same, if zeros count
-    window: tuple[int, ...]  # to which is added whether zeros may be left out
+    window: tuple[int, ...]
+    all: Array  # the same two, if zeros count
+    window_of_all: tuple[int, ...]
 
 
 class CorrelationPart(NamedTuple):
@@ -127,46 +128,41 @@ class CorrelationPart(NamedTuple):
     window: tuple[int, ...]
 
 
-class CorrelationPlan(NamedTuple):
+class Correlation(NamedTuple):
     """What of a correlation depends on the shapes alone."""
 
     sums: Shape
+    biases: Shape
+    weights: Shape
+    matrix: Shape  # the same, a row for all taps of an output channel
+    channels: int  # for which a bias is wanted
     launches: tuple[CorrelationPart, ...]
     slices: int  # of the batch
     parts: int  # of the blocks of output channels, done one by one
 
 
-def convolve(
-    x: Array,
-    w: Array,
-    b: Array | None,
-    y: Array,
-    groups: int,
-    filters: Filters,
-    padding: Pair,
-    taps: Taps,
-    stride: Pair = (1, 1),
-) -> bool:
+def convolve(launches: tuple[Part, ...], x: Array, w: Array, b: Array | None, y: Array) -> bool:
     """y[n, g, o, i, j] = b[g, o] + sum over c, kh, kw of w[g, o, c, kh, kw] x[n, g, c, i + kh * dh, j + kw * dw]
 
     with x in a border of zeros: `padding` many above and to the left, as many as it takes below and to the right.
-    x (N, groups * C, H, W), or with a stride (N, groups * C * A * B, H, W) as from `phases`;
-    w as `filters` says; b (groups * O,) or None; y (N, groups * O, OH, OW) is written to. Are all weights finite?
+    x (N, groups * C, H, W), or with a stride (N, groups * C * A * B, H, W) as from `phases`; w as `filters` says;
+    b (groups * O,) or None; y (N, groups * O, OH, OW) is written to. The launches are those that `convolution` plans.
+    Are all weights finite?
     """
+    dtype, weights = x.dtype, w.reshape(-1)
     if b is None:
-        b = NOTHING[x.dtype.char]
-    for part in _plan(x.shape, y.shape, groups, filters, padding, taps, stride, x.dtype.itemsize):
-        run, units, nanoseconds, rows, places, offsets, met, everything, window = part
-        O = y.shape[1] // groups
-        packed = np.zeros((groups, -(-O // rows), len(places) + 1, rows), x.dtype)
-        sizes = groups, O, rows, filters.group, filters.output
-        finite = int(_pack(w.reshape(-1), b, places, packed.reshape(-1), sizes))
-        run(units, nanoseconds, x, packed, y, offsets, met if finite else everything, (*window, finite))
-    return bool(finite)
+        b = NOTHING[dtype.char]
+    for run, units, nanoseconds, shape, sizes, places, offsets, met, window, everything, window_of_all in launches:
+        packed = np.zeros(shape, dtype)
+        finite = _pack(weights, b, places, packed.reshape(-1), sizes)
+        if finite:
+            run(units, nanoseconds, x, packed, y, offsets, met, window)
+        else:
+            run(units, nanoseconds, x, packed, y, offsets, everything, window_of_all)
+    return finite
 
 
-@functools.lru_cache(1024)
-def _plan(
+def convolution(
     x: Shape, y: Shape, groups: int, filters: Filters, padding: Pair, taps: Taps, stride: Pair, itemsize: int
 ) -> tuple[Part, ...]:
     """The launches of `convolve` for these shapes: for the images that fill vectors, and for those that do not."""
@@ -207,17 +203,20 @@ def _plan(
             met, columns = _united(rows_met, starts, -(-width // pitch) + 1), np.array([(0, KW)])
         window: tuple[int, ...] = (done, groups, C * A * B, H, W, O, OH, OW, KH, KW, *padding, band, layout.halo)
         window = (*window, pitch * layout.lanes, layout.plane * layout.lanes, layout.lanes, lines, line, count)
+        everything = [(0, KH)] * len(met) + [(0, KW)] * len(columns)
         parts.append(
             Part(
                 kernel=_convolve[rows, vectors],
                 units=images // layout.lanes * groups * bands,
                 nanoseconds=images * groups * O * OH * OW * C * KH * KW / SPEED,
-                rows=rows,
+                packed=(groups, -(-O // rows), places.size + 1, rows),
+                sizes=(groups, O, rows, filters.group, filters.output),
                 places=places.reshape(-1).astype(np.intp),
                 offsets=np.ascontiguousarray(_offsets(C, taps, stride, layout).transpose(1, 2, 0)).reshape(-1),
                 met=np.concatenate([met, columns]).astype(np.intp),
-                all=np.array([(0, KH)] * len(met) + [(0, KW)] * len(columns), np.intp),
-                window=window,
+                window=(*window, 1),  # zeros may be left out
+                all=np.array(everything, np.intp),
+                window_of_all=(*window, 0),
             )
         )
         done += images
@@ -244,44 +243,29 @@ def _shares(N: int) -> list[Pair]:
     return [share for share in ((whole, LANES), (N - whole, 1)) if share[0]]
 
 
-def correlate(
-    x: Array, g: Array, weight_shape: Shape, groups: int, padding: Pair, taps: Taps, stride: Pair, bias: bool
-) -> tuple[Array, Array, bool]:
+def correlate(plan: Correlation, x: Array, g: Array) -> tuple[Array, Array, bool]:
     """gw[g, o, c, kh, kw] = sum over n, i, j of g[n, g, o, i, j] x[n, g, c, i + kh * dh, j + kw * dw]
 
     with x (N, groups * C, H, W), padding and stride as in `convolve`; g (N, groups * O, OH, OW)
-    -> gw of weight_shape (groups * O, C, KH, KW); for a `bias` gb (groups * O,), the sums of g, else no numbers; and
-    whether gw is finite. The batch is cut into slices, whose sums are added up: which they are depends on the shapes
-    alone, and not on the number of threads.
+    -> gw (groups * O, C, KH, KW); gb (groups * O,), the sums of g, or no numbers if `correlation` planned it without a
+    bias; and whether gw is finite. The batch is cut into slices, whose sums are added up: which they are depends on the
+    shapes alone, and not on the number of threads.
     """
-    (N, _, H, W), (_, channels, OH, OW) = x.shape, g.shape
-    O, C = channels // groups, weight_shape[1]
-    tiles = FLOAT32_INNER_TILES if x.dtype.itemsize == 4 else FLOAT64_INNER_TILES
-    shape, launches = _correlation_plan(N, C, O, W, OH, OW, taps, padding, stride, tiles, groups, H)[:2]
-    sums, gw = np.zeros(shape, x.dtype), empty(weight_shape, x.dtype)
-    biases, gb = np.zeros((shape[0], channels * bias), x.dtype), np.empty(channels * bias, x.dtype)
+    shape, biases_shape, weights, matrix, channels, launches, _, _ = plan
+    dtype = x.dtype
+    sums, biases = np.zeros(shape, dtype), np.zeros(biases_shape, dtype)
+    gw, gb = empty(weights, dtype), np.empty(channels, dtype)
     for run, units, nanoseconds, offsets, window in launches:
         run(units, nanoseconds, x, g, sums, biases, offsets, window)
-    finite = _add_slices(sums.reshape(-1), biases, gw.reshape(groups, O, C * taps[0] * taps[1]), gb, shape)
-    return gw, gb, finite
+    return gw, gb, _add_slices(sums.reshape(-1), biases, gw.reshape(matrix), gb, shape)
 
 
-@functools.lru_cache(1024)
-def _correlation_plan(
-    N: int,
-    C: int,
-    O: int,
-    W: int,
-    OH: int,
-    OW: int,
-    taps: Taps,
-    padding: Pair,
-    stride: Pair,
-    tiles: Tiles,
-    groups: int,
-    H: int,
-) -> CorrelationPlan:
-    """The plan of `correlate` for these shapes."""
+def correlation(
+    x: Shape, g: Shape, w: Shape, groups: int, padding: Pair, taps: Taps, stride: Pair, bias: bool, itemsize: int
+) -> Correlation:
+    """The plan of `correlate` for these shapes; the bias is wanted or not."""
+    (N, _, H, W), (_, channels, OH, OW), C, O = x, g, w[1], g[1] // groups
+    tiles = FLOAT32_INNER_TILES if itemsize == 4 else FLOAT64_INNER_TILES
     K = C * taps[0] * taps[1]
     A, B = phase_count(taps, stride)
 
@@ -317,7 +301,9 @@ def _correlation_plan(
         launches.append(CorrelationPart(_correlate[tile], slices * groups * parts, nanoseconds, offsets, window))
         done, all_slices = done + images, all_slices + slices
     sums = (all_slices, groups, blocks, columns // tile[1], *tile)
-    return CorrelationPlan(sums, tuple(launches), all_slices, parts)
+    wanted = channels if bias else 0
+    matrix = groups, O, K
+    return Correlation(sums, (all_slices, wanted), w, matrix, wanted, tuple(launches), all_slices, parts)
 
 
 class Layout(NamedTuple):
@@ -396,16 +382,24 @@ def phase_count(taps: Taps, stride: Pair) -> Pair:
     return min(stride[0], (KH - 1) * dh + 1), min(stride[1], (KW - 1) * dw + 1)
 
 
-def phases(x: Array, output_size: Pair, padding: Pair, taps: Taps, stride: Pair) -> Array:
-    """x (N, C, H, W), in a border of zeros, as (N, C * A * B, h, w): every sh-th row from a on, columns alike."""
+def phases_shape(x: Shape, y: Shape, taps: Taps, stride: Pair) -> tuple[int, int, int, int]:
+    """The shape of what `phases` makes of an x of this shape, to be convolved to y: what windows see of a phase."""
+    (A, B), (KH, KW, dh, dw), (sh, sw) = phase_count(taps, stride), taps, stride
+    return x[0], x[1] * A * B, y[2] + (KH - 1) * dh // sh, y[3] + (KW - 1) * dw // sw
+
+
+def phases(x: Array, y: Shape, padding: Pair, taps: Taps, stride: Pair) -> Array:
+    """x (N, C, H, W), in a border of zeros, as (N, C * A * B, h, w): every sh-th row from a on, columns alike.
+
+    y is the shape of what it is convolved to.
+    """
     M, C = x.shape[:2]
-    A, B = phase_count(taps, stride)
-    size = [n + (k - 1) * d // s for n, k, d, s in zip(output_size, taps[:2], taps[2:], stride, strict=True)]
-    (h, w), (sh, sw), (ph, pw) = size, stride, padding
+    shape = *_, h, w = phases_shape(x.shape, y, taps, stride)
+    (A, B), (sh, sw), (ph, pw) = phase_count(taps, stride), stride, padding
     padded = np.zeros((M, C, h, sh, w, sw), x.dtype)
     image = padded.reshape(M, C, h * sh, w * sw)[:, :, ph : ph + x.shape[2], pw : pw + x.shape[3]]
     image[...] = x[:, :, : image.shape[2], : image.shape[3]]  # no window sees the rest
-    return np.ascontiguousarray(padded[:, :, :, :A, :, :B].transpose(0, 1, 3, 5, 2, 4)).reshape(M, C * A * B, h, w)
+    return np.ascontiguousarray(padded[:, :, :, :A, :, :B].transpose(0, 1, 3, 5, 2, 4)).reshape(shape)
 
 
 def _tiled(rows: int, vectors: int) -> ThreadedKernel:

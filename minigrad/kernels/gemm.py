@@ -25,7 +25,7 @@ from .gate import FLOAT32, NOTHING, Out
 from .jit import helper
 from .memory import empty
 from .parallel import threaded_kernel
-from .shapes import require_matmul
+from .shapes import Shape, require_matmul
 from .simd import (
     LANES,
     REGISTERS,
@@ -58,7 +58,10 @@ def matmul(a: Array, b: Array, *, out: Out = None) -> Array:
     if out is not None or not _by_tiles(a, b, M, K, N):
         return reference.matmul(a, b, out=out)
     if not b.flags.c_contiguous:
-        return inner_products(a, b.T, None, False)
+        shape, units, nanoseconds = inner_plan(M, K, N)
+        y = empty(shape, FLOAT32)
+        inner_products(units, nanoseconds, a, b.T, NOTHING["f"], y, False)
+        return y
     y = empty((M, N), FLOAT32)
     a, a_row, a_step = (a, K, 1) if a.flags.c_contiguous else (a.T, 1, M)
     _outer_products(-(-M // ROWS) * -(-N // WIDTH), M * K * N / SPEED, a, a_row, a_step, b, y)
@@ -74,13 +77,9 @@ def _by_tiles(a: Array, b: Array, M: int, K: int, N: int) -> bool:
     return a.flags.c_contiguous and by_inner_products(M, K, N)
 
 
-def inner_products(x: Array, w: Array, b: Array | None, relu: bool) -> Array:
-    """b[j] + the sum over k of x[i, k] w[j, k], or relu of it, by tiles."""
-    (M, K), N = x.shape, w.shape[0]
-    y = empty((M, N), FLOAT32)
-    units = -(-M // INNER_ROWS) * -(-N // INNER_COLUMNS)
-    _inner_products(units, M * K * N / SPEED, x, w, NOTHING["f"] if b is None else b, y, relu)
-    return y
+def inner_plan(M: int, K: int, N: int) -> tuple[Shape, int, float]:
+    """The shape of what `inner_products` makes, and its units and nanoseconds."""
+    return (M, N), -(-M // INNER_ROWS) * -(-N // INNER_COLUMNS), M * K * N / SPEED
 
 
 def by_outer_products(M: int, K: int, N: int) -> bool:
@@ -132,7 +131,7 @@ def outer_products(first: int, last: int, a: Array, a_row: int, a_step: int, b: 
 
 
 @threaded_kernel
-def _inner_products(first: int, last: int, x: Array, w: Array, b: Array, y: Array, relu: bool) -> None:
+def inner_products(first: int, last: int, x: Array, w: Array, b: Array, y: Array, relu: bool) -> None:
     """y[i, j] = b[j] + sum over k of x[i, k] w[j, k], or relu of it, the units being tiles; there may be no b."""
     (M, N), K = y.shape, x.shape[1]
     whole = K - K % LANES

@@ -10,7 +10,7 @@ import functools
 import numpy as np
 
 from . import gemm, reference, shapes
-from .gate import NOTHING, Out, gate
+from .gate import FLOAT32, NOTHING, Out, gate
 from .jit import helper
 from .memory import empty
 from .parallel import threaded_kernel
@@ -24,10 +24,13 @@ SHARES = 16  # of the work of a backward pass, between which threads divide it
 @gate(reference.linear)
 def linear(x: Array, w: Array, b: Array | None, relu: bool = False, *, out: Out = None) -> Array:
     """Compiled twin of `reference.linear`."""
-    by_tiles = _forward_by_tiles(x.shape, w.shape, None if b is None else b.shape)
-    if by_tiles and x.dtype is gemm.FLOAT32 and out is None:
-        return gemm.inner_products(x, w, b, bool(relu))
-    return reference.linear(x, w, b, relu, out=out)
+    plan = _forward(x.shape, w.shape, None if b is None else b.shape)
+    if plan is None or x.dtype is not FLOAT32 or out is not None:
+        return reference.linear(x, w, b, relu, out=out)
+    shape, units, nanoseconds = plan
+    y = empty(shape, FLOAT32)
+    gemm.inner_products(units, nanoseconds, x, w, NO_BIAS if b is None else b, y, bool(relu))
+    return y
 
 
 @gate(reference.linear_backward)
@@ -41,43 +44,45 @@ def linear_backward(
     y: Array | None = None,
     *,
     out: Out = None,
-) -> tuple[Array, ...]:
+) -> tuple[Array | None, ...]:
     """Compiled twin of `reference.linear_backward`."""
-    by_tiles = _backward_by_tiles(g.shape, x.shape, w.shape, None if y is None else y.shape, need_x, need_w)
-    if not by_tiles or x.dtype is not gemm.FLOAT32 or out is not None:
+    x_shape, w_shape = x.shape, w.shape
+    nanoseconds = _backward(g.shape, x_shape, w_shape, None if y is None else y.shape, need_x, need_w)
+    if nanoseconds is None or x.dtype is not FLOAT32 or out is not None:
         return reference.linear_backward(g, x, w, need_x, need_w, need_b, y, out=out)
-    gx, gw, gb, gradients = NO_MATRIX, NO_MATRIX, NOTHING["f"], []
-    if need_x:
-        gradients.append(gx := empty(x.shape, gemm.FLOAT32))
-    if need_w:
-        gradients.append(gw := empty(w.shape, gemm.FLOAT32))
-    if need_b:
-        gradients.append(gb := np.empty(w.shape[0], gemm.FLOAT32))
-    nanoseconds = (need_x + need_w) * x.shape[0] * w.size / gemm.SPEED
+    gx = empty(x_shape, FLOAT32) if need_x else NO_MATRIX
+    gw = empty(w_shape, FLOAT32) if need_w else NO_MATRIX
+    gb = np.empty(w_shape[0], FLOAT32) if need_b else NO_BIAS
     _linear_backward(SHARES, nanoseconds, g, x, w, NO_MATRIX if y is None else y, gx, gw, gb)
-    return tuple(gradients)
+    return gx if need_x else None, gw if need_w else None, gb if need_b else None
 
 
-NO_MATRIX = np.empty((0, 0), gemm.FLOAT32)
+NO_MATRIX, NO_BIAS = np.empty((0, 0), FLOAT32), NOTHING["f"]
 
 
 @functools.lru_cache(1024)
-def _forward_by_tiles(x: Shape, w: Shape, b: Shape | None) -> bool:
-    """Whether tiles do the product, and not BLAS; ValueError unless the shapes fit."""
+def _forward(x: Shape, w: Shape, b: Shape | None) -> tuple[Shape, int, float] | None:
+    """The plan of the product by tiles, None if BLAS does it; ValueError unless the shapes fit."""
     shapes.require_linear("linear", x, w, b)
-    return gemm.by_inner_products(x[0], x[1], w[0])
+    size = x[0], x[1], w[0]
+    return gemm.inner_plan(*size) if gemm.by_inner_products(*size) else None
 
 
 @functools.lru_cache(1024)
-def _backward_by_tiles(g: Shape, x: Shape, w: Shape, y: Shape | None, need_x: bool, need_w: bool) -> bool:
-    """Whether tiles do all products that are needed; ValueError unless the shapes fit."""
+def _backward(g: Shape, x: Shape, w: Shape, y: Shape | None, need_x: bool, need_w: bool) -> float | None:
+    """How many nanoseconds tiles take for all products that are needed, None unless they do all of them.
+
+    ValueError unless the shapes fit.
+    """
     shapes.require_linear("linear_backward", x, w, None)
     (N, I), O = x, w[0]
     for name, shape in (("the gradient", g), ("the output", y)):
-        if shape is not None and shape != (N, O):
-            raise ValueError(f"linear_backward: {name} has shape {shape}, expected {(N, O)}")
+        if shape is not None:
+            shapes.require_equal("linear_backward", name, shape, (N, O))
     x_by_tiles, w_by_tiles = gemm.by_outer_products(N, O, I), gemm.by_outer_products(O, N, I)
-    return N > 0 and (x_by_tiles or not need_x) and (w_by_tiles or not need_w)
+    if N == 0 or (need_x and not x_by_tiles) or (need_w and not w_by_tiles):
+        return None
+    return (need_x + need_w) * N * I * O / gemm.SPEED
 
 
 @threaded_kernel

@@ -144,32 +144,29 @@ def linear_backward(
     y: Array | None = None,
     *,
     out: Out = None,
-) -> tuple[Array, ...]:
-    """Those gradients of linear that are needed: gx = g w, gw = g^T x, gb = the sum of the rows of g.
+) -> tuple[Array | None, ...]:
+    """The gradients of linear: gx = g w, gw = g^T x, gb = the sum of the rows of g; None for those that nobody needs.
 
     With y, the output of linear and relu together, g is first set to 0 where y is 0.
 
-    g (N, O), x (N, I), w (O, I), y (N, O) or None -> gx (N, I), gw (O, I), gb (O,), as far as needed, in this order
+    g (N, O), x (N, I), w (O, I), y (N, O) or None -> gx (N, I), gw (O, I), gb (O,)
 
     >>> import numpy as np
     >>> from minigrad.kernels import reference
     >>> g, x, w = np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]]), np.array([[1.0, 10.0], [0.0, 1.0]])
     >>> reference.linear_backward(g, x, w, True, False, True)
-    (array([[ 1., 12.]]), array([1., 2.]))
+    (array([[ 1., 12.]]), None, array([1., 2.]))
     """
     shapes.require_linear("linear_backward", x.shape, w.shape, None)
     shapes.require_shape("linear_backward", "the gradient", g, (x.shape[0], w.shape[0]))
     shapes.require_shape("linear_backward", "the output", y, g.shape)
     if y is not None:
         g = relu_backward(g, y)
-    gradients = []
-    if need_x:
-        gradients.append(g @ w)
-    if need_w:
-        gradients.append(g.T @ x)
-    if need_b:
-        gradients.append(g.sum(0, dtype={"e": np.float32, "f": np.float64}.get(g.dtype.char)).astype(g.dtype))
-    return store("linear_backward", out, tuple(gradients))
+    wide = {"e": np.float32, "f": np.float64}.get(g.dtype.char)
+    gx = g @ w if need_x else None
+    gw = g.T @ x if need_w else None
+    gb = g.sum(0, dtype=wide).astype(g.dtype) if need_b else None
+    return store("linear_backward", out, (gx, gw, gb))
 
 
 @quiet
@@ -485,28 +482,25 @@ def conv2d_backward(
     need_b: bool,
     *,
     out: Out = None,
-) -> tuple[Array, ...]:
-    """Those gradients of conv2d that are needed: gx = conv2d_input, gw = conv2d_weight, gb = channel_sums of g.
+) -> tuple[Array | None, ...]:
+    """The gradients of conv2d: gx = conv2d_input, gw = conv2d_weight, gb = channel_sums of g; None for those that
+    nobody needs.
 
-    g (N, O, OH, OW), x (N, C, H, W), w (O, C/groups, KH, KW) -> gx (N, C, H, W), gw (O, C/groups, KH, KW), gb (O,),
-    as far as needed, in this order
+    g (N, O, OH, OW), x (N, C, H, W), w (O, C/groups, KH, KW) -> gx (N, C, H, W), gw (O, C/groups, KH, KW), gb (O,)
 
     >>> import numpy as np
     >>> from minigrad.kernels import reference
     >>> g, x, w = np.ones((1, 1, 1, 2)), np.array([[[[1.0, 2.0, 4.0]]]]), np.array([[[[1.0, 3.0]]]])
     >>> reference.conv2d_backward(g, x, w, (1, 1), (0, 0), (1, 1), 1, False, True, True)
-    (array([[[[3., 6.]]]]), array([2.]))
+    (None, array([[[[3., 6.]]]]), array([2.]))
     """
     shape = shapes.conv2d("conv2d_backward", x.shape, w.shape, stride, padding, dilation, groups)
     shapes.require_shape("conv2d_backward", "the output gradient", g, shape)
-    gradients = []
-    if need_x:
-        gradients.append(conv2d_input(g, w, x.shape, stride, padding, dilation, groups))
-    if need_w:
-        gradients.append(conv2d_weight(x, g, w.shape, stride, padding, dilation, groups))
-    if need_b:
-        gradients.append(channel_sums(g.reshape(*shape[:2], shape[2] * shape[3])))
-    return store("conv2d_backward", out, tuple(gradients))
+    options = stride, padding, dilation, groups
+    gx = conv2d_input(g, w, x.shape, *options) if need_x else None
+    gw = conv2d_weight(x, g, w.shape, *options) if need_w else None
+    gb = channel_sums(g.reshape(*shape[:2], shape[2] * shape[3])) if need_b else None
+    return store("conv2d_backward", out, (gx, gw, gb))
 
 
 def _pad(x: Array, padding: Pair) -> Array:

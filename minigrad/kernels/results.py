@@ -24,13 +24,13 @@ def output(kernel: str, out: np.ndarray | None, shape: Shape, dtype: np.dtype) -
     return out
 
 
-def outputs(kernel: str, out: Out, *kinds: tuple[Shape, np.dtype]) -> list[np.ndarray]:
-    """As `output`, for kernels with several results; each kind is a shape and a dtype."""
+def outputs(kernel: str, out: Out, *kinds: tuple[Shape, np.dtype] | None) -> list[Any]:
+    """As `output`, for kernels with several results; each kind is a shape and a dtype, None for one that is not."""
     if out is None:
-        return [memory.empty(shape, dtype) for shape, dtype in kinds]
+        return [kind and memory.empty(*kind) for kind in kinds]
     if not isinstance(out, tuple) or len(out) != len(kinds):
         raise ValueError(f"{kernel}: out must be a tuple of {len(kinds)} arrays")
-    return [output(kernel, o, shape, dtype) for o, (shape, dtype) in zip(out, kinds, strict=True)]
+    return [kind and output(kernel, o, *kind) for o, kind in zip(out, kinds, strict=True)]
 
 
 def store(kernel: str, out: Out, results: Any) -> Any:
@@ -40,8 +40,10 @@ def store(kernel: str, out: Out, results: Any) -> Any:
     if not isinstance(results, tuple):
         np.copyto(output(kernel, out, results.shape, results.dtype), results)
         return out
-    for target, result in zip(outputs(kernel, out, *((r.shape, r.dtype) for r in results)), results, strict=True):
-        np.copyto(target, result)
+    kinds = (None if result is None else (result.shape, result.dtype) for result in results)
+    for target, result in zip(outputs(kernel, out, *kinds), results, strict=True):
+        if result is not None:
+            np.copyto(target, result)
     return out
 
 

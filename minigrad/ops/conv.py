@@ -42,12 +42,10 @@ class Conv2d(Op):
         return kernels.current().conv2d(x, w, b, *in_order(geometry))
 
     def backward(self, g: Operand) -> tuple:
-        (x, w, _), (need_x, need_w, need_b) = self.operands(), self.needs
+        x, w, _ = self.operands()
         if isinstance(g, np.ndarray):
-            found = list(kernels.current().conv2d_backward(g, x, w, *in_order(self.geometry), need_x, need_w, need_b))
-            gb = found.pop() if need_b else None
-            gw = found.pop() if need_w else None
-            return found.pop() if need_x else None, gw, gb
+            return kernels.current().conv2d_backward(g, x, w, *in_order(self.geometry), *self.needs)
+        need_x, need_w, need_b = self.needs
         return (
             Conv2dInput.apply(g, w, input_shape=x.shape, **self.geometry) if need_x else None,
             Conv2dWeight.apply(x, g, weight_shape=w.shape, **self.geometry) if need_w else None,

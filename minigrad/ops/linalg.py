@@ -75,19 +75,17 @@ class Linear(Fused):
         return y if b is None else add(y, b)
 
     def kernel_backward(self, g: np.ndarray) -> tuple:
-        (x, w, _), y = self.operands(), self.y
-        shape = x.shape
+        x, w, _ = self.operands()
+        y, shape = self.y, x.shape
         if self.rows is not None:
             x = x.reshape(self.rows)
         elif len(shape) != 2:
             g, x, y = _rows(g), _rows(x), y if y is None else _rows(y)
-        to_x, to_w, to_b = self.edges
-        needs = to_x is not None, to_w is not None, to_b is not None
-        found = iter(kernels.current().linear_backward(g, x, w, *needs, y))
-        gx = None if to_x is None else next(found)
-        gw = None if to_w is None else next(found)
-        gb = None if to_b is None else next(found)
-        return gx if gx is None or len(shape) == 2 else gx.reshape(shape), gw, gb
+        gradients = kernels.current().linear_backward(g, x, w, *self.needs, y)
+        if gradients[0] is None or len(shape) == 2:
+            return gradients
+        gx, gw, gb = gradients
+        return gx.reshape(shape), gw, gb
 
 
 class LinearReLU(Linear):

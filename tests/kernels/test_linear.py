@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 pytest.importorskip("numba")
 
 import minigrad
-from minigrad.kernels import compiled, gemm, reference, threads
+from minigrad.kernels import compiled, gemm, linear, reference, threads
 
 NEEDS = list(itertools.product([False, True], repeat=3))
 
@@ -23,6 +23,12 @@ def threads_for_any_work(monkeypatch):
     before = minigrad.get_num_threads()
     yield
     minigrad.set_num_threads(before)
+    forget_plans()
+
+
+def forget_plans():
+    linear._forward.cache_clear()
+    linear._backward.cache_clear()
 
 
 def operands(rng, N, I, O, dtype=np.float32):
@@ -63,14 +69,15 @@ def test_equals_the_definition(N, I, O, bias, relu, needs, number, seed):
     G = np.where(y == 0, 0, G) if relu else G
     exact = [(G @ W, np.abs(G) @ np.abs(W), O), (G.T @ X, np.abs(G).T @ np.abs(X), N), (G.sum(0), np.abs(G).sum(0), 1)]
     gradients = compiled.linear_backward(g, x, w, *needs, y if relu else None)
-    assert len(gradients) == sum(needs)
-    for gradient, expected in zip(gradients, itertools.compress(exact, needs), strict=True):
+    assert tuple(gradient is not None for gradient in gradients) == needs
+    for gradient, expected in itertools.compress(zip(gradients, exact, strict=True), needs):
         assert_sum(gradient, *expected)
 
 
 @pytest.mark.parametrize("shape", [(37, 50, 101), (64, 40, 10), (9, 200, 131)], ids=str)
 def test_the_same_bits_for_any_number_of_threads(rng, monkeypatch, shape):
     monkeypatch.setattr(gemm, "SPEED", 1e-3)
+    forget_plans()
     x, w, b, g = operands(rng, *shape)
     results = []
     for number in (1, 2, 3, 4):
@@ -114,7 +121,7 @@ def test_with_relu_the_bits_are_those_of_relu_afterwards(rng, kernels, dtype):
         sent = kernels.relu_backward(g, expected)
         for needs in NEEDS:
             results = kernels.linear_backward(g, x, w, *needs, y), kernels.linear_backward(sent, x, w, *needs)
-            for a, e in zip(*results, strict=True):
+            for a, e in itertools.compress(zip(*results, strict=True), needs):
                 assert a.tobytes() == e.tobytes()
 
 
@@ -124,7 +131,7 @@ def test_a_long_sum_for_the_bias_keeps_its_digits():
     g[0] = 2**24
     x, w = np.zeros((2**14, 2), np.float32), np.zeros((8, 2), np.float32)
     for kernels in (compiled, reference):
-        (gb,) = kernels.linear_backward(g, x, w, False, False, True)
+        _, _, gb = kernels.linear_backward(g, x, w, False, False, True)
         np.testing.assert_array_equal(gb, np.full(8, 2**24 + 2**14 - 1, np.float64).astype(np.float32))
 
 
