@@ -7,6 +7,7 @@ would read foreign memory instead of raising.
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 
@@ -107,7 +108,10 @@ def conv2d(
             f"{kernel}: filters of size {tuple(w[2:])} with dilation {tuple(dilation)} are larger than the input "
             f"{tuple(x[2:])} with padding {tuple(padding)}"
         )
-    return x[0], w[0], sizes[0], sizes[1]
+    shape = x[0], w[0], sizes[0], sizes[1]
+    if math.prod(shape) >= 2**60:
+        raise ValueError(f"{kernel}: an output of shape {shape} is more than memory can hold; reduce the padding")
+    return shape
 
 
 def pool2d(
