@@ -196,9 +196,8 @@ def _backward(
     shapes.require_equal(kernel, "the output gradient", g, shape)
     pieces, plan = [], None
     if need_x and 0 not in (*g, *w):
-        for start in itertools.product(
-            range(stride[0]), range(stride[1])
-        ):  # their every s-th pixels meet the same taps
+        # Every s-th pixel, from one on, meets the same taps.
+        for start in itertools.product(range(stride[0]), range(stride[1])):
             piece = _piece(g, x, w, start, stride, padding, dilation, groups, itemsize)
             if piece is not None:
                 pieces.append(piece)

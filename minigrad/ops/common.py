@@ -186,8 +186,9 @@ kind_of: Callable[[Any], Kind] = operator.attrgetter("__class__", "array.shape",
 
 def must_be_alike(*kinds: Kind | None) -> None:
     """TypeError unless these kinds (None aside) are of Tensors of one floating dtype, for which all checks go well."""
-    dtypes = {kind[2].char for kind in kinds if kind is not None}
-    if len(dtypes) > 1 or not dtypes <= {*"efd"} or not all(hasattr(kind[0], "_grad_fn") for kind in kinds if kind):
+    classes, _, dtypes = zip(*filter(None, kinds), strict=True)
+    alike = len({*dtypes}) == 1 and dtypes[0].char in "efd"
+    if not (alike and all(hasattr(cls, "_grad_fn") for cls in classes)):
         raise TypeError("these are not Tensors of one floating dtype")
 
 

@@ -160,6 +160,21 @@ def test_shapes_that_do_not_fit_are_refused(kernels, shapes):
         kernels.linear_backward(g, x, w, True, True, True, y)
 
 
+@pytest.mark.parametrize("kernels", [compiled, reference])
+def test_gradients_that_nobody_needs_have_no_array_to_go_to(rng, kernels):
+    x, w, _, g = operands(rng, 20, 30, 40)
+    for needs in NEEDS:
+        expected = kernels.linear_backward(g, x, w, *needs)
+        out = tuple(None if a is None else np.empty_like(a) for a in expected)
+        assert kernels.linear_backward(g, x, w, *needs, out=out) is out
+        for a, e in zip(out, expected, strict=True):
+            assert (a is None) == (e is None)
+            if a is not None:
+                np.testing.assert_allclose(a, e, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="linear_backward: out must be a tuple of 3 arrays"):
+        kernels.linear_backward(g, x, w, False, True, True, out=(np.empty_like(w), np.empty_like(w[:, 0])))
+
+
 @pytest.mark.parametrize("features", [False, True])
 def test_a_linear_layer_by_tiles_has_the_gradients_of_the_definition(rng, features):
     """First and second order; leading axes are rows like any others."""
