@@ -28,7 +28,16 @@ _check_nan = _check_inf = True
 
 _PACKAGE = os.path.join(Path(__file__).parent.parent, "")
 
-_our_files = {np.errstate.__call__.__code__.co_filename}  # that too, as it decorates `backward`; others are found
+
+class _Ours(dict[str, bool]):
+    """By its name, is a file one of the package? It is remembered: to look a name up is quicker than to read it."""
+
+    def __missing__(self, file: str) -> bool:
+        ours = self[file] = file.startswith(_PACKAGE)
+        return ours
+
+
+_ours = _Ours({np.errstate.__call__.__code__.co_filename: True})  # that too, as it decorates `backward`
 
 Place = tuple[CodeType, int] | None  # a piece of code and how far it had come, from which the line can be told
 
@@ -119,18 +128,10 @@ def _set(mode: bool, check_nan: bool, check_inf: bool) -> None:
 
 def caller() -> Place:
     """Where the user's code called the package."""
-    frame = sys._getframe(1)
-    while frame is not None and (frame.f_code.co_filename in _our_files or _is_ours(frame.f_code.co_filename)):
+    frame = sys._getframe(2)  # the function that asks is of the package
+    while frame is not None and _ours[frame.f_code.co_filename]:
         frame = frame.f_back  # type: ignore[assignment]
     return None if frame is None else (frame.f_code, frame.f_lasti)
-
-
-def _is_ours(file: str) -> bool:
-    """Is this a file of the package? It is then remembered, for to look a name up is quicker than to go through it."""
-    ours = file.startswith(_PACKAGE)
-    if ours:
-        _our_files.add(file)
-    return ours
 
 
 def at(place: Place) -> str:
