@@ -267,7 +267,8 @@ class Tensor:
         >>> x.grad
         tensor([ 2., 20.])
         """
-        autograd.backward((self,), (gradient,), retain_graph, create_graph, inputs)
+        gradients = None if gradient is None else (gradient,)
+        autograd.backward((self,), gradients, retain_graph, create_graph, inputs)
 
     def detach(self) -> Tensor:
         """The same memory, outside of any graph: what is written to it shows in both.

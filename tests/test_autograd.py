@@ -570,6 +570,15 @@ def test_hooks_under_create_graph_are_recorded():
     assert equal(x.grad, 18.0) and equal(autograd.grad(x.grad, x)[0], 12.0)
 
 
+def test_the_hooks_of_outputs_that_lead_to_no_input_do_not_run_in_grad():
+    x, other, seen = leaf(2.0), leaf(3.0), []
+    y, z = x * x, other * other
+    y.register_hook(lambda g: seen.append("y"))
+    z.register_hook(lambda g: seen.append("z"))
+    (dx,) = autograd.grad((y, z), x)
+    assert equal(dx, 4.0) and seen == ["y"]
+
+
 def test_the_hooks_of_inputs_run_in_grad_too():
     x, seen = leaf(3.0), []
     y = x * 2
@@ -813,6 +822,28 @@ def test_a_graph_dies_with_its_last_tensor(no_collector):
     assert refs[1]() is not None
     del loss
     assert all(ref() is None for ref in refs)
+
+
+def test_an_op_runs_once_after_all_that_use_its_result_in_whatever_order_they_were_made():
+    ran = []
+
+    class Noted(Op):
+        def forward(self, x, name):
+            self.of = name
+            return x
+
+        def backward(self, g):
+            ran.append((self.of, float(g)))
+            return g, None
+
+    x = leaf(1.0)
+    a = Noted.apply(x, "a")
+    b = Noted.apply(a, "b")
+    c = Noted.apply(a, "c")
+    d = Noted.apply(b, "d")
+    e = Noted.apply(a, "e")
+    (d + a + c * 10 + e + b).backward()
+    assert ran == [("e", 1.0), ("d", 1.0), ("c", 10.0), ("b", 2.0), ("a", 14.0)] and equal(x.grad, 14.0)
 
 
 def test_hooks_and_retained_gradients_make_no_cycles(no_collector):

@@ -645,6 +645,35 @@ def test_versions_count_the_changes_of_shared_memory():
     assert x.clone()._version == 0
 
 
+def test_one_note_of_several_changes_counts_for_each_owner():
+    x, y, z = minigrad.zeros(2, 3), minigrad.zeros(2), minigrad.zeros(2)
+    autograd.changed(x.array[0], y.array, x.array.T[1:], by="test")
+    assert (x._version, y._version, z._version) == (2, 1, 0)
+
+
+@pytest.mark.parametrize("kept", [lambda a: a, lambda a: a[1:].reshape(2, 1), lambda a: (0, a), lambda a: (0, a[1:].T)])
+@pytest.mark.parametrize("written", [lambda a: a, lambda a: a[:1]])
+def test_a_change_of_what_an_op_keeps_is_found_through_any_view(kept, written):
+    class Keeps(autograd.Op):
+        saves_inputs = False
+
+        def forward(self, x):
+            self.kept = kept(owner.array)
+            return x * 2
+
+        def backward(self, g):
+            return g * 2
+
+    owner, other = minigrad.ones(3), minigrad.ones(3)
+    x = minigrad.ones(3, requires_grad=True)
+    y = Keeps.apply(x).sum()
+    other.add_(1)
+    y.backward(retain_graph=True)
+    autograd.changed(written(owner.array), by="test")
+    with pytest.raises(RuntimeError, match=r"Keeps: backward needs what it saved as kept.* changed in place by test"):
+        y.backward()
+
+
 def test_versions_go_on_after_many_changes():
     a = minigrad.ones(2, requires_grad=True)
     w = a * 2

@@ -34,16 +34,19 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from heapq import heapify, heappop, heappush
 from itertools import count, repeat
 from operator import attrgetter, is_not
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from ..checks import flag
 from . import anomaly, versions
 from .grad_mode import enable_grad
 from .grad_mode import state as _grad_mode
+from .versions import tick
 
 __all__ = ["AccumulateGrad", "Fused", "Op", "RemovableHandle", "backward", "grad"]
 
@@ -70,7 +73,7 @@ def is_tensor(x: object) -> bool:
 def wrap(array: Any, op: Op | None = None) -> Any:
     """A Tensor around `array`, made by `op` (None: a constant)."""
     tensor = _new(_Tensor)
-    tensor.array = array if type(array) is np.ndarray else np.asarray(array)  # 0-d results are NumPy scalars
+    tensor.array = array if type(array) is ndarray else np.asarray(array)  # 0-d results are NumPy scalars
     tensor._grad_fn = op
     tensor._requires_grad = op is not None
     tensor._grad = tensor._view = tensor.hooks = None
@@ -108,16 +111,17 @@ class Op:
     (27.0, 18.0)
     """
 
-    __slots__ = ("__dict__", "__weakref__", "edges", "hooks", "inputs", "retained", "stamp")
+    __slots__ = ("__dict__", "__weakref__", "arrays", "edges", "hooks", "inputs", "stamp")
 
     saves_inputs = True  # False where backward never asks for `operands`: the inputs can then be freed early
     uses: tuple[tuple[int, ...], ...] | None = None  # for each input those that its gradient is made of; None: all
     view = False  # True where the result may share memory with the first input
+    by_kernel = False  # True where `kernel_backward` can be called at once in a pass that is not recorded (see `Fused`)
 
     edges: list[Any]  # for each input its node (an Op or a leaf Tensor), or None when it needs no gradient
     inputs: tuple | None  # the inputs themselves; () if not saved, None once freed
-    hooks: dict[int, Callable] | None  # what to show the output's gradient to, once it is complete
-    retained: weakref.ref | None  # the output, if it asked for its gradient (retain_grad)
+    arrays: list | None  # what forward was given for them, if they are saved
+    hooks: dict[Any, Callable] | None  # what to show the output's gradient to, once it is complete
     stamp: int  # the moment it was recorded: later ops, and later changes in place, have higher ones
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
@@ -134,45 +138,56 @@ class Op:
         for x in inputs:
             if isinstance(x, _Tensor):
                 any_tensor = True
-                view = x._view
-                if view is not None and view[0]._grad_fn is not view[2]:
+                if x._view is not None and x._view[0]._grad_fn is not x._view[2]:
                     follow_base(x)
                 arrays.append(x.array)
                 if x._requires_grad:
-                    recorded = True
                     edges.append(x._grad_fn or x)
-                else:
-                    edges.append(None)
+                    recorded = True
+                    continue
             else:
                 arrays.append(x)
-                edges.append(None)
+            edges.append(None)
         try:
-            if options or len(arrays) != 2:
+            if options:
                 y = op.forward(*arrays, **options)
-            else:  # the usual number: a call without asterisks takes half as long
+            elif len(arrays) == 2:  # without asterisks a call takes half as long
                 y = op.forward(arrays[0], arrays[1])
+            elif len(arrays) == 1:
+                y = op.forward(arrays[0])
+            else:
+                y = op.forward(*arrays)
         except ValueError as error:
             if "broadcast" in str(error):
                 must_broadcast(cls.__name__.lower(), *arrays)
             raise
         if not any_tensor:
             return y  # arrays in, array out: this is what keeps a plain backward pass at NumPy's speed
+        result = _new(_Tensor)  # as `wrap` makes it, without another call
         if recorded and _grad_mode.enabled:
             op.edges = edges
-            op.inputs = inputs if cls.saves_inputs else ()
-            op.hooks = op.retained = None
-            op.stamp = next(versions.clock)
-            node = op
+            if cls.saves_inputs:
+                op.inputs = inputs
+                op.arrays = arrays
+            else:
+                op.inputs = ()
+            op.hooks = None
+            op.stamp = tick()
+            result._grad_fn = op
+            result._requires_grad = True
         else:
-            node = None
+            result._grad_fn = None
+            result._requires_grad = False
         if anomaly.enabled:
-            anomaly.watch(op, arrays, y, versions.needed(op) if node else None)
-        if type(y) is tuple:
-            return wrap(y[0], node), *map(wrap, y[1:])
-        result = _new(_Tensor)  # as `wrap` makes it, without another call
-        result.array = y if type(y) is np.ndarray else np.asarray(y)
-        result._grad_fn, result._requires_grad = node, node is not None
+            anomaly.watch(op, arrays, y, versions.needed(op) if result._requires_grad else None)
         result._grad = result._view = result.hooks = None
+        if type(y) is ndarray:
+            result.array = y
+        elif type(y) is tuple:
+            result.array = np.asarray(y[0])
+            return result, *map(wrap, y[1:])
+        else:
+            result.array = np.asarray(y)  # 0-d results are NumPy scalars
         if cls.view:
             _remember_base(result, inputs[0], cls, options)
         return result
@@ -188,12 +203,9 @@ class Op:
         A pass is recorded if grad mode is on: the walk sets it for each pass, by `create_graph`. An input that was
         detached in the meantime is then tied to where it came from again.
         """
-        assert self.inputs is not None
         if not _grad_mode.enabled:
-            arrays = []
-            for x in self.inputs:
-                arrays.append(x.array if isinstance(x, _Tensor) else x)
-            return arrays
+            return self.arrays  # type: ignore[return-value]
+        assert self.inputs is not None
         pairs = zip(self.inputs, self.edges, strict=True)
         return [x if edge is None or edge is x or edge is x._grad_fn else wrap(x.array, edge) for x, edge in pairs]
 
@@ -216,7 +228,7 @@ class Op:
         """Free what was saved for backward. An op that saved no array stays usable."""
         kept = self.__dict__
         if self.inputs or (kept and any(map(_holds_array, kept.values()))):
-            self.inputs = None
+            self.inputs = self.arrays = None
             kept.clear()
 
     def name(self) -> str:
@@ -268,6 +280,10 @@ class Fused(Op):
     once, so no second derivative is ever written by hand.
     """
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.by_kernel = cls.backward is Fused.backward
+
     def definition(self, *inputs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define definition")
 
@@ -275,7 +291,11 @@ class Fused(Op):
         raise NotImplementedError(f"{type(self).__name__} must define kernel_backward")
 
     def backward(self, g: Any) -> Any:
-        return self.differentiated(self.definition, g) if _grad_mode.enabled else self.kernel_backward(g)
+        return self.recorded_backward(g) if _grad_mode.enabled else self.kernel_backward(g)
+
+    def recorded_backward(self, g: Any) -> tuple:
+        """The gradients as Tensors that can be differentiated again."""
+        return self.differentiated(self.definition, g)
 
     def differentiated(self, definition: Callable, g: Any) -> tuple:
         """The gradients that the backward pass of `definition(*inputs)` comes to, recorded."""
@@ -370,8 +390,8 @@ def _leave_base(x: Any) -> None:
 def rebase(tensor: Any, new: Any) -> None:
     """Give `tensor`, which was changed in place, the history of `new`."""
     old, op = tensor._grad_fn, new._grad_fn
-    if old is not None and op is not None and old.retained is not None and old.retained() is tensor:
-        old.retained, op.retained = None, weakref.ref(tensor)  # .grad will be that of the new values
+    if old is not None and op is not None and _retained(old) is tensor:
+        _hooks_of(op)[_RETAINED] = old.hooks.pop(_RETAINED)  # .grad will be that of the new values
     tensor._grad_fn, tensor._requires_grad = op, new._requires_grad
 
 
@@ -390,62 +410,66 @@ def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | Non
     gradients, or those of the `wanted` nodes; then only ops on a way to one of them are run. Gradients are arrays,
     or Tensors when `create_graph` asks for a pass that is itself recorded; grad mode must have been set accordingly.
     """
-    order, useful = _schedule(seeds, wanted)
     grads, found = dict(seeds), {}
+    useful = set(seeds) if wanted is None else _useful(seeds, wanted)
+    waiting = [(-op.stamp, op) for op in seeds if isinstance(op, Op) and op in useful]
+    heapify(waiting)  # the ops that a gradient has come to, the latest first
     sums: set = set()  # the nodes whose gradient so far was added up here: nobody else holds that array
-    for op in order:
-        g = grads.pop(op, None)
-        if g is None:
-            continue  # no gradient came this way
+    while waiting:
+        _, op = heappop(waiting)  # no gradient can come to it any more: those it was used by are later, and done
+        g, edges = grads.pop(op), op.edges
         if op.hooks:
             g = _run_hooks(op, g)
-        if op.retained:
-            _retain(op.retained(), g)
-        if wanted is not None and op in wanted:
-            found[op] = g
-            if useful.isdisjoint(op.edges):
-                continue  # nothing else that is wanted lies behind it
+        if wanted is not None:
+            if op in wanted:
+                found[op] = g
+            edges = [edge if edge in useful else None for edge in edges]
+            if not any(map(is_not, edges, repeat(None))):
+                continue  # nothing that is wanted lies behind it
         if op.inputs is None:
             raise freed(op)
         if op.stamp < versions.latest:
             versions.check(op)
         if anomaly.enabled:
             gradients = anomaly.backward(op, g, versions.needed(op))
-        elif isinstance(op, Fused) and type(op).backward is Fused.backward and not create_graph:
-            gradients = op.kernel_backward(g)  # as that would
+        elif op.by_kernel and not create_graph:
+            gradients = op.kernel_backward(g)  # type: ignore[attr-defined] # as backward would
         else:
             gradients = op.backward(g)
         if type(gradients) is not tuple:
             gradients = (gradients,)
-        if len(gradients) != len(op.edges):
+        if len(gradients) != len(edges):
             raise RuntimeError(
-                f"{op.name()}.backward gave {len(gradients)} gradients for {len(op.edges)} inputs; it must return "
+                f"{op.name()}.backward gave {len(gradients)} gradients for {len(edges)} inputs; it must return "
                 "one for each, None where there is none"
             )
         if not retain_graph:
             op.release()
-        for edge, gx in zip(op.edges, gradients):  # noqa: B905 - compared above; strict= is slow
-            if edge is None or gx is None or (wanted is not None and edge not in useful):
+        for edge, gx in zip(edges, gradients):  # noqa: B905 - compared above; strict= is slow
+            if edge is None or gx is None:
                 continue
             if edge not in grads:
                 grads[edge] = gx
+                if isinstance(edge, Op):
+                    heappush(waiting, (-edge.stamp, edge))
             elif edge in sums:
                 grads[edge] += gx
             else:
                 grads[edge] = grads[edge] + gx
                 if not create_graph:
                     sums.add(edge)
-    for leaf in grads if wanted is None else wanted & grads.keys():
-        g, array = grads[leaf], leaf.array
+    leaves = grads if wanted is None else {leaf: grads[leaf] for leaf in wanted & grads.keys()}
+    found.update(leaves)
+    for leaf, g in leaves.items():
+        array = leaf.array
         if leaf.hooks:
-            g = _run_hooks(leaf, g)
+            g = found[leaf] = _run_hooks(leaf, g)
         if g.shape != array.shape:
             raise RuntimeError(
                 f"a gradient of shape {g.shape} arrived at a leaf of shape {array.shape}: an op's backward is wrong"
             )
         if g.dtype is not array.dtype and g.dtype != array.dtype:
-            g = g.to(array.dtype) if create_graph else g.astype(array.dtype)
-        found[leaf] = g
+            found[leaf] = g.to(array.dtype) if create_graph else g.astype(array.dtype)
     return found
 
 
@@ -457,8 +481,8 @@ def freed(op: Op) -> RuntimeError:
     )
 
 
-def _schedule(seeds: Iterable, wanted: set | None) -> tuple[list[Op], set]:
-    """The ops to run, latest first, and the nodes on a way to a `wanted` one (themselves included)."""
+def _useful(seeds: Iterable, wanted: set) -> set:
+    """The nodes between `seeds` and those `wanted`: they are on a way to a wanted one, or wanted themselves."""
     order = [node for node in seeds if isinstance(node, Op)]
     seen = set(order)
     for op in order:  # the list grows as it is read; recursion would break on a chain of 200,000 ops
@@ -466,20 +490,32 @@ def _schedule(seeds: Iterable, wanted: set | None) -> tuple[list[Op], set]:
             if isinstance(edge, Op) and edge not in seen:
                 seen.add(edge)
                 order.append(edge)
-    order.sort(key=attrgetter("stamp"), reverse=True)
-    useful = set(wanted or ())
-    if wanted is not None:
-        for op in reversed(order):  # earliest first, so that an op's operands are settled before it
-            if not useful.isdisjoint(op.edges):
-                useful.add(op)
-        order = [op for op in order if op in useful]
-    return order, useful
+    useful = set(wanted)
+    for op in sorted(order, key=attrgetter("stamp")):  # earliest first, so that an op's operands are settled before it
+        if not useful.isdisjoint(op.edges):
+            useful.add(op)
+    return useful
+
+
+_RETAINED = "retained"  # among an op's hooks: the output, if it asked for its gradient
 
 
 def _run_hooks(node: Any, g: Any) -> Any:
-    """Show a node's complete gradient to its hooks; one that returns a Tensor replaces it."""
+    """A node's complete gradient as its hooks leave it, kept for a Tensor that asked for that."""
+    hooks = [hook for key, hook in node.hooks.items() if key != _RETAINED]
+    if hooks:
+        g = _show(hooks, g)
+    tensor = _retained(node)
+    if tensor is not None:
+        kept = g.clone() if isinstance(g, _Tensor) else wrap(np.array(g))  # its own: others go on with g
+        tensor._grad = kept if tensor._grad is None else tensor._grad + kept
+    return g
+
+
+def _show(hooks: list[Callable], g: Any) -> Any:
+    """Call hooks with a gradient; one that returns a Tensor replaces it."""
     shown = g if isinstance(g, _Tensor) else wrap(np.array(g))  # a copy: a hook may keep it, or change it in place
-    for hook in tuple(node.hooks.values()):
+    for hook in hooks:
         answer = hook(shown)
         if answer is not None:
             if not isinstance(answer, _Tensor) or (answer.shape, answer.dtype) != (shown.shape, shown.dtype):
@@ -491,26 +527,29 @@ def _run_hooks(node: Any, g: Any) -> Any:
     return shown if isinstance(g, _Tensor) else np.array(shown.array)
 
 
-def _retain(tensor: Any, g: Any) -> None:
-    """Add `g` to `.grad` of a Tensor that asked to keep it, if it is still there."""
-    if tensor is not None:
-        g = g.clone() if isinstance(g, _Tensor) else wrap(np.array(g))  # its own: others go on with g
-        tensor._grad = g if tensor._grad is None else tensor._grad + g
+def _retained(node: Any) -> Any:
+    """The output of an op that asked for its gradient, if it is still there; else None."""
+    output = (node.hooks or {}).get(_RETAINED)
+    return None if output is None else output()
 
 
 def retain_grad(tensor: Any) -> None:
     """Let backward fill `.grad` of a Tensor that an op made (see `Tensor.retain_grad`)."""
-    tensor.grad_fn.retained = weakref.ref(tensor)  # weak: an op must not keep its own output alive
+    _hooks_of(tensor.grad_fn)[_RETAINED] = weakref.ref(tensor)  # weak: an op must not keep its own output alive
 
 
 def register_hook(tensor: Any, hook: Callable) -> RemovableHandle:
     """Call `hook` with the gradient of `tensor` whenever it is complete (see `Tensor.register_hook`)."""
     if not callable(hook):
         raise TypeError(f"register_hook: needs a function of the gradient, got {hook!r}")
-    node = _node(tensor)
+    return RemovableHandle(_hooks_of(_node(tensor)), hook)
+
+
+def _hooks_of(node: Any) -> dict:
+    """The hooks of a node, in a dict to add others to."""
     if node.hooks is None:
         node.hooks = {}
-    return RemovableHandle(node.hooks, hook)
+    return node.hooks
 
 
 class RemovableHandle:
@@ -518,7 +557,7 @@ class RemovableHandle:
 
     _ids = count()
 
-    def __init__(self, hooks: dict[int, Callable], hook: Callable) -> None:
+    def __init__(self, hooks: dict[Any, Callable], hook: Callable) -> None:
         self._hooks, self.id = hooks, next(self._ids)
         hooks[self.id] = hook
 
@@ -571,17 +610,16 @@ def backward(
     try:
         seeds = _seeds(tensors, grad_tensors, create_graph, "backward")
         found = _walk(seeds, create_graph, keep, None if wanted is None else set(wanted))
-        taken = _memory_of(seeds)
+        if wanted is not None:  # the walk has filled .grad of those that retain it
+            found = {wanted[node]: g for node, g in found.items() if not (node.hooks and _RETAINED in node.hooks)}
+        taken = set() if grad_tensors is None else _memory_of(seeds)
         with _adding:
-            for node, g in found.items():
-                tensor = node if wanted is None else wanted[node]
-                # The walk has filled .grad of those that retain it.
-                if not tensor._requires_grad or (wanted is not None and isinstance(node, Op) and node.retained):
-                    continue
-                if tensor._grad is None and not isinstance(g, _Tensor):
-                    tensor._grad = wrap(_own(g, taken))
-                else:
-                    _accumulate(tensor, g)
+            for tensor, g in found.items():
+                if tensor._requires_grad:
+                    if tensor._grad is None and type(g) is ndarray:
+                        tensor._grad = _alone(g, taken)
+                    else:
+                        _accumulate(tensor, g)
     finally:
         _grad_mode.enabled = before
 
@@ -637,13 +675,13 @@ def grad(
                     f"grad: outputs do not depend on inputs[{i}], of shape {targets[i].shape}. Pass "
                     "allow_unused=True to get None for it, or materialize_grads=True to get zeros."
                 )
-    taken = _memory_of(seeds)
+    taken = set() if grad_outputs is None else _memory_of(seeds)
     result = []
     for x, node in zip(targets, nodes, strict=True):
         g = found.get(node)
         if g is None and materialize_grads:
             g = np.zeros_like(x.array)
-        result.append(g if g is None or isinstance(g, _Tensor) else wrap(_own(g, taken)))
+        result.append(g if g is None or isinstance(g, _Tensor) else _alone(np.asarray(g), taken))
     return tuple(result)
 
 
@@ -662,16 +700,16 @@ def _memory_of(seeds: dict) -> set[int]:
 def _seeds(tensors: Tensors, gradients: Tensors, create_graph: bool, caller: str) -> dict:
     """{node: gradient} to start a walk from, checked: Tensors with `create_graph`, else arrays."""
     outputs = _as_tuple(tensors)
-    given = (None,) * len(outputs) if gradients is None else _as_tuple(gradients)
-    if len(given) != len(outputs):
+    given = () if gradients is None else _as_tuple(gradients)
+    if gradients is not None and len(given) != len(outputs):
         raise RuntimeError(f"{caller}: got {len(outputs)} outputs but {len(given)} gradients; give one for each")
     seeds: dict = {}
-    for i, (t, g) in enumerate(zip(outputs, given, strict=True)):
+    for i, t in enumerate(outputs):
         node = _node(_must_require_grad(t, caller, "outputs"))
-        if g is None:
+        if not given or given[i] is None:
             g = wrap(_one(t, caller, i)) if create_graph else _one(t, caller, i)
         else:
-            g = _checked_seed(t, g, f"{caller}: outputs[{i}]")
+            g = _checked_seed(t, given[i], f"{caller}: outputs[{i}]")
             g = g if create_graph else g.array
         seeds[node] = seeds[node] + g if node in seeds else g
     return seeds
@@ -727,6 +765,8 @@ def _accumulate(tensor: Any, g: Any) -> None:
     held = tensor._grad
     if isinstance(g, _Tensor):
         tensor._grad = g.clone() if held is None else held + g  # a copy: no gradient is shared between leaves
+    elif held is None:  # no plain array, such as a NumPy scalar
+        tensor._grad = wrap(np.array(g))
     elif held.grad_fn is None and held.array.flags.writeable:
         held.array += g
         versions.changed(held.array, by="backward, which added to .grad")
@@ -734,20 +774,24 @@ def _accumulate(tensor: Any, g: Any) -> None:
         tensor._grad = wrap(held.array + g, held.grad_fn)
 
 
-def _own(g: Any, taken: set[int]) -> np.ndarray:
-    """`g` for one holder alone: itself, or a copy if somebody else may hold its memory (`taken`: who has).
+def _alone(g: ndarray, taken: set[int]) -> Any:
+    """A Tensor that has `g` for itself: the array, or a copy if somebody else may hold its memory (`taken`: who has).
 
     Add hands the same array back to both its inputs; if both kept it, clipping one gradient in place would clip
     the other too.
     """
-    if type(g) is not np.ndarray:
-        g = np.asarray(g)
-    base, owner = g.base, g
-    if base is not None:
-        if getattr(base, "size", None) != g.size:
-            return g.copy()  # a part, which would keep a larger array alive
-        owner = versions.memory(base) if isinstance(base, np.ndarray) else g
-    if id(owner) in taken or not g.flags.writeable:  # what is read-only was broadcast: elements share memory
-        return g.copy()
-    taken.add(id(owner))
-    return g
+    owner = g
+    if g.base is not None:
+        if getattr(g.base, "size", None) != g.size:
+            return wrap(g.copy())  # a part, which would keep a larger array alive
+        owner = versions.memory(g)
+    key = id(owner)
+    if key in taken or not g.flags.writeable:  # what is read-only was broadcast: elements share memory
+        g = g.copy()
+    else:
+        taken.add(key)
+    tensor = _new(_Tensor)  # as `wrap` makes it
+    tensor.array = g
+    tensor._requires_grad = False
+    tensor._grad_fn = tensor._grad = tensor._view = tensor.hooks = None
+    return tensor

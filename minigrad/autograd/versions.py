@@ -1,6 +1,6 @@
 """Version counters: which memory was changed in place, how often, and when.
 
-What an op saved for backward must still be there when backward comes. Every recorded op takes a stamp from `clock`;
+What an op saved for backward must still be there when backward comes. Every recorded op takes a stamp from `tick`;
 so does every change in place, and it is noted for the memory that it hit, whichever Tensor, view, `.data` or detached
 copy it went through. A saved array is out of date if its memory was changed after the op's stamp. So ops pay nothing
 for this when they run, and backward looks only at ops older than the latest change.
@@ -18,7 +18,7 @@ import numpy as np
 
 from . import anomaly
 
-clock = count(1)  # the stamps of ops and of changes in place
+tick = count(1).__next__  # the stamps of ops and of changes in place
 latest = 0  # the stamp of the latest change: ops made since then saved nothing that is out of date
 
 _noting = threading.Lock()  # `latest` must not go back when two threads write
@@ -61,9 +61,9 @@ def changed(*owners: Any, by: str) -> None:
     global latest
     made, histories = (by, anomaly.caller()), _histories
     with _noting:
-        latest = stamp = next(clock)
+        latest = stamp = tick()
     for owner in owners:
-        if isinstance(owner, np.ndarray):
+        if isinstance(owner, np.ndarray) and owner.base is not None:
             owner = memory(owner)
         history = histories.get(id(owner))
         if history is None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..autograd import Fused, Op, is_tensor
+from ..autograd import Fused, Op
 from .activation import relu as relu_of
 from .common import (
     Kind,
@@ -96,9 +96,7 @@ class LinearReLU(Linear):
     def definition(self, x: Operand, w: Operand, b: Operand | None) -> Operand:
         return relu_of(super().definition(x, w, b))
 
-    def backward(self, g: Operand) -> tuple:
-        if not is_tensor(g):
-            return self.kernel_backward(g)
+    def recorded_backward(self, g: Operand) -> tuple:
         assert self.y is not None
         # Where y is 0 is known: the inputs, of which `uses` names only some, may have changed since.
         return self.differentiated(super().definition, masked(g, self.y != 0))
