@@ -1,5 +1,6 @@
 """The engine: how gradients flow, add up, are kept and refused, and how graphs live and die."""
 
+import asyncio
 import copy
 import gc
 import subprocess
@@ -752,6 +753,22 @@ def test_the_mode_is_per_thread():
         checked.set()
         thread.join()
     assert seen == {"starts": True, "ends": True, "beside": True}
+
+
+def test_the_mode_is_per_task():
+    async def off(other):
+        with minigrad.no_grad():
+            await other
+            return minigrad.is_grad_enabled()
+
+    async def both():
+        async def look():
+            return minigrad.is_grad_enabled()
+
+        other = asyncio.create_task(look())
+        return await off(other), await other
+
+    assert asyncio.run(both()) == (False, True)
 
 
 def test_a_tensor_made_under_no_grad_is_a_constant_leaf():

@@ -44,8 +44,7 @@ from numpy import ndarray
 
 from ..checks import flag
 from . import anomaly, versions
-from .grad_mode import enable_grad
-from .grad_mode import state as _grad_mode
+from .grad_mode import enable_grad, recording
 from .versions import tick
 
 __all__ = ["AccumulateGrad", "Fused", "Op", "RemovableHandle", "backward", "grad"]
@@ -57,6 +56,7 @@ _Tensor: Any = None  # the class results are wrapped in; tensor.py registers it
 
 
 _new = object.__new__
+_is_recording = recording.get
 
 
 def register_tensor(cls: type) -> None:
@@ -164,7 +164,7 @@ class Op:
         if not any_tensor:
             return y  # arrays in, array out: this is what keeps a plain backward pass at NumPy's speed
         result = _new(_Tensor)  # as `wrap` makes it, without another call
-        if recorded and _grad_mode.enabled:
+        if recorded and _is_recording():
             op.edges = edges
             if cls.saves_inputs:
                 op.inputs = inputs
@@ -203,7 +203,7 @@ class Op:
         A pass is recorded if grad mode is on: the walk sets it for each pass, by `create_graph`. An input that was
         detached in the meantime is then tied to where it came from again.
         """
-        if not _grad_mode.enabled:
+        if not _is_recording():
             return self.arrays  # type: ignore[return-value]
         assert self.inputs is not None
         pairs = zip(self.inputs, self.edges, strict=True)
@@ -222,7 +222,7 @@ class Op:
 
     def output(self, y: Any) -> Any:
         """A result that forward kept, tied to the graph again if this backward pass is recorded."""
-        return wrap(y, self) if _grad_mode.enabled else y
+        return wrap(y, self) if _is_recording() else y
 
     def release(self) -> None:
         """Free what was saved for backward. An op that saved no array stays usable."""
@@ -291,7 +291,7 @@ class Fused(Op):
         raise NotImplementedError(f"{type(self).__name__} must define kernel_backward")
 
     def backward(self, g: Any) -> Any:
-        return self.recorded_backward(g) if _grad_mode.enabled else self.kernel_backward(g)
+        return self.recorded_backward(g) if _is_recording() else self.kernel_backward(g)
 
     def recorded_backward(self, g: Any) -> tuple:
         """The gradients as Tensors that can be differentiated again."""
@@ -606,7 +606,7 @@ def backward(
             raise RuntimeError("backward: inputs is empty; name at least one Tensor, or leave it out for every leaf")
         wanted = {_node(_must_require_grad(x, "backward", "inputs")): x for x in leaves}
     keep = _keep(retain_graph, create_graph, "backward")
-    before, _grad_mode.enabled = _grad_mode.enabled, create_graph
+    before = recording.set(create_graph)
     try:
         seeds = _seeds(tensors, grad_tensors, create_graph, "backward")
         found = _walk(seeds, create_graph, keep, None if wanted is None else set(wanted))
@@ -621,7 +621,7 @@ def backward(
                     else:
                         _accumulate(tensor, g)
     finally:
-        _grad_mode.enabled = before
+        recording.reset(before)
 
 
 @np.errstate(**QUIET)
@@ -662,12 +662,12 @@ def grad(
         raise ValueError("grad: allow_unused=False contradicts materialize_grads=True; leave one of them out")
     nodes = [_node(_must_require_grad(x, "grad", "inputs")) for x in targets]
     keep = _keep(retain_graph, create_graph, "grad")
-    before, _grad_mode.enabled = _grad_mode.enabled, create_graph
+    before = recording.set(create_graph)
     try:
         seeds = _seeds(outputs, grad_outputs, create_graph, "grad")
         found = _walk(seeds, create_graph, keep, set(nodes))
     finally:
-        _grad_mode.enabled = before
+        recording.reset(before)
     if not (allow_unused or materialize_grads):
         for i, node in enumerate(nodes):
             if node not in found:
