@@ -230,9 +230,10 @@ class Op:
     def release(self) -> None:
         """Free what was saved for backward. An op that saved no array stays usable."""
         kept = self.__dict__
-        if self.inputs or (kept and any(map(_holds_array, kept.values()))):
+        if self.inputs or (kept and _hold_array(kept.values())):
             self.inputs = self.arrays = None
-            kept.clear()
+            if kept:
+                kept.clear()
 
     def name(self) -> str:
         """The op's name, as the repr of a Tensor shows it."""
@@ -336,11 +337,18 @@ def must_broadcast(name: str, *arrays: Any) -> None:
         ) from None
 
 
-def _holds_array(kept: Any) -> bool:
-    """Is `kept` an array, or a tuple with one, such as the key of an index?"""
-    if type(kept) is tuple:
-        return any(isinstance(part, np.ndarray) for part in kept)
-    return isinstance(kept, (np.ndarray, np.generic))
+_ARRAYS = (ndarray, np.generic)
+
+
+def _hold_array(values: Iterable) -> bool:
+    """Is there an array among these, or a tuple with one, such as the key of an index?"""
+    for kept in values:
+        if type(kept) is tuple:
+            if any(isinstance(part, ndarray) for part in kept):
+                return True
+        elif isinstance(kept, _ARRAYS):
+            return True
+    return False
 
 
 # ------------------------------------------------------------------------------------------------- views
