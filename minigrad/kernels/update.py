@@ -13,7 +13,7 @@ import numpy as np
 
 from . import many, reference, shapes
 from .gate import gate_in_place
-from .parallel import threaded_kernel
+from .parallel import ThreadedKernel, threaded_kernel
 
 Array = np.ndarray
 
@@ -158,8 +158,8 @@ def try_adam_updates(
     shrink, decay = float(1 - lr * weight_decay if decoupled else 1), float(0 if decoupled else weight_decay)
     before = shrink, decay, -1.0 if maximize else 1.0, float(1 - beta1), float(beta2), float(1 - beta2), float(eps)
     rates = float(lr / (1 - beta1**step)), float((1 - beta2**step) ** 0.5)
-    arrays = [ps, gs, exp_avgs, exp_avg_sqs, max_exp_avg_sqs if amsgrad else exp_avg_sqs]
-    return many.run(_adam_step, ADAM, arrays, (amsgrad, *before, *rates))
+    arrays = [ps, gs, exp_avgs, exp_avg_sqs, *([max_exp_avg_sqs] if amsgrad else [])]
+    return many.run(_amsgrad_step if amsgrad else _adam_step, ADAM, arrays, (*before, *rates))
 
 
 @threaded_kernel
@@ -217,45 +217,52 @@ def _momentum_step(
             p[i] = old - lr * (step + m * b if nesterov else b)
 
 
-@threaded_kernel
-def _adam_step(
-    first: int,
-    last: int,
-    like: Array,
-    place: int,
-    count: int,
-    amsgrad: bool,
-    shrink: float,
-    weight_decay: float,
-    sign: float,
-    gain1: float,
-    beta2: float,
-    gain2: float,
-    eps: float,
-    step_size: float,
-    correction: float,
-) -> None:
-    """At the place: parameters, gradients, their averages, those of squares, the largest of these (only for amsgrad).
+def _adam_kernel(amsgrad: bool) -> ThreadedKernel:
+    """Adam's kernel, or AMSGrad's: one for both would have to say in its loop what `largest` is where there is none."""
 
-    shrink is what decoupled weight decay leaves of p, and a gain is 1 - beta.
-    """
-    many.require_alike(place, count)
-    kind = like.dtype.type
-    shrink, decay, sign, eps = kind(shrink), kind(weight_decay), kind(sign), kind(eps)
-    gain1, beta2, gain2 = kind(gain1), kind(beta2), kind(gain2)
-    step_size, correction = kind(step_size), kind(correction)
-    for k in range(count):
-        p, g = many.part(like, place, 1 + k, first, last), many.part(like, place, 1 + count + k, first, last)
-        exp_avg = many.part(like, place, 1 + 2 * count + k, first, last)
-        exp_avg_sq = many.part(like, place, 1 + 3 * count + k, first, last)
-        largest = many.part(like, place, 1 + 4 * count + k, first, last)
-        for i in range(p.size):
-            x, g_i = p[i] * shrink, sign * g[i]
-            g_i = g_i if decay == 0 else g_i + decay * x
-            m = exp_avg[i] + gain1 * (g_i - exp_avg[i])
-            v = beta2 * exp_avg_sq[i] + gain2 * (g_i * g_i)
-            exp_avg[i], exp_avg_sq[i] = m, v
-            if amsgrad:
-                v = v if v > largest[i] or np.isnan(v) else largest[i]
-                largest[i] = v
-            p[i] = x - step_size * m / (np.sqrt(v) / correction + eps)
+    def _adam_step(
+        first: int,
+        last: int,
+        like: Array,
+        place: int,
+        count: int,
+        shrink: float,
+        weight_decay: float,
+        sign: float,
+        gain1: float,
+        beta2: float,
+        gain2: float,
+        eps: float,
+        step_size: float,
+        correction: float,
+    ) -> None:
+        """At the place: parameters, gradients, their averages, those of squares, the largest of these (only for amsgrad).
+
+        shrink is what decoupled weight decay leaves of p, and a gain is 1 - beta.
+        """
+        many.require_alike(place, count)
+        kind = like.dtype.type
+        shrink, decay, sign, eps = kind(shrink), kind(weight_decay), kind(sign), kind(eps)
+        gain1, beta2, gain2 = kind(gain1), kind(beta2), kind(gain2)
+        step_size, correction = kind(step_size), kind(correction)
+        for k in range(count):
+            p, g = many.part(like, place, 1 + k, first, last), many.part(like, place, 1 + count + k, first, last)
+            exp_avg = many.part(like, place, 1 + 2 * count + k, first, last)
+            exp_avg_sq = many.part(like, place, 1 + 3 * count + k, first, last)
+            largest = many.part(like, place, 1 + 4 * count + k, first, last) if amsgrad else exp_avg_sq
+            for i in range(p.size):
+                x, g_i = p[i] * shrink, sign * g[i]
+                g_i = g_i if decay == 0 else g_i + decay * x
+                m = exp_avg[i] + gain1 * (g_i - exp_avg[i])
+                v = beta2 * exp_avg_sq[i] + gain2 * (g_i * g_i)
+                exp_avg[i], exp_avg_sq[i] = m, v
+                if amsgrad:
+                    v = v if v > largest[i] or np.isnan(v) else largest[i]
+                    largest[i] = v
+                p[i] = x - step_size * m / (np.sqrt(v) / correction + eps)
+
+    _adam_step.__name__ = _adam_step.__qualname__ = "_amsgrad_step" if amsgrad else "_adam_step"
+    return threaded_kernel(_adam_step)
+
+
+_adam_step, _amsgrad_step = _adam_kernel(False), _adam_kernel(True)
