@@ -42,6 +42,7 @@ from .simd import (
     LANES,
     REGISTERS,
     add,
+    flat,
     load,
     load_first,
     out_of_line,
@@ -414,6 +415,7 @@ def _tiled(rows: int, vectors: int) -> ThreadedKernel:
         base, groups, C, H, W, O, OH, OW, KH, KW, ph, pw, band, halo = window[:14]
         pitch, plane, lanes, lines, line, tiles, leave_out = window[14:]
         taps, blocks, bands = offsets.size, w.shape[1], (OH + band - 1) // band
+        x, y = flat(x), flat(y)
         x_image, y_image = groups * C * H * W, groups * O * OH * OW  # numbers from one image to the next
         channel, row = taps // (KH * KW), taps // KH  # how many taps they have
         stretch, clear = lines * tiles * width, bands > 1 and not (lanes > 1 and leave_out)
@@ -489,6 +491,7 @@ def _inner(rows: int, columns: int) -> ThreadedKernel:
         channels = (blocks + parts - 1) // parts * rows
         pixels = np.zeros(together * C * plane + stretch + pitch + LANES * LANES, x.dtype)
         gradients = np.zeros(together * channels * stretch + LANES * LANES, x.dtype)
+        x, g = flat(x), flat(g)
         x_image, g_image = groups * C * H * W, groups * O * OH * OW  # numbers from one image to the next
         totals = np.zeros(channels)
         for unit in range(first, last):

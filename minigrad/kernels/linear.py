@@ -13,8 +13,10 @@ from . import gemm, reference, shapes
 from .gate import FLOAT32, NOTHING, Out, gate
 from .jit import helper
 from .memory import empty
+from .norm import narrowed, widened
 from .parallel import threaded_kernel
 from .shapes import Shape
+from .simd import LANES, add, flat, load_first, store_first, zero
 
 Array = np.ndarray
 
@@ -93,31 +95,28 @@ def _linear_backward(
 
     g (N, O), x, gx (N, I), w, gw (O, I), gb (O,), and y (N, O) if relu is to be undone first
     """
-    N, O = g.shape
+    (N, O), sent = g.shape, flat(g)
     if y.size:
-        g = _where_not_zero(g, y)  # by each thread for itself: it is little next to the products
+        sent = _where_not_zero(sent, flat(y))  # by each thread for itself: it is little next to the products
     for product in range(2):
         if product == 0:
             b, to, a_row, a_step = x, gw, 1, O  # the columns of g times the rows of x
         else:
             b, to, a_row, a_step = w, gx, O, 1  # the rows of g times the rows of w
         tiles = gemm.outer_tiles(to.shape[0], to.shape[1])
-        gemm.outer_products(first * tiles // SHARES, last * tiles // SHARES, g, a_row, a_step, b, to)
-    first, last = first * gb.size // SHARES, last * gb.size // SHARES
-    totals = np.zeros(last - first)
-    for n in range(N):
-        row = g[n, first:last]
-        for o in range(totals.size):
-            totals[o] += row[o]
-    for o in range(totals.size):
-        gb[first + o] = totals[o]
+        gemm.outer_products(first * tiles // SHARES, last * tiles // SHARES, sent, a_row, a_step, b, to)
+    end = last * gb.size // SHARES
+    for o in range(first * gb.size // SHARES, end, LANES):
+        sums = widened(zero(gb))
+        for n in range(N):
+            sums = add(sums, widened(load_first(sent, n * O + o, end - o)))
+        store_first(gb, o, narrowed(sums, gb), end - o)
 
 
 @helper
 def _where_not_zero(g: Array, y: Array) -> Array:
     """g where y is not 0, and 0 elsewhere."""
-    found, zero = np.empty_like(g), g.dtype.type(0)
-    to, sent, output = found.ravel(), g.ravel(), y.ravel()
-    for i in range(to.size):
-        to[i] = zero if output[i] == 0 else sent[i]
+    found, nothing = np.empty(g.size, g.dtype), g.dtype.type(0)
+    for i in range(g.size):
+        found[i] = nothing if y[i] == 0 else g[i]
     return found

@@ -91,16 +91,19 @@ def _item(place: int, k: int) -> int:
 @jit.helper
 def require_alike(place: int, count: int) -> None:
     """Raise Unlike unless all arrays are as the first is, and for kernels, and the i-th of each kind of one shape."""
-    like = _item(place, 0)
+    like, alike = _item(place, 0), True
+    kind, dtype = read_long(like + TYPE), read_long(like + DTYPE)
     for k in range(read_long(place + LENGTH) - 1):
         a, b = _item(place, 1 + k), _item(place, 1 + k % count)
-        if read_long(a + TYPE) != read_long(like + TYPE) or read_long(a + DTYPE) != read_long(like + DTYPE):
-            raise Unlike
-        if read_int(a + FLAGS) & CARRAY != CARRAY or read_int(a + NDIM) != read_int(b + NDIM):
-            raise Unlike
-        for d in range(read_int(a + NDIM)):
-            if read_long(read_long(a + SIZES) + 8 * d) != read_long(read_long(b + SIZES) + 8 * d):
-                raise Unlike
+        if alike and read_long(a + TYPE) == kind and read_long(a + DTYPE) == dtype:
+            rank, sizes, others = read_int(a + NDIM), read_long(a + SIZES), read_long(b + SIZES)
+            alike = read_int(a + FLAGS) & CARRAY == CARRAY and rank == read_int(b + NDIM)
+            for d in range(rank if alike else 0):
+                alike &= read_long(sizes + 8 * d) == read_long(others + 8 * d)
+        else:
+            alike = False
+    if not alike:
+        raise Unlike
 
 
 @jit.helper

@@ -274,7 +274,6 @@ def _max_pool2x2_backward(first: int, last: int, g: Array, winners: Array, gx: A
     H, W = gx.shape[2:]
     OH, OW = g.shape[2:]
     whole = OW - OW % LANES
-    planes = gx.reshape(-1, H, W)
     for plane in range(first, last):
         for i in range(OH):
             top, at = (plane * H + 2 * i) * W, (plane * OH + i) * OW
@@ -283,9 +282,11 @@ def _max_pool2x2_backward(first: int, last: int, g: Array, winners: Array, gx: A
             if whole < OW:
                 _to_one_of_four_first(g, winners, at + whole, gx, top + 2 * whole, W, OW - whole)
         if W % 2:
-            planes[plane, :, W - 1] = 0
+            for end in range((plane * H + 1) * W - 1, (plane + 1) * H * W, W):
+                simd.store_first(gx, end, simd.zero(gx), 1)
         if H % 2:
-            planes[plane, H - 1] = 0
+            for j in range(0, W, LANES):
+                simd.store_first(gx, ((plane + 1) * H - 1) * W + j, simd.zero(gx), W - j)
 
 
 # A window is rows times columns. So the rows of a window are added up first, for all columns of the image at once,

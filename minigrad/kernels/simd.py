@@ -27,8 +27,10 @@ from typing import Any
 import numpy as np
 from llvmlite import binding, ir
 from numba.core import cgutils, types
+from numba.core.imputils import impl_ret_borrowed
 from numba.core.registry import cpu_target
 from numba.extending import lower_builtin, models, register_model, type_callable
+from numba.np.arrayobj import populate_array
 
 __all__ = [
     "LANES",
@@ -36,6 +38,7 @@ __all__ = [
     "add",
     "broadcast",
     "div",
+    "flat",
     "fma",
     "less",
     "load",
@@ -173,7 +176,8 @@ def emits(definition: Callable) -> Callable[[Callable], Callable]:
 
 def _address(context: Any, builder: Any, array: Type, value: Any, at: Any) -> Any:
     """A pointer to one element. No test for negative indices, which costs half the speed of a tight loop."""
-    return builder.gep(context.make_array(array)(context, builder, value).data, [at])
+    data = context.data_model_manager[array].get_field_position("data")
+    return builder.gep(builder.extract_value(value, data), [at])
 
 
 def _offset(builder: Any, at: Any, step: Any, times: int) -> Any:
@@ -349,6 +353,23 @@ def _(a: Type, at: Type, n: Type) -> Any:
         return _masked_load(builder, a.dtype, address, _first(builder, args[2]))
 
     return _is_array(a) and (Vector(a.dtype)(a, types.intp, types.intp), emit)
+
+
+def flat(a: Array) -> Array:
+    """An array as a 1-D one, without a copy: what is compiled for those serves arrays of any number of dimensions."""
+    return a.reshape(-1)
+
+
+@emits(flat)
+def _(a: Type) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Sequence) -> Any:
+        old, new = context.make_array(a)(context, builder, args[0]), context.make_array(kind)(context, builder)
+        sizes = {"shape": [old.nitems], "strides": [old.itemsize], "itemsize": old.itemsize}
+        populate_array(new, data=old.data, **sizes, meminfo=old.meminfo, parent=old.parent)
+        return impl_ret_borrowed(context, builder, kind, new._getvalue())
+
+    kind = isinstance(a, types.Array) and types.Array(a.dtype, 1, "C", not a.mutable, aligned=a.aligned)
+    return kind and a.layout == "C" and (kind(a), emit)
 
 
 def prefetch(a: Array, at: int) -> None:

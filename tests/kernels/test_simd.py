@@ -256,6 +256,25 @@ def test_totals_are_the_same_bits_whether_taken_alone_or_together(rng):
     np.testing.assert_array_equal(y[1:].reshape(4, 5)[:, :4], np.repeat([[simd.total(row)] for row in a], 4, axis=1))
 
 
+def numbers_of_each_half(a):
+    """What the first and the second half of an array are, as if flat, and twice what is between them."""
+    row = simd.flat(a)
+    row[row.size // 2] *= 2
+    return row[: row.size // 2], row[row.size // 2 :]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
+@pytest.mark.parametrize("shape", [(7,), (3, 5), (2, 3, 1, 4)])
+def test_a_flat_array_is_the_array_itself(shape, dtype):
+    a = np.arange(np.prod(shape)).astype(dtype).reshape(shape)
+    first, second = helper(numbers_of_each_half)(a)
+    assert np.shares_memory(a, first) and np.shares_memory(a, second)
+    middle = a.size // 2
+    assert [*first, *second] == a.ravel().tolist() == [i * (1 + (i == middle)) for i in range(a.size)]
+    del a
+    assert first.tolist() == list(range(middle))
+
+
 @pytest.mark.parametrize("at", [-1, 2, 100])
 def test_definitions_check_bounds(at):
     a = np.zeros(L + 1, np.float32)
