@@ -27,6 +27,7 @@ import llvmlite
 import numba
 import numpy as np
 from numba.core import registry
+from numba.core.types import unliteral
 
 from . import cache, machine_code, whole
 from .record import Made, made
@@ -35,14 +36,29 @@ Function = Callable[..., Any]
 
 # Division by zero gives inf or nan, as in NumPy; kernels run without the interpreter's lock. An entry for callers in C,
 # which Numba would add to each function, is a tenth of the time to compile it, and nobody calls.
-OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
+OPTIONS: dict[str, Any] = {
+    "error_model": "numpy",
+    "nogil": True,
+    "no_cfunc_wrapper": True,
+    "pipeline_class": whole.Pipeline,
+}
 
 # What may be assumed of floating point where the order of a sum is free. Not nnan and ninf: NaN must survive.
 REORDER = frozenset({"contract", "reassoc", "nsz", "arcp"})
 
-# A function that kernels call; compiled into them. Its arithmetic is kept in the order it is written
-# in: without the word False it would take over what its caller allows.
-helper = numba.njit(**OPTIONS, fastmath=False)
+
+def helper(function: Function) -> Any:
+    """Decorate a function that kernels call; compiled into them, once, whatever constants it is called with.
+
+    Its arithmetic is kept in the order it is written in: without the word False it would take over what its caller
+    allows.
+    """
+    dispatcher = numba.njit(**OPTIONS, fastmath=False)(function)
+    if not numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        template = dispatcher.get_call_template
+        dispatcher.get_call_template = lambda args, kws: template(tuple(map(unliteral, args)), kws)
+    return dispatcher
+
 
 # Settings of Numba's that do not change the machine code.
 NO_MATTER = {"CACHE_DIR", "COLOR_SCHEME", "NUMBA_NUM_THREADS", "NUMBA_DEFAULT_NUM_THREADS"}

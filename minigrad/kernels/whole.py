@@ -11,15 +11,42 @@ Numba would have done it at once, when the first of them asks for it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import llvmlite.binding as llvm
-from numba.core import registry
+from numba.core import compiler, registry
 from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime import rtsys
+
+# Steps of Numba's compiler that find nothing to do in a kernel: it has no closures, comprehensions, `with`, arithmetic
+# of whole arrays or exceptions made as it runs, and asks neither for literals nor for Numba's own inlining.
+IDLE = {
+    "DumpParforDiagnostics",
+    "FindLiterallyCalls",
+    "InlineClosureLikes",
+    "InlineInlinables",
+    "InlineOverloads",
+    "LiteralPropagationSubPipelinePass",
+    "LiteralUnroll",
+    "MakeFunctionToJitFunction",
+    "NopythonRewrites",
+    "RewriteDynamicRaises",
+    "WithLifting",
+}
+
+
+class Pipeline(compiler.CompilerBase):
+    """Numba's compiler without these steps."""
+
+    def define_pipelines(self) -> list[Any]:
+        pipeline = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
+        pipeline.passes = [step for step in pipeline.passes if step[0].__name__ not in IDLE]
+        pipeline.finalize()
+        return [pipeline]
 
 
 class Library(JITCodeLibrary):
@@ -38,7 +65,9 @@ class Library(JITCodeLibrary):
         return super().get_pointer_to_function(name) if self._finalized else 0
 
     def _optimize_functions(self, module: Any) -> None:
-        manager, builder = self._codegen._function_pass_manager()
+        """Only what makes them much smaller: all the rest is done once, when they have been inlined."""
+        builder, manager = self._codegen._pass_builder(), llvm.create_new_function_pass_manager()
+        manager.add_sroa_pass()
         for function in module.functions:
             if not function.is_declaration:
                 manager.run(function, builder)
@@ -94,6 +123,7 @@ def waiting(entry: Callable[..., Any]) -> Iterator[None]:
                 wrap(library, names, *args, **options)
 
         context._internal_codegen = Codegen(codegen)
+        context.get_abi_sizeof = functools.cache(context.get_abi_sizeof)  # each answer takes a module of its own
         context.create_cpython_wrapper = wrap_entry
         context.create_cfunc_wrapper = lambda *args, **options: None
         gc.disable()
@@ -101,7 +131,7 @@ def waiting(entry: Callable[..., Any]) -> Iterator[None]:
             yield
         finally:
             context._internal_codegen = codegen
-            del context.create_cpython_wrapper, context.create_cfunc_wrapper
+            del context.create_cpython_wrapper, context.create_cfunc_wrapper, context.get_abi_sizeof
             if collecting:
                 gc.enable()
 

@@ -51,6 +51,19 @@ def test_a_part_of_a_kernel_serves_functions_outside_of_kernels_too():
     assert quadrupled(np.float32(1.5)) == 6
 
 
+def test_a_part_of_a_kernel_is_compiled_once_whatever_constants_it_is_called_with():
+    @jit.helper
+    def scaled(x, factor, up):
+        return x * factor if up else x / factor
+
+    @jit.helper
+    def scale(x, factor, up):
+        return scaled(scaled(scaled(x, 2.0, True), 8.0, False), factor, up)
+
+    assert scale(1.0, 3.0, True) == 0.75
+    assert scaled.signatures == [(numba.float64, numba.float64, numba.boolean)]
+
+
 def test_a_kernel_that_needs_an_address_in_this_process_is_compiled_for_it_alone(monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     signature = numba.float64[::1], numba.float64[::1]
