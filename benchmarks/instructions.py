@@ -4,10 +4,9 @@
     python benchmarks/instructions.py --only conv-bn --batch 128 --lines 60
 
 A step is that of `run.py`: a batch is loaded, forward, loss, backward, SGD. The count is the same to a few in a
-thousand on a busy machine as on an idle one, and hardly depends on the batch. In a small network it is most of the
-time: an instruction takes about 12 ns on the machine of the README's table, with what the interpreter calls in C for
-it. So this is the instrument for work on the engine and the layers, where a clock shows a change of one per cent to
-nobody.
+thousand, on a busy machine too, and hardly depends on the batch. In a small network it is most of the time: an
+instruction takes about 12 ns on the machine of the README's table, with what the interpreter calls in C for it. So
+this is the instrument for work on the engine and the layers, where a change of one per cent is lost in a clock's noise.
 """
 
 import argparse
@@ -20,6 +19,8 @@ from types import FrameType
 from typing import Any
 
 from suite import libraries, steps
+
+from minigrad.kernels import threads
 
 PACKAGE = "minigrad"
 
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32, help="images in a batch (default 32)")
     parser.add_argument("--lines", type=int, default=25, help="functions to show (default 25)")
     args = parser.parse_args()
+    threads.STALL = 10**12  # a step that is traced takes long, but that is no reason to do without threads
     print(f"{platform.python_implementation()} {platform.python_version()}, instructions of a training step")
     for name in args.only:
         step = steps.step(libraries.load("minigrad", 2), name, args.batch).run

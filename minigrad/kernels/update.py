@@ -236,7 +236,7 @@ def _adam_kernel(amsgrad: bool) -> ThreadedKernel:
         step_size: float,
         correction: float,
     ) -> None:
-        """At the place: parameters, gradients, their averages, those of squares, the largest of these (only for amsgrad).
+        """At the place: parameters, gradients, their averages, those of squares, for amsgrad the largest of these.
 
         shrink is what decoupled weight decay leaves of p, and a gain is 1 - beta.
         """
