@@ -81,7 +81,7 @@ FLOAT64_INNER_TILES: Tiles = ((3, 3),) if REGISTERS == 32 else ((2, 2),)
 
 LINE = 16  # numbers that come from memory together
 
-SLICES = 16  # at most so many slices of the batch,
+SLICES = 8  # at most so many slices of the batch,
 SLICE = 1 << 19  # of so many multiplications at least,
 LENGTH = 48  # and of so many vectors of g, for their sums have to be added up,
 PARTIAL = 1 << 22  # and not more numbers than this for the sums of all of them
