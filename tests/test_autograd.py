@@ -1343,6 +1343,52 @@ def test_what_an_index_saved_is_freed_however_it_is_spelled(key):
         y.sum().backward()
 
 
+def test_an_op_with_slots_alone_keeps_no_array_by_name():
+    class Doubled(autograd.Op):
+        __slots__ = ("shape",)
+        saves_inputs = False
+
+        def forward(self, x):
+            self.shape = x.shape
+            return x + x
+
+        def backward(self, g):
+            assert g.shape == self.shape
+            return g + g
+
+    class Squared(autograd.Op):  # as most are: with a __dict__
+        saves_inputs = False
+
+        def forward(self, x):
+            self.x = x
+            return x * x
+
+        def backward(self, g):
+            return g * self.x * 2
+
+    assert not Doubled.keeps
+    assert Squared.keeps
+    x = leaf(1.0, 3.0)
+    y = Doubled.apply(x)
+    for _ in range(2):  # nothing was saved, so nothing was freed
+        y.backward(minigrad.ones(2))
+    assert equal(x.grad, np.array([4.0, 4.0]))
+    z = Squared.apply(x)
+    z.backward(minigrad.ones(2))
+    assert not vars(z.grad_fn)
+    with pytest.raises(RuntimeError, match="a second time"):
+        z.backward(minigrad.ones(2))
+
+
+def test_what_an_op_with_slots_alone_saved_is_checked_for_changes():
+    x, w = leaf(1.0, 3.0), minigrad.ones(2)
+    y = x * w  # Mul has no __dict__, but it saves its inputs
+    assert not hasattr(y.grad_fn, "__dict__")
+    w += 1
+    with pytest.raises(RuntimeError, match=r"Mul: backward needs inputs\[1\]"):
+        y.backward(minigrad.ones(2))
+
+
 def test_an_error_of_an_op_is_not_mistaken_for_another():
     class Picky(autograd.Op):
         def forward(self, a, b):

@@ -34,7 +34,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from itertools import count
 from operator import attrgetter
 from typing import Any
@@ -111,8 +111,9 @@ class Op:
     (27.0, 18.0)
     """
 
-    __slots__ = ("__dict__", "__weakref__", "arrays", "edges", "hooks", "inputs", "stamp")
+    __slots__ = ("__weakref__", "arrays", "edges", "hooks", "inputs", "stamp")
 
+    keeps = True  # False where __slots__ leave the op without a __dict__, which is where arrays are kept
     saves_inputs = True  # False where backward never asks for `operands`: the inputs can then be freed early
     uses: tuple[tuple[int, ...], ...] | None = None  # for each input those that its gradient is made of; None: all
     view = False  # True where the result may share memory with the first input
@@ -124,6 +125,10 @@ class Op:
     hooks: dict[Any, Callable] | None  # what to show the output's gradient to, once it is complete
     stamp: int  # the moment it was recorded: later ops, and later changes in place, have higher ones
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.keeps = cls.__dictoffset__ != 0
+
     def forward(self, *inputs: Any, **options: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define forward")
 
@@ -133,27 +138,28 @@ class Op:
     @classmethod
     def apply(cls, *inputs: Any, **options: Any) -> Any:
         """Run forward; if an input is a Tensor give Tensors, and record the op if a gradient may be asked for."""
-        op = cls()
-        arrays, edges, any_tensor, recorded = [], [], False, False
+        op, many = cls(), len(inputs)
+        arrays, edges, others, recorded = [], [], 0, False
         for x in inputs:
             if isinstance(x, _Tensor):
-                any_tensor = True
                 if x._view is not None and x._view[0]._grad_fn is not x._view[2]:
                     follow_base(x)
                 arrays.append(x.array)
                 if x._requires_grad:
                     edges.append(x._grad_fn or x)
                     recorded = True
-                    continue
+                else:
+                    edges.append(None)
             else:
                 arrays.append(x)
-            edges.append(None)
+                edges.append(None)
+                others += 1
         try:
             if options:
                 y = op.forward(*arrays, **options)
-            elif len(arrays) == 2:  # without asterisks a call takes half as long
+            elif many == 2:  # without asterisks a call takes half as long
                 y = op.forward(arrays[0], arrays[1])
-            elif len(arrays) == 1:
+            elif many == 1:
                 y = op.forward(arrays[0])
             else:
                 y = op.forward(*arrays)
@@ -161,7 +167,7 @@ class Op:
             if "broadcast" in str(error):
                 must_broadcast(cls.__name__.lower(), *arrays)
             raise
-        if not any_tensor:
+        if others == many:
             return y  # arrays in, array out: this is what keeps a plain backward pass at NumPy's speed
         result = _new(_Tensor)  # as `wrap` makes it, without another call
         if recorded and _is_recording():
@@ -229,7 +235,7 @@ class Op:
 
     def release(self) -> None:
         """Free what was saved for backward. An op that saved no array stays usable."""
-        kept = self.__dict__
+        kept = self.__dict__ if self.keeps else None
         if self.inputs or (kept and _hold_array(kept.values())):
             self.inputs = self.arrays = None
             if kept:
@@ -343,10 +349,7 @@ _ARRAYS = (ndarray, np.generic)
 def _hold_array(values: Iterable) -> bool:
     """Is there an array among these, or a tuple with one, such as the key of an index?"""
     for kept in values:
-        if type(kept) is tuple:
-            if any(isinstance(part, ndarray) for part in kept):
-                return True
-        elif isinstance(kept, _ARRAYS):
+        if isinstance(kept, _ARRAYS) or (type(kept) is tuple and any(isinstance(part, ndarray) for part in kept)):
             return True
     return False
 
@@ -423,11 +426,13 @@ def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | Non
     """
     grads, found = dict(seeds), {}
     useful = set(seeds) if wanted is None else _useful(seeds, wanted)
-    waiting = [(-op.stamp, op) for op in seeds if isinstance(op, Op) and op in useful]
-    heapify(waiting)  # the ops that a gradient has come to, the latest first
+    waiting: list[tuple[int, Op]] = []  # a heap, the latest op first: those that a gradient has come to
+    for node in seeds:
+        if isinstance(node, Op) and node in useful:
+            heappush(waiting, (-node.stamp, node))
     sums: set = set()  # the nodes whose gradient so far was added up here: nobody else holds that array
     while waiting:
-        _, op = heappop(waiting)  # no gradient can come to it any more: those it was used by are later, and done
+        stamp, op = heappop(waiting)  # no gradient can come to it any more: those it was used by are later, and done
         g, edges = grads.pop(op), op.edges
         if op.hooks:
             g = _run_hooks(op, g)
@@ -436,10 +441,11 @@ def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | Non
                 found[op] = g
             if useful.isdisjoint(edges):
                 continue  # nothing else that is wanted lies behind it
-            edges = [edge if edge in useful else None for edge in edges]
-        if op.inputs is None:
+            edges = _among(useful, edges)
+        inputs = op.inputs
+        if inputs is None:
             raise freed(op)
-        if op.stamp < versions.latest:
+        if -stamp < versions.latest:
             versions.check(op)
         if anomaly.enabled:
             gradients = anomaly.backward(op, g, versions.needed(op))
@@ -454,7 +460,7 @@ def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | Non
                 f"{op.name()}.backward gave {len(gradients)} gradients for {len(edges)} inputs; it must return "
                 "one for each, None where there is none"
             )
-        if not retain_graph:
+        if not retain_graph and (inputs or op.keeps):
             op.release()
         for edge, gx in zip(edges, gradients):  # noqa: B905 - compared above; strict= is slow
             if edge is None or gx is None:
@@ -469,19 +475,23 @@ def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | Non
                 grads[edge] = grads[edge] + gx
                 if not create_graph:
                     sums.add(edge)
-    leaves = grads if wanted is None else {leaf: grads[leaf] for leaf in wanted & grads.keys()}
-    found.update(leaves)
-    for leaf, g in leaves.items():
-        array = leaf.array
+    for leaf in grads if wanted is None else wanted & grads.keys():
+        g, array = grads[leaf], leaf.array
         if leaf.hooks:
-            g = found[leaf] = _run_hooks(leaf, g)
+            g = _run_hooks(leaf, g)
         if g.shape != array.shape:
             raise RuntimeError(
                 f"a gradient of shape {g.shape} arrived at a leaf of shape {array.shape}: an op's backward is wrong"
             )
         if g.dtype is not array.dtype and g.dtype != array.dtype:
-            found[leaf] = g.to(array.dtype) if create_graph else g.astype(array.dtype)
+            g = g.to(array.dtype) if create_graph else g.astype(array.dtype)
+        found[leaf] = g
     return found
+
+
+def _among(useful: set, edges: list) -> list:
+    """The edges that lead to a useful node, and None for the others."""
+    return [edge if edge in useful else None for edge in edges]
 
 
 def freed(op: Op) -> RuntimeError:

@@ -85,7 +85,7 @@ def check(op: Any) -> None:
     A quick look at all that the op has hold of comes first: other memory than that is what was changed, nearly always.
     """
     histories, stamp = _histories, op.stamp
-    for x in chain(op.inputs or (), op.__dict__.values()):
+    for x in chain(op.inputs or (), op.__dict__.values() if op.keeps else ()):
         kind = type(x)
         if kind is tuple:
             if not _NUMBERS.issuperset(map(type, x)):
@@ -138,7 +138,7 @@ def _needed(op: Any) -> list[tuple[Any, np.ndarray, int | str]]:
             found.append((memory(array), array, i))
             if array is not x:
                 found.append((x, array, i))
-    for name, kept in op.__dict__.items():
+    for name, kept in op.__dict__.items() if op.keeps else ():
         for part in kept if type(kept) is tuple else (kept,):
             array = getattr(part, "array", part)
             if isinstance(array, np.ndarray):

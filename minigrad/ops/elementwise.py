@@ -37,7 +37,7 @@ from .rounding import quotient
 class Add(Op):
     """y = a + b"""
 
-    __slots__ = ("shapes",)  # not in __dict__, where `release` looks for arrays
+    __slots__ = ("shapes",)  # and no __dict__, in which there might be arrays to free
     saves_inputs = False
 
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -67,6 +67,7 @@ class Sub(Op):
 class Mul(Op):
     """y = a b"""
 
+    __slots__ = ()
     uses = ((1,), (0,))  # the gradient of each factor is made of the other one
 
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -80,6 +81,7 @@ class Mul(Op):
 class Div(Op):
     """y = a / b"""
 
+    __slots__ = ()
     uses = ((1,), (0, 1))
 
     @quiet
@@ -95,6 +97,7 @@ class Div(Op):
 class Neg(Op):
     """y = -x"""
 
+    __slots__ = ()
     saves_inputs = False
 
     def forward(self, x: np.ndarray) -> np.ndarray:
