@@ -175,8 +175,10 @@ def _small_at_once(kernel: ThreadedKernel, arrays: int) -> Callable[[Callable], 
                 if x.size <= SMALL and (a is x or a.shape == x.shape):
                     entry = kernel.entry(x.dtype.char)
                     if entry is not None:  # as it is before the first call
-                        y = np.empty(x.shape, x.dtype)
-                        entry(x.ravel(), 1, x.size, (y.ravel(),) if arrays == 1 else (a.ravel(), y.ravel()))
+                        y = out = np.empty(x.shape, x.dtype)
+                        if x.ndim != 1:
+                            x, a, out = x.ravel(), a.ravel(), y.ravel()
+                        entry(x, 1, x.size, (out,) if arrays == 1 else (a, out))
                         return y
             return gated(*args, **options)
 

@@ -234,7 +234,7 @@ def is_bool(x: Any) -> bool:
 
 def floating(op: str, x: Operand) -> Operand:
     """`x` with integers and bools cast to the default float dtype, as the transcendental functions want them."""
-    if hasattr(x, "_grad_fn") and x.dtype.kind == "f":
+    if hasattr(x, "_grad_fn") and x.array.dtype.kind == "f":
         return x  # a Tensor, as nearly all there are
     if type(x) in (int, float, bool):
         return np.asarray(x, dtypes.get_default_dtype())
