@@ -7,6 +7,7 @@ it keeps a dataset on the path where `DataLoader` gathers whole batches. All tho
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -169,21 +170,30 @@ _AS_IT_IS = Normalize(0.0, 1.0)
 
 def _gather(images: np.ndarray, index: slice | np.ndarray, normalize: Normalize) -> Any:
     """Images of bytes as ToTensor and Normalize make them; NotImplemented for others, and for what these refuse."""
-    if images.dtype != uint8 or images.ndim not in (3, 4) or not images.flags.c_contiguous or not images.size:
+    layout = _layout(images.shape)
+    if layout is None or images.dtype is not uint8 or not images.flags.c_contiguous:
         return NotImplemented
-    count, H, W, *depth = images.shape
-    C = depth[0] if depth else 1
+    flat, C, H, W = layout
     scale = normalize._scale(C, get_default_dtype())
     if scale is None:
         return NotImplemented
     if type(index) is slice:
-        index = np.arange(*index.indices(count))
-    pixels, gather = images.reshape(count, -1, C), kernels.current().image_batch
+        index = np.arange(*index.indices(len(images)))
+    pixels, gather, (mean, std) = images.reshape(flat), kernels.current().image_batch, scale
     try:
-        batch = gather(pixels, index, *scale)
+        batch = gather(pixels, index, mean, std)
     except IndexError:  # some count from the end, or are out of range indeed
-        batch = gather(pixels, take(np.arange(count), index), *scale)
+        batch = gather(pixels, take(np.arange(len(images)), index), mean, std)
     return wrap(batch.reshape(len(index), C, H, W))
+
+
+@functools.lru_cache(256)
+def _layout(shape: tuple[int, ...]) -> tuple[tuple[int, int, int], int, int, int] | None:
+    """Images (n, H, W) or (n, H, W, C) as (n, H W, C), and C, H and W; None for others, and for none at all."""
+    if len(shape) not in (3, 4) or 0 in shape:
+        return None
+    n, H, W, C = (*shape, 1)[:4]
+    return (n, H * W, C), C, H, W
 
 
 class Lambda:

@@ -23,9 +23,9 @@ import numpy as np
 from . import reference
 from .gate import FLOAT32, NOTHING, Out
 from .jit import helper
-from .memory import empty
+from .memory import Maker, empty, maker
 from .parallel import threaded_kernel
-from .shapes import Shape, require_matmul
+from .shapes import require_matmul
 from .simd import (
     LANES,
     REGISTERS,
@@ -58,8 +58,8 @@ def matmul(a: Array, b: Array, *, out: Out = None) -> Array:
     if out is not None or not _by_tiles(a, b, M, K, N):
         return reference.matmul(a, b, out=out)
     if not b.flags.c_contiguous:
-        shape, units, nanoseconds = inner_plan(M, K, N)
-        y = empty(shape, FLOAT32)
+        make, units, nanoseconds = inner_plan(M, K, N)
+        y = make()
         inner_products(units, nanoseconds, a, b.T, NOTHING["f"], y, False)
         return y
     y = empty((M, N), FLOAT32)
@@ -77,9 +77,9 @@ def _by_tiles(a: Array, b: Array, M: int, K: int, N: int) -> bool:
     return a.flags.c_contiguous and by_inner_products(M, K, N)
 
 
-def inner_plan(M: int, K: int, N: int) -> tuple[Shape, int, float]:
-    """The shape of what `inner_products` makes, and its units and nanoseconds."""
-    return (M, N), -(-M // INNER_ROWS) * -(-N // INNER_COLUMNS), M * K * N / SPEED
+def inner_plan(M: int, K: int, N: int) -> tuple[Maker, int, float]:
+    """What makes the output of `inner_products`, and its units and nanoseconds."""
+    return maker((M, N), FLOAT32), -(-M // INNER_ROWS) * -(-N // INNER_COLUMNS), M * K * N / SPEED
 
 
 def by_outer_products(M: int, K: int, N: int) -> bool:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import functools
 import math
-import operator
 
 import numpy as np
 
 from . import reference, shapes
 from .gate import FLOAT32, INT64, UINT8, Out
-from .memory import empty
+from .look import FLOATS, look
+from .memory import Maker, maker
 from .parallel import threaded_kernel
 from .shapes import Shape
 from .simd import prefetch
@@ -29,34 +29,26 @@ LINE = 64  # bytes that come at once
 
 def image_batch(images: Array, indices: Array, mean: Array, std: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.image_batch`."""
-    plan = _plan(_kind(images), _kind(indices), _kind(mean), _kind(std))
-    if plan is None or out is not None:
-        return reference.image_batch(images, indices, mean, std, out=out)
-    shape, nanoseconds = plan
-    y = empty(shape, FLOAT32)
+    if out is not None or mean.dtype is not FLOAT32 or not look((images, indices, mean, std), KINDS):
+        return reference.image_batch(images, indices, mean, std, out=out)  # without a copy: there may be many images
+    count, make, nanoseconds = _plan(images.shape, indices.shape, mean.shape, std.shape)
+    y = make()
     try:
-        _image_batch(shape[0], nanoseconds, y, images, indices, mean, std)
+        _image_batch(count, nanoseconds, y, images, indices, mean, std)
     except IndexError:
         shapes.require_range("image_batch", "indices", indices, len(images))
         raise
     return y
 
 
-_kind = operator.attrgetter("__class__", "dtype", "flags.carray", "shape")
-Kind = tuple[type, np.dtype, bool, Shape]
+KINDS = UINT8, INT64, FLOATS, FLOATS
 
 
 @functools.lru_cache(1024)
-def _plan(*kinds: Kind) -> tuple[Shape, float] | None:
-    """The output's shape, and the nanoseconds it takes to fill it; ValueError unless the shapes fit.
-
-    None for arrays of other kinds than the kernel is compiled for. They are not copied: there may be many images.
-    """
-    classes, dtypes, flags, sizes = zip(*kinds, strict=True)
-    if dtypes != (UINT8, INT64, FLOAT32, FLOAT32) or {*classes} != {np.ndarray} or not all(flags):
-        return None
-    shape = shapes.image_batch("image_batch", *sizes)
-    return shape, 0.12 * math.prod(shape)
+def _plan(images: Shape, indices: Shape, mean: Shape, std: Shape) -> tuple[int, Maker, float]:
+    """How many images, what makes the output, and the nanoseconds to fill it; ValueError unless the shapes fit."""
+    shape = shapes.image_batch("image_batch", images, indices, mean, std)
+    return shape[0], maker(shape, FLOAT32), 0.12 * math.prod(shape)
 
 
 @threaded_kernel

@@ -12,7 +12,7 @@ import numpy as np
 from . import gemm, reference, shapes
 from .gate import FLOAT32, NOTHING, Out, gate
 from .jit import helper
-from .memory import empty
+from .memory import Maker, maker
 from .norm import narrowed, widened
 from .parallel import threaded_kernel
 from .shapes import Shape
@@ -29,8 +29,8 @@ def linear(x: Array, w: Array, b: Array | None, relu: bool = False, *, out: Out 
     plan = _forward(x.shape, w.shape, None if b is None else b.shape)
     if plan is None or x.dtype is not FLOAT32 or out is not None:
         return reference.linear(x, w, b, relu, out=out)
-    shape, units, nanoseconds = plan
-    y = empty(shape, FLOAT32)
+    make, units, nanoseconds = plan
+    y = make()
     gemm.inner_products(units, nanoseconds, x, w, NO_BIAS if b is None else b, y, bool(relu))
     return y
 
@@ -48,13 +48,13 @@ def linear_backward(
     out: Out = None,
 ) -> tuple[Array | None, ...]:
     """Compiled twin of `reference.linear_backward`."""
-    x_shape, w_shape = x.shape, w.shape
-    nanoseconds = _backward(g.shape, x_shape, w_shape, None if y is None else y.shape, need_x, need_w)
-    if nanoseconds is None or x.dtype is not FLOAT32 or out is not None:
+    plan = _backward(g.shape, x.shape, w.shape, None if y is None else y.shape, need_x, need_w)
+    if plan is None or x.dtype is not FLOAT32 or out is not None:
         return reference.linear_backward(g, x, w, need_x, need_w, need_b, y, out=out)
-    gx = empty(x_shape, FLOAT32) if need_x else NO_MATRIX
-    gw = empty(w_shape, FLOAT32) if need_w else NO_MATRIX
-    gb = np.empty(w_shape[0], FLOAT32) if need_b else NO_BIAS
+    make_x, make_w, make_b, nanoseconds = plan
+    gx = make_x() if need_x else NO_MATRIX
+    gw = make_w() if need_w else NO_MATRIX
+    gb = make_b() if need_b else NO_BIAS
     _linear_backward(SHARES, nanoseconds, g, x, w, NO_MATRIX if y is None else y, gx, gw, gb)
     return gx if need_x else None, gw if need_w else None, gb if need_b else None
 
@@ -63,7 +63,7 @@ NO_MATRIX, NO_BIAS = np.empty((0, 0), FLOAT32), NOTHING["f"]
 
 
 @functools.lru_cache(1024)
-def _forward(x: Shape, w: Shape, b: Shape | None) -> tuple[Shape, int, float] | None:
+def _forward(x: Shape, w: Shape, b: Shape | None) -> tuple[Maker, int, float] | None:
     """The plan of the product by tiles, None if BLAS does it; ValueError unless the shapes fit."""
     shapes.require_linear("linear", x, w, b)
     size = x[0], x[1], w[0]
@@ -71,8 +71,12 @@ def _forward(x: Shape, w: Shape, b: Shape | None) -> tuple[Shape, int, float] | 
 
 
 @functools.lru_cache(1024)
-def _backward(g: Shape, x: Shape, w: Shape, y: Shape | None, need_x: bool, need_w: bool) -> float | None:
-    """How many nanoseconds tiles take for all products that are needed, None unless they do all of them.
+def _backward(
+    g: Shape, x: Shape, w: Shape, y: Shape | None, need_x: bool, need_w: bool
+) -> tuple[Maker, Maker, Maker, float] | None:
+    """What makes gx, gw and gb, and how many nanoseconds tiles take for all products that are needed.
+
+    None unless tiles do all of these.
 
     ValueError unless the shapes fit.
     """
@@ -84,7 +88,8 @@ def _backward(g: Shape, x: Shape, w: Shape, y: Shape | None, need_x: bool, need_
     x_by_tiles, w_by_tiles = gemm.by_outer_products(N, O, I), gemm.by_outer_products(O, N, I)
     if N == 0 or (need_x and not x_by_tiles) or (need_w and not w_by_tiles):
         return None
-    return (need_x + need_w) * N * I * O / gemm.SPEED
+    makers = maker(x, FLOAT32), maker(w, FLOAT32), maker((O,), FLOAT32)
+    return *makers, (need_x + need_w) * N * I * O / gemm.SPEED
 
 
 @threaded_kernel

@@ -9,7 +9,7 @@ import numpy as np
 from . import reference, shapes
 from .exponential import exponentials
 from .gate import Out, gate, output, outputs
-from .memory import empty
+from .memory import Maker, maker
 from .parallel import threaded_kernel
 from .shapes import Shape
 from .simd import LANES, broadcast, load, load_broadcast, load_first, mul, store, store_first, sub
@@ -46,9 +46,9 @@ def softmax_cross_entropy(x: Array, labels: Array, average: bool = False, *, out
 def softmax_cross_entropy_backward(g: Array, x: Array, labels: Array, rows: Array, *, out: Out = None) -> Array:
     """Compiled twin of `reference.softmax_cross_entropy_backward`."""
     shape = x.shape
-    N, nanoseconds = _backward(g.shape, shape, labels.shape, rows.shape)
+    N, make, nanoseconds = _backward(g.shape, shape, labels.shape, rows.shape, x.dtype)
     if out is None:
-        gx = empty(shape, x.dtype)
+        gx = make()
     else:
         shapes.require_range("softmax_cross_entropy_backward", "labels", labels, shape[1])
         gx = output("softmax_cross_entropy_backward", out, shape, x.dtype)
@@ -71,10 +71,10 @@ def _forward(x: Shape, labels: Shape) -> tuple[int, int, int, float, int]:
 
 
 @functools.lru_cache(1024)
-def _backward(g: Shape, x: Shape, labels: Shape, rows: Shape) -> tuple[int, float]:
-    """The units of the kernel and its nanoseconds; ValueError unless the shapes fit."""
+def _backward(g: Shape, x: Shape, labels: Shape, rows: Shape, dtype: np.dtype) -> tuple[int, Maker, float]:
+    """The units of the kernel, what makes its output, and its nanoseconds; ValueError unless the shapes fit."""
     shapes.require_cross_entropy("softmax_cross_entropy_backward", g, x, labels, rows)
-    return x[0], _nanoseconds(*x)
+    return x[0], maker(x, dtype), _nanoseconds(*x)
 
 
 def _nanoseconds(N: int, C: int) -> float:

@@ -23,6 +23,7 @@ import itertools
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 from math import prod
 from operator import attrgetter
 from sys import getrefcount
@@ -32,7 +33,7 @@ import numpy as np
 
 from .shapes import Shape
 
-__all__ = ["empty", "idle_bytes", "release"]
+__all__ = ["Maker", "empty", "idle_bytes", "maker", "release"]
 
 SMALLEST, LARGEST = 1 << 16, 1 << 26  # bytes of an array; others are left to NumPy
 LIMIT = 1 << 28  # bytes that are kept
@@ -40,6 +41,8 @@ WHILE = 200  # arrays that are asked for while a size nobody wants stays; a trai
 PAGE, LINE = 4096, 64  # memory is kept in multiples of the one, and begins at a multiple of the other
 
 Array = np.ndarray
+
+Maker = Callable[[], np.ndarray]
 
 Piece = tuple[Any]  # so many bytes: an array of ctypes, in a tuple so that the references to it can be counted
 
@@ -64,9 +67,21 @@ class _Block(np.ndarray):
 
 def empty(shape: Shape, dtype: np.dtype) -> np.ndarray:
     """As np.empty, of memory that was used before if there is some of this size."""
-    pieces = _pieces(shape, dtype)
-    if pieces is None:
-        return np.empty(shape, dtype)
+    return maker(shape, dtype)()
+
+
+@functools.lru_cache(4096)
+def maker(shape: Shape, dtype: np.dtype) -> Maker:
+    """A function that makes arrays as `empty` does, for who makes many of one kind."""
+    size = prod(shape) * dtype.itemsize
+    if not SMALLEST <= size <= LARGEST:
+        return functools.partial(np.empty, shape, dtype)
+    size = -(-size // PAGE) * PAGE
+    return functools.partial(_make, _pool.setdefault(size, _Pieces(size)), shape, dtype)
+
+
+def _make(pieces: _Pieces, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    """An array of memory that was used before, if one of these pieces is idle."""
     pieces.wanted = _now()
     piece: Piece | None
     try:
@@ -93,16 +108,6 @@ def release() -> None:
     """Return idle memory to the system."""
     with _lock:
         _give_up(_bytes, _now())
-
-
-@functools.lru_cache(4096)
-def _pieces(shape: Shape, dtype: np.dtype) -> _Pieces | None:
-    """The pieces that an array can be made of; None if it is left to NumPy."""
-    size = prod(shape) * dtype.itemsize
-    if not SMALLEST <= size <= LARGEST:
-        return None
-    size = -(-size // PAGE) * PAGE
-    return _pool.setdefault(size, _Pieces(size))
 
 
 def _idle(pieces: _Pieces) -> Piece | None:

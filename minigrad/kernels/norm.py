@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import math
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -22,7 +21,8 @@ from numba.core import cgutils, types
 from . import reference, shapes
 from .gate import NOTHING, Out, gate, outputs
 from .jit import helper, reordering_kernel
-from .memory import empty
+from .look import FLOATS, look
+from .memory import Maker, maker
 from .parallel import ThreadedKernel, threaded_kernel
 from .reference import Running
 from .shapes import Shape
@@ -68,19 +68,20 @@ def batch_norm(
 ) -> tuple[Array, Array]:
     """Compiled twin of `reference.batch_norm`."""
     shape, dtype = x.shape, x.dtype
-    kernel, units, nanoseconds, N, C, L, channels = _plan(
+    kernel, units, nanoseconds, N, C, L, make = _plan(
         "batch_norm", shape, None if w is None else w.shape, None if b is None else b.shape, dtype
     )
     if running is None:
         mean, var, momentum, left = NOTHING[dtype.char], NOTHING[dtype.char], 0.0, False
     else:
         mean, var, momentum = running
-        left = not _kind(mean) == _kind(var) == channels  # for the kernel cannot move them
+        # What the kernel cannot move is left to be moved after it.
+        left = kernel is None or not (look((x, mean, var), ALIKE) and mean.shape == var.shape == (C,))
         if left:
             shapes.require_running("batch_norm", running, C)
             mean = var = NOTHING[dtype.char]
     if out is None:
-        y, statistics = empty(shape, dtype), np.empty((3, C), dtype)
+        y, statistics = make(), np.empty((3, C), dtype)
     else:
         y, statistics = outputs("batch_norm", out, (shape, dtype), ((3, C), dtype))
     if w is None:
@@ -149,9 +150,9 @@ def _gradients(definition: Callable, constant: bool) -> Callable:
     ) -> tuple[Array, Array, Array]:
         dtype, shape = x.dtype, x.shape
         given = None if w is None else w.shape, None if b is None else b.shape
-        kernel, units, nanoseconds, N, C, L, _ = _plan(name, shape, *given, dtype, g.shape, statistics.shape)
+        kernel, units, nanoseconds, N, C, L, make = _plan(name, shape, *given, dtype, g.shape, statistics.shape)
         if out is None:
-            gx, gw, gb = empty(shape, dtype), np.empty(C, dtype), np.empty(C, dtype)
+            gx, gw, gb = make(), np.empty(C, dtype), np.empty(C, dtype)
         else:
             gx, gw, gb = outputs(name, out, (shape, dtype), ((C,), dtype), ((C,), dtype))
         if w is None:
@@ -207,7 +208,7 @@ def layer_norm_backward(
     return gx, gw, gb
 
 
-_kind = operator.attrgetter("dtype", "shape", "flags.carray")
+ALIKE = (FLOATS,) * 3
 
 
 class Plan(NamedTuple):
@@ -219,7 +220,7 @@ class Plan(NamedTuple):
     N: int
     C: int
     L: int
-    channels: tuple | None  # the `_kind` of running statistics that the kernel can move
+    make: Maker  # of arrays like x
 
 
 @functools.lru_cache(1024)
@@ -238,12 +239,12 @@ def _plan(
     if g is not None and statistics is not None:
         shapes.require_equal(name, "the output gradient", g, x)
         shapes.require_equal(name, "the statistics", statistics, (3, C))
-    size, L = math.prod(x), math.prod(x[2:])
+    size, L, make = math.prod(x), math.prod(x[2:]), maker(x, dtype)
     if size == 0:
-        return Plan(None, 0, 0.0, x[0], C, L, None)
+        return Plan(None, 0, 0.0, x[0], C, L, make)
     rows, columns, each = KERNELS[name]
     kernel, units = (columns, -(-C // LANES)) if L == 1 else (rows, C)
-    return Plan(kernel, units, each * size, x[0], C, L, (dtype, (C,), True))
+    return Plan(kernel, units, each * size, x[0], C, L, make)
 
 
 # ------------------------------------------------------------------------------------------ batch normalization
