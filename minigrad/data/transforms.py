@@ -50,12 +50,14 @@ class Compose:
 
     def gather(self, images: np.ndarray, index: slice | np.ndarray) -> Any:
         """The images at `index`, with `ToTensor` and a `Normalize` right after it in one pass, and the others then."""
-        first, *others = self.transforms or (None,)
-        if type(first) is not ToTensor:
+        transforms = self.transforms
+        if not transforms or type(transforms[0]) is not ToTensor:
             return NotImplemented
-        normalize: Any = others.pop(0) if others and type(others[0]) is Normalize else _AS_IT_IS
+        done, normalize = 1, _AS_IT_IS
+        if len(transforms) > 1 and type(transforms[1]) is Normalize:
+            done, normalize = 2, transforms[1]
         batch = _gather(images, index, normalize)
-        for transform in others:
+        for transform in transforms[done:]:
             if batch is NotImplemented:
                 break
             batch = transform_batch(transform, batch)
