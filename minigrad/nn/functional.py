@@ -429,32 +429,24 @@ def _must_be_many(op: str, x: Tensor) -> None:
 def _plainly_fit(x: Any, mean: Any, var: Any, weight: Any, bias: Any, momentum: Any, eps: Any) -> bool:
     """Is x a float Tensor of channels, is all that is given of its dtype, one for each, and the rest usual?"""
     try:
-        each = _of_each_channel(x.array.dtype, x.array.shape)
+        dtype, shape = x.array.dtype, x.array.shape
+        each = dtype, shape[1:2]
         return (
             isinstance(x, Tensor)
-            and each is not None
+            and dtype.kind == "f"
+            and len(shape) > 1
             and (
                 mean is var is None
                 or (mean.array.dtype, mean.array.shape) == each == (var.array.dtype, var.array.shape)
             )
             and (weight is None or (weight.array.dtype, weight.array.shape) == each)
             and (bias is None or (bias.array.dtype, bias.array.shape) == each)
-            and _are_usual(momentum, eps)
+            and type(momentum) is type(eps) is float
+            and 0 <= momentum <= 1
+            and 0 < eps < math.inf
         )
     except (AttributeError, TypeError):  # not a Tensor, not a number
         return False
-
-
-@functools.lru_cache(1024)
-def _of_each_channel(dtype: np.dtype, shape: tuple[int, ...]) -> tuple[np.dtype, tuple[int, ...]] | None:
-    """The dtype and shape of what there is one of for each channel of such an input; None if it cannot be one."""
-    return (dtype, shape[1:2]) if dtype.kind == "f" and len(shape) > 1 else None
-
-
-@functools.lru_cache(256, typed=True)
-def _are_usual(momentum: Any, eps: Any) -> bool:
-    """Are they floats of the usual range?"""
-    return type(momentum) is type(eps) is float and 0 <= momentum <= 1 and 0 < eps < math.inf
 
 
 def _check_channels(
