@@ -1461,3 +1461,51 @@ def test_a_gradient_that_backward_adds_to_is_dated_at_the_users_line():
     (x * 3).sum().backward()  # adds to x.grad, which z needs
     with pytest.raises(RuntimeError, match=r"changed in place by backward.* at .*test_autograd\.py:\d+, `\(x \* 3"):
         z.backward()
+
+
+class KeepsArrays(Op):
+    """Keeps what it needs under a name that the engine may be tempted to use."""
+
+    def forward(self, x):
+        self.arrays = (np.cos(x),)
+        return np.sin(x)
+
+    def backward(self, g):
+        return g * self.arrays[0]
+
+
+class KeepsArraysAlone(KeepsArrays):
+    saves_inputs = False
+
+
+@pytest.mark.parametrize("op", [KeepsArrays, KeepsArraysAlone])
+def test_what_an_op_keeps_under_any_name_is_its_own(op):
+    x = leaf([0.5, -1.0])
+    y = op.apply(x)
+    kept = weakref.ref(y.grad_fn.arrays[0])
+    y.backward(minigrad.tensor([2.0, 3.0]))
+    np.testing.assert_allclose(x.grad.array, np.cos(x.array) * [2, 3], rtol=1e-6)
+    assert kept() is None, "freed by the pass"
+    with pytest.raises(RuntimeError, match="a second time"):
+        y.backward(minigrad.tensor([2.0, 3.0]))
+
+
+@pytest.mark.parametrize("op", [KeepsArrays, KeepsArraysAlone])
+def test_a_change_of_what_an_op_keeps_is_noticed(op):
+    x = leaf([0.5, -1.0])
+    y = op.apply(x)
+    autograd.changed(y.grad_fn.arrays[0], by="a test")
+    with pytest.raises(RuntimeError, match="changed in place by a test"):
+        y.backward(minigrad.ones(2))
+
+
+def test_a_task_starts_out_in_the_grad_mode_of_the_code_that_made_it():
+    async def look():
+        return minigrad.is_grad_enabled()
+
+    async def main():
+        with minigrad.no_grad():
+            inside = asyncio.create_task(look())
+        return await inside, await asyncio.create_task(look())
+
+    assert asyncio.run(main()) == (False, True)

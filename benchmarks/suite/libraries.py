@@ -95,7 +95,7 @@ class Torch(Library):
 
     def _load(self, size: int, data: Any) -> Iterator:
         """By a DataLoader, as anyone would."""
-        loader = self.lib.data.DataLoader(data, size, sampler=numbers.order(len(data)).tolist(), drop_last=True)
+        loader = self.lib.data.DataLoader(data, size, sampler=numbers.order(len(data)), drop_last=True)
         while True:
             yield from loader
 

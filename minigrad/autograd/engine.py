@@ -94,7 +94,7 @@ class Op:
     forward  : arrays (and keyword options) -> array. What backward needs besides the inputs, it keeps on `self`.
                It may return a tuple: then only the first result is differentiable, and the rest are constants.
     backward : the output's gradient -> the gradient of the one input, or a tuple with one for each input. None
-               stands for "no gradient"; one that nobody needs (see `needs`) may be left as None. It never
+               stands for "no gradient"; one that nobody needs (see `edges`) may be left as None. It never
                returns an array that it holds, nor changes one in place.
 
     >>> import minigrad
@@ -111,7 +111,7 @@ class Op:
     (27.0, 18.0)
     """
 
-    __slots__ = ("__weakref__", "arrays", "edges", "hooks", "inputs", "stamp")
+    __slots__ = ("__weakref__", "_arrays", "edges", "hooks", "inputs", "stamp")
 
     keeps = True  # False where __slots__ leave the op without a __dict__, which is where arrays are kept
     saves_inputs = True  # False where backward never asks for `operands`: the inputs can then be freed early
@@ -121,8 +121,8 @@ class Op:
 
     edges: list[Any]  # for each input its node (an Op or a leaf Tensor), or None when it needs no gradient
     inputs: tuple | None  # the inputs themselves; () if not saved, None once freed
-    arrays: list | None  # what forward was given for them, if they are saved
-    hooks: dict[Any, Callable] | None  # what to show the output's gradient to, once it is complete
+    _arrays: list | None  # what forward was given for them; unset unless they are saved
+    hooks: dict[Any, Callable] | None  # what to show the output's gradient to; under _RETAINED: who keeps it
     stamp: int  # the moment it was recorded: later ops, and later changes in place, have higher ones
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -174,7 +174,7 @@ class Op:
             op.edges = edges
             if cls.saves_inputs:
                 op.inputs = inputs
-                op.arrays = arrays
+                op._arrays = arrays
             else:
                 op.inputs = ()
             op.hooks = None
@@ -202,7 +202,7 @@ class Op:
     def needs(self) -> list[bool]:
         """For each input, whether it needs a gradient."""
         needs = []
-        for edge in self.edges:  # a third of what a comprehension or `map` takes
+        for edge in self.edges:  # quicker than a comprehension, in Python 3.11, or `map`
             needs.append(edge is not None)
         return needs
 
@@ -213,7 +213,7 @@ class Op:
         detached in the meantime is then tied to where it came from again.
         """
         if not _is_recording():
-            return self.arrays  # type: ignore[return-value]
+            return self._arrays  # type: ignore[return-value]
         assert self.inputs is not None
         pairs = zip(self.inputs, self.edges, strict=True)
         return [x if edge is None or edge is x or edge is x._grad_fn else wrap(x.array, edge) for x, edge in pairs]
@@ -237,7 +237,7 @@ class Op:
         """Free what was saved for backward. An op that saved no array stays usable."""
         kept = self.__dict__ if self.keeps else None
         if self.inputs or (kept and _hold_array(kept.values())):
-            self.inputs = self.arrays = None
+            self.inputs = self._arrays = None
             if kept:
                 kept.clear()
 
@@ -287,7 +287,8 @@ class Fused(Op):
 
     A subclass gives `kernel_backward(g)` on arrays, and `definition(*inputs)`: the same function, composed of
     other ops. The definition is the documentation, the tests' oracle and the rule for higher derivatives at
-    once, so no second derivative is ever written by hand.
+    once, so no second derivative is ever written by hand. (A `backward` of its own belongs into the body of the
+    class: whether there is one is looked at when the class is made.)
     """
 
     def __init_subclass__(cls, **options: Any) -> None:

@@ -1,4 +1,7 @@
-"""Grad mode: are ops being recorded? Each thread has its own answer, and starts out with yes; so has an async task."""
+"""Grad mode: are ops being recorded? Each thread has its own answer, and starts out with yes.
+
+So has each async task, but that starts out with the answer of the code that made it, as does `asyncio.to_thread`.
+"""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from .. import checks
+from ..autograd import unwrap
 from ..random import Generator, source
 from ..tensor import from_numpy
 from .batching import method
@@ -29,7 +30,8 @@ class Sampler(Generic[T_co]):
     """Base of samplers: `__iter__` gives the indices of one epoch, `__len__`, where there is one, their
     number.
 
-    Any iterable does as well: `DataLoader(dataset, sampler=[3, 1, 2])`.
+    Any iterable does as well: `DataLoader(dataset, sampler=[3, 1, 2])`. An array or a Tensor of indices is not gone
+    through one by one, but cut into batches as it is.
 
     >>> from minigrad.data import Sampler
     >>> class Backwards(Sampler[int]):
@@ -247,6 +249,9 @@ class BatchSampler(Sampler[list[int]]):
 
     def _arrays(self) -> Iterator[Sequence[int] | np.ndarray]:
         """The batches, as arrays where the sampler has its indices in arrays: making lists of them takes longer."""
+        given = unwrap(self.sampler)
+        if isinstance(given, np.ndarray) and given.ndim == 1 and given.dtype.kind in "iu":
+            return self._cut(iter((given,)))
         arrays = method(self.sampler, "_arrays", "__iter__")
         return iter(self) if arrays is None else self._cut(arrays())
 

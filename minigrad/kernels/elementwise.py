@@ -160,7 +160,7 @@ def _softplus_backward(first: int, last: int, g: Array, x: Array, gx: Array, bet
 # to the machine code at once. With 16 numbers that takes 0.75 microseconds for one array and 0.87 for two, in place of
 # 1.05 and 1.17. The definitions in NumPy take 0.6 (relu), 1.1 (tanh_backward), 1.6 (sigmoid), 3.6 (silu_backward): to
 # ask these instead would not pay at any size worth a rule, and so no result depends on the size.
-SMALL = memory.SMALLEST // 8
+SMALL = (memory.SMALLEST - 1) // 8
 
 
 def _small_at_once(kernel: ThreadedKernel, arrays: int) -> Callable[[Callable], Callable]:

@@ -35,7 +35,8 @@ from .record import Made, made
 Function = Callable[..., Any]
 
 # Division by zero gives inf or nan, as in NumPy; kernels run without the interpreter's lock. An entry for callers in C,
-# which Numba would add to each function, is a tenth of the time to compile it, and nobody calls.
+# which Numba would add to each function, is a tenth of the time to compile it, and nobody calls;
+# `whole.Pipeline` leaves out what finds nothing to do in a kernel.
 OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "nogil": True,

@@ -60,7 +60,8 @@ class ThreadedKernel:
             release()
 
     def _compile(self, *args: Any) -> Callable[..., None]:
-        numba.get_num_threads()  # loads the threading layer, which the machine code refers to
+        threads.note_start()
+        numba.get_num_threads()  # loads the threading layer, which the machine code refers to, and starts its threads
         return self.kernel.compile(args)
 
 

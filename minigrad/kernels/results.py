@@ -17,7 +17,7 @@ quiet = np.errstate(all="ignore")  # decorates kernels: infinities and NaN flow 
 def output(kernel: str, out: np.ndarray | None, shape: Shape, dtype: np.dtype) -> np.ndarray:
     """The array a kernel writes to: `out` once its shape and dtype are checked, or a new one."""
     if out is None:
-        return memory.empty(shape, dtype)
+        return memory.empty(tuple(shape), dtype)
     if not isinstance(out, np.ndarray) or out.shape != tuple(shape) or out.dtype.newbyteorder("=") != dtype:
         got = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
         raise ValueError(f"{kernel}: out must be a {dtype} array of shape {tuple(shape)}, got {got}")

@@ -10,12 +10,13 @@ A kernel runs on the calling thread alone
   ends the process when it happens;
 - for a while after it had to wait for a thread that other programs kept from running: on a busy machine each launch
   may cost milliseconds, and kernels here take a tenth of one;
-- in a process that was forked from one whose pool had been started: the pool's threads do not exist there, and
-  waiting for them would never end.
+- in a process that was forked from one whose pool had been started, as the first kernel to be loaded does: the pool's
+  threads do not exist there, and to wait for them would never end, or end the process.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 import threading
@@ -30,8 +31,10 @@ PAUSE, LONGEST_PAUSE = 5_000_000, 1_280_000_000  # for how long after that no th
 
 _number: int | None = None  # what was asked for
 _pool = threading.Lock()  # held while a kernel runs on more than one thread
-_deadline: float = 0  # when the latest kernel that did so should be done; 0 if none did
-_pause = _resume = 0  # how long the latest pause was, and when it ends
+_started = False  # are there threads in the pool
+_deadline: float = 0  # when the latest kernel that had the pool should be done
+_pause = 0  # how long the latest pause was,
+_resume: float = 0  # and when it ends
 
 
 def get_num_threads() -> int:
@@ -105,7 +108,13 @@ def _stop_for_a_while(now: int) -> None:
     global _pause, _resume
     again = now < _resume + 2 * _pause
     _pause = min(2 * _pause, LONGEST_PAUSE) if again else PAUSE
-    _resume = now + _pause
+    _resume = max(_resume, now + _pause)  # in a child of `_after_fork` it stays infinite
+
+
+def note_start() -> None:
+    """The pool's threads are there from now on."""
+    global _started
+    _started = True
 
 
 def _processors() -> int:
@@ -117,10 +126,11 @@ def _processors() -> int:
 
 def _after_fork() -> None:
     """In the child: the pool's threads stayed behind, so it is never to be had; and so did whoever had claimed it."""
-    global _pool
+    global _pool, _resume
     _pool = threading.Lock()
-    if _deadline:
-        _pool.acquire()
+    if _started:
+        _pool.acquire()  # for a `release` that is still to come, if it was this thread that had claimed it
+        _resume = math.inf
 
 
 if hasattr(os, "register_at_fork"):

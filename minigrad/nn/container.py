@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from functools import partial
 from itertools import groupby, takewhile
 from operator import attrgetter
@@ -129,7 +129,8 @@ class Sequential(_Series):
     """Modules called one after the other, each on what the one before gave.
 
     Made of modules, which are then named "0", "1", ..., or of one dict, whose keys are the names. It can be indexed,
-    sliced, iterated and changed like a list.
+    sliced, iterated and changed like a list. How it is run is decided once, until an attribute of a module is set or
+    deleted or a hook added or removed; what goes past these, into a module's `__dict__`, is not noticed.
 
     >>> from minigrad import nn
     >>> model = nn.Sequential(nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10))
@@ -156,7 +157,10 @@ class Sequential(_Series):
         if stamp is not structure.latest or [*map(_called, kinds)] != called:
             stamp, _, _, steps = self._decide()
         for run, runner, modules in steps:
-            if run is not None and stamp is structure.latest:
+            if run is not None and stamp is not structure.latest:  # a module that ran has changed one: look again
+                run, runner, end = _together(modules, 0)
+                run = run if end == len(modules) else None
+            if run is not None:
                 try:
                     input = run(input)
                     continue
@@ -184,6 +188,10 @@ class Sequential(_Series):
         super()._structure_changed()
         self.__dict__.pop("_plan", None)  # which is not a copy's, and would keep alive what was taken out
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles are made of: all but the plan, which names the functions of this process."""
+        return {name: value for name, value in self.__dict__.items() if name != "_plan"}
+
     def __add__(self, other: Iterable[Module]) -> Sequential:
         return Sequential(*self, *self._checked(other))
 
@@ -206,7 +214,7 @@ _OURS = (Flatten, Linear, _BatchNorm, ReLU, MaxPool2d, Conv2d)
 _FORWARDS = tuple(kind.forward for kind in _OURS)
 
 
-def _together(modules: list, start: int) -> tuple[Callable[[Any], Any] | None, Any, int]:
+def _together(modules: Sequence, start: int) -> tuple[Callable[[Any], Any] | None, Any, int]:
     """What runs the module at `start`, and maybe those after it (None: it must be called); whose it is; what is next.
 
     A Linear takes images from a Flatten before it. A Linear or a batch norm does the ReLU after it, and a maximum over
@@ -240,7 +248,7 @@ def _is_of_images(flatten: Any, linear: Any) -> bool:
     """Are they a Flatten of all but the batch, and a Linear? But one of one feature would take an input (N,) too."""
     if type(flatten) is not Flatten or (flatten.start_dim, flatten.end_dim) != (1, -1):
         return False
-    return isinstance(linear, Linear) and linear.in_features != 1
+    return isinstance(linear, Linear) and linear.weight.shape[-1] != 1
 
 
 def _is_pooled(relu: Any, pool: Any) -> bool:

@@ -66,7 +66,7 @@ class ELU(Op):
 
     def backward(self, g: Operand) -> Operand:
         (x,) = self.operands()
-        if type(g) is np.ndarray:
+        if isinstance(g, (np.ndarray, np.generic)):  # NumPy's exp has other last bits than the kernel's
             return kernels.current().elu_backward(g, x, self.alpha, self.rate)
         negative = unwrap(x) <= 0
         # exp is not asked for large x: its infinity, unused, would still turn a second derivative into NaN

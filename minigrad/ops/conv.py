@@ -259,15 +259,18 @@ def _conv(
     try:
         kinds = kind_of(input), kind_of(weight), None if bias is None else kind_of(bias)
         types = tuple(map(type, (*stride, *padding, *dilation, groups)))  # type: ignore[misc]
-        geometry, widths, at_once = _plan(op, dims, kinds, stride, padding, dilation, groups, types)
+        plan = _plan(op, dims, kinds, stride, padding, dilation, groups, types)
     except (AttributeError, TypeError):  # not what layers pass
+        plan = None
+    if plan is None:  # outside of the except, so that what is wrong is the only error that a traceback shows
         must_be_arrays(op, input, weight, *(() if bias is None else (bias,)))
         must_share_dtype(op, input, weight, bias)
         stride, dilation = sizes(op, "stride", stride, dims, 1), sizes(op, "dilation", dilation, dims, 1)
         padding = padding if isinstance(padding, str) else sizes(op, "padding", padding, dims, 0)
         groups = whole(op, "groups", groups)
         b = None if bias is None else bias.shape
-        geometry, widths, at_once = _geometry(op, dims, input.shape, weight.shape, b, stride, padding, dilation, groups)
+        plan = _geometry(op, dims, input.shape, weight.shape, b, stride, padding, dilation, groups)
+    geometry, widths, at_once = plan
     if at_once:
         return Conv2d.apply(input, weight, bias, **geometry)
     unbatched = input.ndim == dims + 1

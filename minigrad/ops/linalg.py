@@ -382,11 +382,14 @@ def linear(input: Operand, weight: Operand, bias: Operand | None = None) -> Oper
 def linear_by(op: type[Linear], input: Operand, weight: Operand, bias: Operand | None, flat: bool = False) -> Operand:
     """`linear`, by this op; with `flat`, of an input (N, ...) as (N, in_features)."""
     try:
-        features, options = _plan(kind_of(input), kind_of(weight), None if bias is None else kind_of(bias), flat)
+        plan = _plan(kind_of(input), kind_of(weight), None if bias is None else kind_of(bias), flat)
     except (AttributeError, TypeError):  # not Tensors of one floating dtype
+        plan = None
+    if plan is None:  # outside of the except, so that what is wrong is the only error that a traceback shows
         must_be_arrays("linear", input, weight, *(() if bias is None else (bias,)))
-        features, options = _checked(input.shape, weight.shape, None if bias is None else bias.shape, flat)
+        plan = _checked(input.shape, weight.shape, None if bias is None else bias.shape, flat)
         must_share_dtype("linear", input, weight, bias)
+    features, options = plan
     if features:
         return op.apply(input, weight, bias, **options)
     return squeeze(op.apply(input, unsqueeze(weight, 0), None if bias is None else unsqueeze(bias, 0), **options), -1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import numpy as np
@@ -119,6 +120,8 @@ class Adam(Optimizer):
             steps.append(count_step(state))
         kernels.current().adam_updates(arrays, gs, exp_avgs, exp_avg_sqs, largest, steps, *_options(group))
 
+    _same_update = staticmethod(update)
+
     def _try_update(self, group: Group) -> list[np.ndarray] | None:
         params, arrays, gs = with_gradients(group["params"])
         kept = self._kept(params, *(self.state_names if group["amsgrad"] else self.required_names))
@@ -126,7 +129,7 @@ class Adam(Optimizer):
             return None
         steps, exp_avgs, exp_avg_sqs, *more = kept
         counted = {*map(float, steps)}
-        if len(counted) != 1:
+        if len(counted) != 1 or not all(map(_writeable, steps)):
             return None
         step = int(counted.pop()) + 1
         largest = more[0] if more else [None] * len(gs)
@@ -135,6 +138,9 @@ class Adam(Optimizer):
         for count in steps:
             count.fill(step)
         return arrays
+
+
+_writeable = attrgetter("flags.writeable")
 
 
 def _options(group: Group) -> tuple[Any, ...]:

@@ -62,6 +62,8 @@ class Optimizer:
     state_names: ClassVar[tuple[str, ...]] = ()
     required_names: ClassVar[tuple[str, ...]] = ()
 
+    _same_update: ClassVar[Callable[..., None] | None] = None  # the update that `_try_update` does the same as
+
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         owner = type(self).__name__
         if not isinstance(defaults, dict):
@@ -163,7 +165,9 @@ class Optimizer:
         groups = self.param_groups
         for i, group in enumerate(groups):
             self._check_group(i, group)
-        written = self._try_update(groups[0]) if len(groups) == 1 else None  # of several, a later one could fail
+        written = None
+        if len(groups) == 1 and getattr(self.update, "__func__", None) is self._same_update:
+            written = self._try_update(groups[0])  # of several groups, a later one could fail
         if written is None:
             written = self._look_and_update(groups)
         changed(*written, by=f"{type(self).__name__}.step")
@@ -178,19 +182,13 @@ class Optimizer:
         raise NotImplementedError(f"{type(self).__name__} must define update(group, gradients), or a step of its own")
 
     def _try_update(self, group: Group) -> list[np.ndarray] | None:
-        """As `update`, where a kernel looks at the arrays by itself: those of the parameters that it has changed.
+        """As `_same_update`, where a kernel looks at the arrays by itself: those of the parameters that it has changed.
 
-        None, and nothing is changed, if this has to be done step by step: the state is still to be made, something
-        does not fit, or the kernel cannot do it.
+        Not called where `update` is another: that of a subclass, or what was put in its place. None, and nothing is
+        changed, if this has to be done step by step: the state is still to be made, something does not fit, or the
+        kernel cannot do it.
         """
         return None
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        """Where a class has an `update` of its own, it is that which is called."""
-        super().__init_subclass__(**options)
-        owner = next(base for base in cls.__mro__ if "update" in vars(base))
-        if "_try_update" not in vars(owner):
-            cls._try_update = Optimizer._try_update  # type: ignore[method-assign]
 
     def _kept(self, params: Sequence[Tensor], *names: str) -> list[list[np.ndarray]] | None:
         """For each of these names the arrays in the state of all these parameters; None if one of them is missing."""

@@ -101,6 +101,8 @@ class SGD(Optimizer):
                 buffers[i] = kept.array
         kernels.current().sgd_updates(arrays, gs, buffers, firsts, *_options(group))
 
+    _same_update = staticmethod(update)
+
     def _try_update(self, group: Group) -> list[np.ndarray] | None:
         params, arrays, gs = with_gradients(group["params"])
         if group["momentum"] != 0:

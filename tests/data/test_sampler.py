@@ -230,3 +230,30 @@ def test_a_sampler_whose_order_was_changed_is_asked_for_it():
     assert [x.tolist() for (x,) in DataLoader(data, 4, sampler=Backwards(data))] == [[5, 4, 3, 2], [1, 0]]
     odd = Odd(SequentialSampler(data), 2, False)
     assert [x.tolist() for (x,) in DataLoader(data, batch_sampler=odd)] == [[1, 3], [5]]
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_an_array_or_tensor_of_indices_gives_the_batches_of_the_list(dtype, drop_last):
+    order = np.random.default_rng(0).permutation(10).astype(dtype)
+    data = TensorDataset(minigrad.arange(20.0).reshape(10, 2), minigrad.arange(10))
+    loaders = [
+        DataLoader(data, 4, sampler=sampler, drop_last=drop_last)
+        for sampler in (order.tolist(), order, minigrad.from_numpy(order))
+    ]
+    wanted, *others = [[(x.tolist(), y.tolist()) for x, y in loader] for loader in loaders]
+    assert len(wanted) == 3 - drop_last and others == [wanted, wanted]
+    assert [len(loader) for loader in loaders] == [3 - drop_last] * 3
+
+
+def test_samples_of_an_array_of_indices_are_asked_for_one_by_one_where_they_have_to_be():
+    class Squares:
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, i):
+            assert type(i) is int
+            return i * i
+
+    loader = DataLoader(Squares(), 2, sampler=np.array([3, 0, 4]))
+    assert [batch.tolist() for batch in loader] == [[9, 0], [16]]

@@ -262,6 +262,15 @@ for _ in range(20):
 print(right())
 """
 
+FORK_BEFORE_THE_FIRST_LAUNCH = """
+minigrad.sigmoid(minigrad.tensor([1.0]))  # loads a kernel, and starts the pool; two threads have not been used
+assert not threads._deadline
+pid = os.fork()
+if not pid:
+    child()
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
 START_METHODS = """
 if __name__ == "__main__":
     assert right()
@@ -303,6 +312,12 @@ def test_eight_python_threads_at_once(tmp_path, layer):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_forked_children_compute_on_one_thread(tmp_path):
     assert run(tmp_path, FORKS) == "True"
+
+
+@compiled_only
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_child_of_a_process_that_has_only_loaded_kernels(tmp_path):
+    assert run(tmp_path, FORK_BEFORE_THE_FIRST_LAUNCH) == "0"
 
 
 @compiled_only

@@ -768,3 +768,32 @@ def test_what_was_taken_out_of_a_model_that_ran_is_freed_at_once():
     gone = [weakref.ref(module) for module in (model, *model)]
     del model
     assert [ref() for ref in gone] == [None] * 3
+
+
+class Counts(nn.Module):
+    """Sets an attribute each time it is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return x
+
+
+def test_neighbours_behind_a_module_that_changes_itself_are_one_op_still(rng):
+    model = nn.Sequential(Counts(), nn.Linear(3, 4), nn.ReLU())
+    for calls in (1, 2, 3):
+        y = model(minigrad.tensor(rng.standard_normal((2, 3)), dtype=minigrad.float32))
+        assert type(y.grad_fn).__name__ == "LinearReLU" and model[0].calls == calls
+
+
+def test_copies_are_made_of_no_plan(rng):
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+    model(minigrad.ones(2, 3))
+    state = model.__reduce_ex__(2)[2]
+    assert state["_registry"] and "_plan" not in state
+    for copied in (copy.copy(model), copy.deepcopy(model)):
+        assert "_plan" not in vars(copied)
+        assert minigrad.equal(copied(minigrad.ones(2, 3)), model(minigrad.ones(2, 3)))

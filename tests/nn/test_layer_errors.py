@@ -213,3 +213,20 @@ def test_input(layer, x, error, text):
         nn.Sequential(nn.Identity(), nn.Sequential(layer))(x)
     for key, t in layer.state_dict().items():
         np.testing.assert_array_equal(t.numpy(), before[key], err_msg=key)
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda: nn.Linear(4, 4)(zeros(2, 4, dtype=minigrad.float64)), RuntimeError),
+        (lambda: nn.Linear(4, 4)([[1.0] * 4]), TypeError),
+        (lambda: nn.Conv2d(1, 2, 3)(zeros(1, 1, 5, 5, dtype=ints)), RuntimeError),
+        (lambda: nn.functional.conv2d(zeros(1, 1, 5, 5), zeros(1, 1, 3, 3), stride=0), RuntimeError),
+        (lambda: nn.functional.max_pool2d(zeros(1, 1, 5, 5, dtype=ints), 2.5), (RuntimeError, TypeError)),
+    ],
+)
+def test_an_error_comes_alone(call, error):
+    for _ in range(2):  # the second one from no cache either
+        with pytest.raises(error) as raised:
+            call()
+        assert raised.value.__context__ is None or raised.value.__suppress_context__

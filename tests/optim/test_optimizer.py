@@ -707,3 +707,35 @@ def test_an_optimizer_needs_a_rule():
     p.grad = minigrad.ones(2)
     with pytest.raises(NotImplementedError, match="Nothing must define update"):
         Nothing([p]).step()
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam, optim.AdamW])
+@pytest.mark.parametrize("where", ["instance", "class"])
+def test_an_update_put_in_the_place_of_another_is_used(kind, where, monkeypatch):
+    class Kind(kind):
+        pass
+
+    p, calls = leaf(3), []
+    optimizer, before = Kind([p], lr=0.1), p.array.copy()
+    for step in range(3):
+        if step == 1:
+            replaced = {"instance": optimizer, "class": Kind}[where]
+            monkeypatch.setattr(replaced, "update", lambda *args: calls.append(args[-2:]))
+            before = p.array.copy()
+        p.grad = minigrad.ones(3)
+        optimizer.step()
+    assert len(calls) == 2 and calls[0][0] is optimizer.param_groups[0]
+    np.testing.assert_array_equal(p.array, before)
+
+
+def test_a_count_of_steps_that_cannot_be_written_changes_nothing(backend):
+    p = leaf(3)
+    optimizer = optim.Adam([p], lr=0.1)
+    p.grad = minigrad.ones(3)
+    optimizer.step()
+    before, version = p.array.copy(), p._version
+    optimizer.state[p]["step"].array.setflags(write=False)
+    with pytest.raises(ValueError, match="read-only"):
+        optimizer.step()
+    np.testing.assert_array_equal(p.array, before)
+    assert p._version == version
