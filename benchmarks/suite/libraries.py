@@ -38,8 +38,8 @@ def installed(name: str) -> bool:
 def environment(threads: int) -> dict[str, str]:
     """The environment of a library's process: so many threads for whatever pool it may have.
 
-    One for NumPy's BLAS: its pool and Numba's would get in each other's way (the README recommends it). Python keeps its
-    bytecode, whatever it is told elsewhere: an installed library has it from the start, a checkout after the first
+    One for NumPy's BLAS: its pool and Numba's would get in each other's way (the README recommends it). Python keeps
+    its bytecode, whatever it is told elsewhere: an installed library has it from the start, a checkout after the first
     import, and without it an import takes half as long again.
     """
     here, count = Path(__file__).parents[1], str(threads)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import instructions
 import pytest
-from suite import steps
+from suite import libraries, steps
 
 from minigrad.kernels import threads
 
@@ -49,3 +49,18 @@ def test_the_count_of_a_step_is_nearly_the_same_each_time(name, monkeypatch, cap
         heads.append(int(head.split()[3].replace(",", "")))
     first, second = heads
     assert abs(first - second) <= 0.01 * first
+
+
+MOST = {"mlp": 4_900, "mlp-bn": 6_900, "conv": 8_600, "conv-bn": 13_600}
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="other versions have other instructions")
+@pytest.mark.parametrize("name", steps.NETWORKS)
+def test_a_step_executes_no_more_instructions_than_it_did(name, monkeypatch):
+    monkeypatch.setattr(threads, "STALL", 10**12)
+    monkeypatch.setattr(threads, "_resume", 0)
+    step = steps.step(libraries.load("minigrad", 2), name, 32).run
+    for _ in range(3):
+        step()
+    executed, _ = instructions.count(step)
+    assert 0.5 * MOST[name] < executed.total() < MOST[name], executed.most_common(10)
