@@ -67,7 +67,7 @@ class Sub(Op):
 class Mul(Op):
     """y = a b"""
 
-    __slots__ = ()
+    __slots__ = ()  # it keeps nothing but its inputs
     uses = ((1,), (0,))  # the gradient of each factor is made of the other one
 
     def forward(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:

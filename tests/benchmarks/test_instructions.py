@@ -38,8 +38,8 @@ def test_the_tracer_is_put_back_when_the_step_fails():
 
 @pytest.mark.parametrize("name", steps.NETWORKS)
 def test_the_count_of_a_step_is_nearly_the_same_each_time(name, monkeypatch, capsys):
-    monkeypatch.setattr(threads, "STALL", threads.STALL)  # put back, for the command changes it
-    monkeypatch.setattr(threads, "_resume", 0)
+    for name_of, value in (("STALL", threads.STALL), ("_resume", 0), ("_number", threads._number)):
+        monkeypatch.setattr(threads, name_of, value)  # put back, for the command changes them
     monkeypatch.setattr(sys, "argv", ["instructions.py", "--only", name, name, "--lines", "1"])
     instructions.main()
     heads = []
@@ -57,8 +57,8 @@ MOST = {"mlp": 4_900, "mlp-bn": 6_900, "conv": 8_600, "conv-bn": 13_600}
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="other versions have other instructions")
 @pytest.mark.parametrize("name", steps.NETWORKS)
 def test_a_step_executes_no_more_instructions_than_it_did(name, monkeypatch):
-    monkeypatch.setattr(threads, "STALL", 10**12)
-    monkeypatch.setattr(threads, "_resume", 0)
+    for name_of, value in (("STALL", 10**12), ("_resume", 0), ("_number", threads._number)):
+        monkeypatch.setattr(threads, name_of, value)
     step = steps.step(libraries.load("minigrad", 2), name, 32).run
     for _ in range(3):
         step()
