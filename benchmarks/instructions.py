@@ -20,9 +20,10 @@ from typing import Any
 
 from suite import libraries, steps
 
+import minigrad
 from minigrad.kernels import threads
 
-PACKAGE = "minigrad"
+PACKAGE = Path(minigrad.__file__).parent
 
 
 def count(step: Callable[[], None]) -> tuple[Counter[str], Counter[str]]:
@@ -46,10 +47,10 @@ def count(step: Callable[[], None]) -> tuple[Counter[str], Counter[str]]:
 
 
 def name_of(frame: FrameType) -> str:
-    """The file, within the package, and the function."""
-    parts = Path(frame.f_code.co_filename).parts
-    inside = parts[len(parts) - parts[::-1].index(PACKAGE) :] if PACKAGE in parts else parts[-1:]
-    return f"{'/'.join(inside)}:{frame.f_code.co_qualname}"
+    """The file, by its path within the package if it belongs to it, and the function."""
+    file = Path(frame.f_code.co_filename)
+    inside = file.relative_to(PACKAGE).as_posix() if file.is_relative_to(PACKAGE) else file.name
+    return f"{inside}:{frame.f_code.co_qualname}"
 
 
 def main() -> None:
