@@ -31,6 +31,7 @@ Derivatives", 2nd ed., 2008, for both.
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -91,7 +92,8 @@ def unwrap(x: Any) -> Any:
 class Op:
     """A differentiable function. Applying it makes an instance, which is the node of the graph.
 
-    forward  : arrays (and keyword options) -> array. What backward needs besides the inputs, it keeps on `self`.
+    forward  : arrays (and keyword options) -> array. What backward needs besides the inputs, it keeps on `self`, in
+               attributes, under names that Op itself does not use (arrays in `__slots__` are not looked after).
                It may return a tuple: then only the first result is differentiable, and the rest are constants.
     backward : the output's gradient -> the gradient of the one input, or a tuple with one for each input. None
                stands for "no gradient"; one that nobody needs (see `edges`) may be left as None. It never
@@ -113,7 +115,6 @@ class Op:
 
     __slots__ = ("__weakref__", "_arrays", "edges", "hooks", "inputs", "stamp")
 
-    keeps = True  # False where __slots__ leave the op without a __dict__, which is where arrays are kept
     saves_inputs = True  # False where backward never asks for `operands`: the inputs can then be freed early
     uses: tuple[tuple[int, ...], ...] | None = None  # for each input those that its gradient is made of; None: all
     view = False  # True where the result may share memory with the first input
@@ -124,10 +125,6 @@ class Op:
     _arrays: list | None  # what forward was given for them; unset unless they are saved
     hooks: dict[Any, Callable] | None  # what to show the output's gradient to; under _RETAINED: who keeps it
     stamp: int  # the moment it was recorded: later ops, and later changes in place, have higher ones
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        cls.keeps = cls.__dictoffset__ != 0
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define forward")
@@ -213,7 +210,7 @@ class Op:
         detached in the meantime is then tied to where it came from again.
         """
         if not _is_recording():
-            return self._arrays  # type: ignore[return-value]
+            return [*self._arrays]  # type: ignore[misc] # the caller's own: a second pass may ask again
         assert self.inputs is not None
         pairs = zip(self.inputs, self.edges, strict=True)
         return [x if edge is None or edge is x or edge is x._grad_fn else wrap(x.array, edge) for x, edge in pairs]
@@ -235,7 +232,7 @@ class Op:
 
     def release(self) -> None:
         """Free what was saved for backward. An op that saved no array stays usable."""
-        kept = self.__dict__ if self.keeps else None
+        kept = self.__dict__ if type(self).__dictoffset__ else None  # __slots__ may leave an op without one
         if self.inputs or (kept and _hold_array(kept.values())):
             self.inputs = self._arrays = None
             if kept:
@@ -433,7 +430,7 @@ def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | Non
             heappush(waiting, (-node.stamp, node))
     sums: set = set()  # the nodes whose gradient so far was added up here: nobody else holds that array
     while waiting:
-        stamp, op = heappop(waiting)  # no gradient can come to it any more: those it was used by are later, and done
+        order, op = heappop(waiting)  # no gradient can come to it any more: those it was used by are later, and done
         g, edges = grads.pop(op), op.edges
         if op.hooks:
             g = _run_hooks(op, g)
@@ -446,7 +443,7 @@ def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | Non
         inputs = op.inputs
         if inputs is None:
             raise freed(op)
-        if -stamp < versions.latest:
+        if -order < versions.latest:
             versions.check(op)
         if anomaly.enabled:
             gradients = anomaly.backward(op, g, versions.needed(op))
@@ -461,7 +458,7 @@ def _walk(seeds: dict, create_graph: bool, retain_graph: bool, wanted: set | Non
                 f"{op.name()}.backward gave {len(gradients)} gradients for {len(edges)} inputs; it must return "
                 "one for each, None where there is none"
             )
-        if not retain_graph and (inputs or op.keeps):
+        if not retain_graph and (inputs or type(op).__dictoffset__):
             op.release()
         for edge, gx in zip(edges, gradients):  # noqa: B905 - compared above; strict= is slow
             if edge is None or gx is None:
@@ -780,6 +777,16 @@ def _as_tuple(tensors: Tensors) -> tuple:
 
 
 _adding = threading.RLock()  # two threads that add to one gradient at the same time would lose a part
+
+
+def _after_fork() -> None:
+    """In the child: whoever had the lock is not there."""
+    global _adding
+    _adding = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _accumulate(tensor: Any, g: Any) -> None:

@@ -8,6 +8,7 @@ for this when they run, and backward looks only at ops older than the latest cha
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections import deque
@@ -22,6 +23,17 @@ tick = count(1).__next__  # the stamps of ops and of changes in place
 latest = 0  # the stamp of the latest change: ops made since then saved nothing that is out of date
 
 _noting = threading.Lock()  # `latest` must not go back when two threads write
+
+
+def _after_fork() -> None:
+    """In the child: whoever had the lock is not there."""
+    global _noting
+    _noting = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
 
 _NUMBERS = frozenset((int, float, bool, str, type(None)))  # what an op may keep that nobody can change
 
@@ -85,7 +97,7 @@ def check(op: Any) -> None:
     A quick look at all that the op has hold of comes first: other memory than that is what was changed, nearly always.
     """
     histories, stamp = _histories, op.stamp
-    for x in chain(op.inputs or (), op.__dict__.values() if op.keeps else ()):
+    for x in chain(op.inputs or (), getattr(op, "__dict__", {}).values()):
         kind = type(x)
         if kind is tuple:
             if not _NUMBERS.issuperset(map(type, x)):
@@ -138,7 +150,7 @@ def _needed(op: Any) -> list[tuple[Any, np.ndarray, int | str]]:
             found.append((memory(array), array, i))
             if array is not x:
                 found.append((x, array, i))
-    for name, kept in op.__dict__.items() if op.keeps else ():
+    for name, kept in getattr(op, "__dict__", {}).items():
         for part in kept if type(kept) is tuple else (kept,):
             array = getattr(part, "array", part)
             if isinstance(array, np.ndarray):

@@ -165,7 +165,7 @@ def _forward(
         shapes.require_equal("conv2d", "the bias", b, w[:1])
     if 0 in (*x, *w):
         return shape, ()
-    np.empty((*shape, itemsize), np.uint8)  # MemoryError, before a plan is made of many rows, for what cannot be had
+    np.empty(shape, f"V{itemsize}")  # MemoryError, before a plan is made of many rows, for what cannot be had
     O, C, KH, KW = w
     size, taps = KH * KW, _taps(w, dilation)
     filters = Filters(O // groups * C * size, C * size, size, range(0, size, KW), range(KW))

@@ -157,9 +157,9 @@ def _softplus_backward(first: int, last: int, g: Array, x: Array, gx: Array, bet
 # Up to so many numbers a kernel takes less time than what stands around it: the calls of gate, twin and kernel, the
 # search for memory that can be used again, the question whether other threads are worth it. So few are less than the
 # smallest piece of memory that is kept, and done before two threads would have a share: after one look at them they go
-# to the machine code at once. With 16 numbers that takes 0.75 microseconds for one array and 0.87 for two, in place of
-# 1.05 and 1.17. The definitions in NumPy take 0.6 (relu), 1.1 (tanh_backward), 1.6 (sigmoid), 3.6 (silu_backward): to
-# ask these instead would not pay at any size worth a rule, and so no result depends on the size.
+# to the machine code at once. With 16 numbers that takes about 0.7 microseconds for one array and 0.8 for two, in place
+# of 1.05 and 1.17. The definitions in NumPy take 0.6 (relu), 1.1 (tanh_backward), 1.6 (sigmoid), 3.6 (silu_backward):
+# to ask these instead would not pay at any size worth a rule, and so no result depends on the size.
 SMALL = (memory.SMALLEST - 1) // 8
 
 

@@ -186,7 +186,7 @@ class Sequential(_Series):
 
     def _structure_changed(self) -> None:
         super()._structure_changed()
-        self.__dict__.pop("_plan", None)  # which is not a copy's, and would keep alive what was taken out
+        self.__dict__.pop("_plan", None)  # which would keep alive what was taken out
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles are made of: all but the plan, which names the functions of this process."""

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, repeat
 from operator import is_, itemgetter
+from types import MethodType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -165,8 +166,8 @@ class Optimizer:
         groups = self.param_groups
         for i, group in enumerate(groups):
             self._check_group(i, group)
-        written = None
-        if len(groups) == 1 and getattr(self.update, "__func__", None) is self._same_update:
+        written, same = None, self._same_update
+        if len(groups) == 1 and same is not None and self.update == MethodType(same, self):
             written = self._try_update(groups[0])  # of several groups, a later one could fail
         if written is None:
             written = self._look_and_update(groups)

@@ -739,3 +739,14 @@ def test_a_count_of_steps_that_cannot_be_written_changes_nothing(backend):
         optimizer.step()
     np.testing.assert_array_equal(p.array, before)
     assert p._version == version
+
+
+def test_an_update_of_another_optimizer_is_used():
+    p, q = leaf(3), leaf(3, seed=1)
+    one, other = (optim.SGD([x], lr=0.1, momentum=0.9) for x in (p, q))
+    for step in range(3):
+        if step == 2:
+            one.update = other.update
+        p.grad = minigrad.ones(3)
+        one.step()
+    assert p in other.state and q not in other.state
