@@ -63,4 +63,6 @@ def test_a_step_executes_no_more_instructions_than_it_did(name, monkeypatch):
     for _ in range(3):
         step()
     executed, _ = instructions.count(step)
+    for function in [function for function in executed if function.startswith("poisoned_memory.py:")]:
+        del executed[function]  # the plugin's np.empty, where the tests run with it
     assert 0.5 * MOST[name] < executed.total() < MOST[name], executed.most_common(10)
